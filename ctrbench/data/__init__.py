@@ -1,0 +1,1 @@
+"""From raw rows to a store of integer columns, and from a store to batches."""

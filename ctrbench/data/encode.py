@@ -1,0 +1,171 @@
+"""Encoders: a column to ids (and values), fitted on the counts of its training values alone.
+
+Every encoder maps what it did not see in training, or too rarely, to id 0. A missing value is a
+value like any other: it gets an id of its own if it is frequent enough.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ctrbench.data.schema import NUMERIC, Column
+from ctrbench.errors import UserError
+
+Ids = npt.NDArray[np.int32]
+Values = npt.NDArray[np.float32]
+
+
+class Encoder(Protocol):
+    """A fitted column."""
+
+    encoding: str
+
+    @property
+    def size(self) -> int:
+        """Number of ids, id 0 included."""
+        ...
+
+    def ids(self, column: pl.Series) -> Ids:
+        """The id of every value."""
+        ...
+
+    def state(self) -> pl.DataFrame:
+        """What was fitted, as a table to keep with the store."""
+        ...
+
+
+def log_squared(column: pl.Expr) -> pl.Expr:
+    """Bins of the Criteo winners: floor((ln x)^2) for x > 2, smaller values as they are.
+
+    The bins are shifted by 2, so that those of x > 2 (which start at 1) and the values up to 2
+    never share a token.
+    """
+    x = column.cast(pl.Float64)
+    return pl.when(x > 2).then((x.log() ** 2).floor() + 2).otherwise(x.floor()).cast(pl.Int64)
+
+
+@dataclass
+class Vocabulary:
+    """Values seen at least ``min_count`` times, the most frequent first."""
+
+    name: str
+    keys: pl.Series
+    encoding: str = "vocabulary"
+
+    @classmethod
+    def fit(cls, column: Column, encoding: str, counts: pl.DataFrame, min_count: int) -> "Vocabulary":
+        """From a frame of ``value`` and ``count``; ties are broken by value."""
+        if encoding == "log_squared":
+            token = log_squared(pl.col("value"))
+            counts = counts.group_by(token).agg(pl.col("count").sum())
+        kept = counts.filter(pl.col("count") >= min_count)
+        if kept.is_empty():
+            raise UserError(
+                f"column {column.name}: no value occurs {min_count} times in the training rows, "
+                "its vocabulary would be empty; lower data.min_count"
+            )
+        order = kept.sort(["count", "value"], descending=[True, False], nulls_last=True)
+        return cls(column.name, order["value"], encoding)
+
+    @property
+    def size(self) -> int:
+        return len(self.keys) + 1
+
+    def ids(self, column: pl.Series) -> Ids:
+        frame = column.to_frame("value")
+        if self.encoding == "log_squared":
+            frame = frame.select(log_squared(pl.col("value")).alias("value"))
+        table = self.state().with_columns(pl.arange(1, self.size, dtype=pl.Int32).alias("id"))
+        joined = frame.join(
+            table, on="value", how="left", nulls_equal=True, maintain_order="left"
+        )
+        return joined["id"].fill_null(0).to_numpy()
+
+    def state(self) -> pl.DataFrame:
+        return self.keys.to_frame("value")
+
+
+@dataclass
+class Quantiles:
+    """Bins of equal training mass; a missing value has id 0."""
+
+    edges: npt.NDArray[np.float64]
+    encoding: str = "quantile"
+
+    @classmethod
+    def fit(cls, column: Column, counts: pl.DataFrame, bins: int) -> "Quantiles":
+        known = _known(column, counts)
+        mass = known["count"].cum_sum().to_numpy()
+        wanted = np.arange(1, bins) / bins * mass[-1]
+        edges = known["value"].to_numpy()[np.searchsorted(mass, wanted)]
+        return cls(np.unique(edges.astype(np.float64)))
+
+    @property
+    def size(self) -> int:
+        return len(self.edges) + 2
+
+    def ids(self, column: pl.Series) -> Ids:
+        values = column.cast(pl.Float64).to_numpy()
+        bins = 1 + np.searchsorted(self.edges, values, side="left")
+        return np.where(np.isnan(values), 0, bins).astype(np.int32)
+
+    def state(self) -> pl.DataFrame:
+        return pl.DataFrame({"edge": self.edges})
+
+
+@dataclass
+class Scaled:
+    """A value times its embedding: sign(x) ln(1 + |x|), standardised. Missing has an id instead."""
+
+    mean: float
+    std: float
+    encoding: str = "value"
+
+    @classmethod
+    def fit(cls, column: Column, counts: pl.DataFrame) -> "Scaled":
+        known = _known(column, counts)
+        values, weights = _signed_log(known["value"]), known["count"].to_numpy()
+        mean = float(np.average(values, weights=weights))
+        std = float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
+        return cls(mean, std or 1.0)
+
+    @property
+    def size(self) -> int:
+        return 2
+
+    def ids(self, column: pl.Series) -> Ids:
+        return column.is_not_null().cast(pl.Int32).to_numpy()
+
+    def values(self, column: pl.Series) -> Values:
+        """The factor of the embedding; 1 where the value is missing."""
+        scaled = (_signed_log(column) - self.mean) / self.std
+        return np.where(np.isnan(scaled), 1.0, scaled).astype(np.float32)
+
+    def state(self) -> pl.DataFrame:
+        return pl.DataFrame({"mean": [self.mean], "std": [self.std]})
+
+
+def fit(
+    column: Column, encoding: str, counts: pl.DataFrame, *, min_count: int, bins: int
+) -> Vocabulary | Quantiles | Scaled:
+    """Fit one column from a frame of ``value`` and ``count`` over the training rows."""
+    if column.kind == NUMERIC and encoding == "quantile":
+        return Quantiles.fit(column, counts, bins)
+    if column.kind == NUMERIC and encoding == "value":
+        return Scaled.fit(column, counts)
+    return Vocabulary.fit(column, encoding, counts, min_count)
+
+
+def _known(column: Column, counts: pl.DataFrame) -> pl.DataFrame:
+    known = counts.drop_nulls("value").sort("value")
+    if known.is_empty():
+        raise UserError(f"column {column.name}: no value in the training rows; leave it out")
+    return known
+
+
+def _signed_log(values: pl.Series) -> npt.NDArray[np.float64]:
+    x = values.cast(pl.Float64).to_numpy()
+    return np.sign(x) * np.log1p(np.abs(x))

@@ -1,0 +1,52 @@
+"""Settings of the data sets and of the split."""
+
+from dataclasses import dataclass
+
+from ctrbench.settings import option, settings
+
+NUMERIC_ENCODINGS = ("log_squared", "quantile", "value")
+
+
+@dataclass
+class DataSettings:
+    """What every data set has: its name, and how its fields are encoded."""
+
+    name: str = option("name of the data set")
+    numeric: str = option("encoding of the numeric fields", choices=NUMERIC_ENCODINGS)
+    encodings: dict[str, str] = option("encoding of single numeric fields, {I1: value}")
+    bins: int = option("bins of the quantile encoding", ge=2)
+    min_count: int = option("training rows a value must occur in to have an id", ge=1)
+
+
+@settings("criteo")
+class CriteoSettings(DataSettings):
+    """Rows of the Display Advertising challenge: label, 13 integers, 26 hex categories."""
+
+    path: str | None = option("the file (plain, .gz, .xz, .zst), to be split by `split`")
+    train: str | None = option("file of training rows, where the split is yours")
+    valid: str | None = option("file of validation rows")
+    test: str | None = option("file of test rows")
+
+
+@settings("planted")
+class PlantedSettings(DataSettings):
+    """Rows of the same shape made from a seed, whose true click probability is known."""
+
+    rows: int = option("rows to make", ge=10)
+    seed: int = option("seed of the rows and of the planted effects", ge=0)
+    vocabulary: int = option("values of the largest categorical field", ge=4, le=2**31)
+    missing: float = option("share of missing values in every third field", ge=0, lt=1)
+    effects: list[float] = option("shares of the logit's variance: order 1, 2, 3, 4", ge=0)
+    signal: float = option("standard deviation of the logit", gt=0)
+    click_rate: float = option("expected share of clicks", gt=0, lt=1)
+
+
+@settings("split")
+class SplitSettings:
+    """How rows become training, validation and test rows."""
+
+    kind: str = option(
+        "random: drawn by the seed; order: by the file's order", choices=("random", "order")
+    )
+    fractions: list[float] = option("shares of train, valid and test", gt=0, lt=1)
+    seed: int = option("seed of a random split, apart from the run's seed", ge=0)

@@ -1,0 +1,79 @@
+"""A prepared data set on disk: ids, labels, values and true probabilities of each part.
+
+``store.json`` names the fields, the rows, and size and SHA-256 of every file beside it.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctrbench.data.schema import Schema
+from ctrbench.errors import UserError
+
+MANIFEST = "store.json"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one part, memory-mapped.
+
+    Attributes:
+        ids_NF: int32, local to each field.
+        labels_N: uint8.
+        values_NX: float32, of the fields encoded as a value.
+        truth_N: float64 true click probabilities, where the source knows them.
+    """
+
+    ids_NF: npt.NDArray[np.int32]
+    labels_N: npt.NDArray[np.uint8]
+    values_NX: npt.NDArray[np.float32]
+    truth_N: npt.NDArray[np.float64] | None
+
+
+class Store:
+    """An opened store.
+
+    Raises:
+        UserError: if a file is missing or its bytes are not those that were written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+        self.schema = Schema.from_json(self.manifest["fields"])
+        for name, digest in self.manifest["files"].items():
+            path = folder / name
+            if not path.is_file() or file_digest(path) != digest:
+                raise UserError(
+                    f"{path}: the stored bytes were changed since they were prepared; "
+                    f"delete {folder} and run again"
+                )
+
+    def part(self, name: str) -> Part:
+        """``train``, ``valid`` or ``test``."""
+
+        def load(what: str) -> Any:
+            return np.load(self.folder / f"{name}.{what}.npy", mmap_mode="r")
+
+        known = f"{name}.truth.npy" in self.manifest["files"]
+        return Part(load("ids"), load("labels"), load("values"), load("truth") if known else None)
+
+    def summary(self) -> dict[str, Any]:
+        """What a result says of its data."""
+        return {
+            "rows": {name: part["rows"] for name, part in self.manifest["parts"].items()},
+            "fields": len(self.schema.fields),
+            "features": self.schema.features,
+            "content": self.manifest["key"],
+        }
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,115 @@
+"""Delimited text, plain or compressed, as checked blocks of whole lines."""
+
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+import polars as pl
+
+from ctrbench.errors import UserError
+
+BLOCK_BYTES = 32 << 20
+
+
+def open_text(path: Path) -> BinaryIO:
+    """Open a plain, .gz, .xz or .zst file for reading bytes."""
+    match path.suffix:
+        case ".gz":
+            return cast(BinaryIO, gzip.open(path))
+        case ".xz":
+            return cast(BinaryIO, lzma.open(path))
+        case ".zst":
+            import zstandard
+
+            return cast(BinaryIO, zstandard.open(path, "rb"))
+        case _:
+            return path.open("rb")
+
+
+def blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
+    """Blocks of whole lines with the number of their first line (from 1); CRLF becomes LF.
+
+    Raises:
+        UserError: for a file that is missing, empty, or damaged.
+    """
+    line, rest = 1, b""
+    try:
+        with open_text(path) as file:
+            while chunk := file.read(block_bytes):
+                whole, newline, tail = (rest + chunk).rpartition(b"\n")
+                rest = tail
+                if newline:
+                    block = (whole + newline).replace(b"\r\n", b"\n")
+                    yield line, block
+                    line += block.count(b"\n")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; name one with data.path=FILE") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: a folder; name a file with data.path=FILE") from None
+    except PermissionError:
+        raise UserError(f"{path}: may not be read; change its permissions") from None
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(
+            f"{path}: the compressed file is damaged or cut off after line {line - 1} ({error}); "
+            "fetch it again"
+        ) from None
+    if rest:
+        yield line, rest.replace(b"\r\n", b"\n").rstrip(b"\r") + b"\n"
+    elif line == 1:
+        raise UserError(f"{path}: the file is empty; name a file with rows")
+
+
+def parse(path: Path, line: int, block: bytes, columns: dict[str, pl.DataType]) -> pl.DataFrame:
+    """A block of tab-separated lines as a frame; empty cells are missing.
+
+    Raises:
+        UserError: naming file and line of the first that does not fit ``columns``.
+    """
+    _check_widths(path, line, block, len(columns))
+    options = {"separator": "\t", "has_header": False, "quote_char": None}
+    try:
+        return pl.read_csv(io.BytesIO(block), schema=columns, **options)  # type: ignore[arg-type]
+    except pl.exceptions.PolarsError:
+        pass  # slower, but it can say where
+    text = block.decode("utf-8", errors="replace").split("\n")
+    for offset, row in enumerate(text[:-1]):
+        for (name, kind), cell in zip(columns.items(), row.split("\t"), strict=True):
+            if "�" in cell:
+                raise UserError(f"{path}, line {line + offset}, column {name}: not UTF-8 text")
+            if cell and kind.is_integer() and not _is_int(cell):
+                raise UserError(
+                    f"{path}, line {line + offset}, column {name}: {cell[:40]!r} is not an integer"
+                    + _allowed(kind)
+                )
+    raise UserError(f"{path}, line {line}: the rows from here on cannot be read; check the file")
+
+
+def _allowed(kind: pl.DataType) -> str:
+    return "; give whole numbers, or leave the cell empty" if kind == pl.Int64() else ""
+
+
+def _is_int(cell: str) -> bool:
+    try:
+        return -(2**63) <= int(cell) < 2**63 and "_" not in cell and cell == cell.strip()
+    except ValueError:
+        return False
+
+
+def _check_widths(path: Path, line: int, block: bytes, width: int) -> None:
+    """Every line must have ``width`` columns; polars alone fills short lines with nulls."""
+    data = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(data == ord("\n"))
+    tabs = np.flatnonzero(data == ord("\t"))
+    per_line = np.diff(np.searchsorted(tabs, ends), prepend=0) + 1
+    wrong = np.flatnonzero(per_line != width)
+    if len(wrong):
+        first = int(wrong[0])
+        raise UserError(
+            f"{path}, line {line + first}: {per_line[first]} columns, expected {width}; "
+            "mend or remove the line"
+        )

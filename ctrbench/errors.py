@@ -1,0 +1,14 @@
+"""The one exception that is a person's to mend, and the line it is shown as."""
+
+import os
+
+
+class UserError(Exception):
+    """A mistake in what was given: the message says what, where and what to do, in one line."""
+
+
+def describe_os_error(error: OSError) -> str:
+    """One line for a failed read or write: the path, the system's reason, what to do."""
+    where = error.filename if error.filename is not None else "the output folder"
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return f"{where}: {reason}; free the space or name another folder with results=FOLDER"

@@ -1,0 +1,29 @@
+"""Writing so that a reader, or a kill, never meets half a file; and locking."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_atomic(path: Path, data: str | bytes) -> None:
+    """Write to one side, flush to the disk, rename into place."""
+    side = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with side.open("wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        side.replace(path)
+    finally:
+        side.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file; another process waits. A dead holder holds nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

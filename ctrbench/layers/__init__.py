@@ -1,0 +1,1 @@
+"""What models share, named as in the literature."""

@@ -1,0 +1,46 @@
+"""The deep part of every deep model."""
+
+import torch
+from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "prelu": nn.PReLU,
+}
+
+
+class MLP(nn.Sequential):
+    """a_{l+1} = dropout(act(W_l a_l + b_l)) for each hidden layer, then one output (DeepFM, eq. 4).
+
+    Args:
+        inputs: width of the input.
+        hidden: widths of the hidden layers.
+        activation: a name of ACTIVATIONS.
+        dropout: probability of DROPPING a unit.
+
+    Shapes: B x inputs -> B.
+    """
+
+    def __init__(self, inputs: int, hidden: list[int], activation: str, dropout: float) -> None:
+        layers: list[nn.Module] = []
+        for width in hidden:
+            layers += [nn.Linear(inputs, width), ACTIVATIONS[activation]()]
+            if dropout > 0:
+                layers.append(nn.Dropout(dropout))
+            inputs = width
+        super().__init__(*layers, nn.Linear(inputs, 1))
+        for layer in self:
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        logits: Tensor = super().forward(input)
+        return logits.squeeze(-1)
+
+
+def zero_bias() -> nn.Parameter:
+    """The global bias w_0 of a model, zero at the start."""
+    return nn.Parameter(torch.zeros(()))

@@ -1,0 +1,33 @@
+"""DeepFM (Guo et al. 2017)."""
+
+from torch import Tensor
+
+from ctrbench.data.schema import Schema
+from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.interaction import factorisation_machine
+from ctrbench.layers.mlp import MLP, zero_bias
+from ctrbench.models.registry import Model, register
+from ctrbench.models.settings import DeepSettings
+
+
+@register("deepfm")
+class DeepFM(Model):
+    """y = y_FM + y_DNN (DeepFM, eq. 1), both over the same embeddings V.
+
+    y_FM = w_0 + sum_i w_i x_i + sum_{i<j} <V_i, V_j> x_i x_j (eq. 2), a plain sum;
+    y_DNN = MLP([V_1 x_1, ..., V_F x_F]) (eq. 3 and 4), without the inner sigmoid of the arXiv
+    version, as the proceedings have it.
+    """
+
+    def __init__(self, schema: Schema, settings: DeepSettings) -> None:
+        super().__init__()
+        self.bias = zero_bias()
+        self.embedding = Embedding(schema, 1 + settings.embedding_dim, settings.init_std)
+        inputs = len(schema.fields) * settings.embedding_dim
+        self.mlp = MLP(inputs, settings.hidden, settings.activation, settings.dropout)
+
+    def forward(self, ids_BF: Tensor, values_BX: Tensor) -> Tensor:
+        rows_BFD = self.embedding(ids_BF, values_BX)
+        w_BF, v_BFK = rows_BFD[..., 0], rows_BFD[..., 1:]
+        y_fm_B = w_BF.sum(dim=1) + factorisation_machine(v_BFK)
+        return self.bias + y_fm_B + self.mlp(v_BFK.flatten(start_dim=1))

@@ -1,0 +1,23 @@
+"""Logistic regression."""
+
+from torch import Tensor
+
+from ctrbench.data.schema import Schema
+from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.mlp import zero_bias
+from ctrbench.models.registry import Model, register
+from ctrbench.models.settings import LinearSettings
+
+
+@register("lr")
+class LR(Model):
+    """y = w_0 + sum_i w_i x_i, the logit; trained by FTRL-Proximal (McMahan et al. 2013)."""
+
+    def __init__(self, schema: Schema, settings: LinearSettings) -> None:
+        super().__init__()
+        self.bias = zero_bias()
+        self.embedding = Embedding(schema, columns=1)
+
+    def forward(self, ids_BF: Tensor, values_BX: Tensor) -> Tensor:
+        w_BF = self.embedding(ids_BF, values_BX)[..., 0]
+        return self.bias + w_BF.sum(dim=1)

@@ -1,0 +1,1 @@
+"""Optimizers, and the registry that builds them."""

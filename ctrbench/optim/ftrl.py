@@ -1,0 +1,54 @@
+"""FTRL-Proximal (McMahan et al., Ad Click Prediction, KDD 2013, algorithm 1)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class FTRL(torch.optim.Optimizer):
+    """Per coordinate, with gradient g:
+
+        s = (sqrt(n + g^2) - sqrt(n)) / alpha;  z += g - s w;  n += g^2
+        w = 0 if |z| <= l1, else -(z - sign(z) l1) / ((beta + sqrt(n)) / alpha + l2)
+
+    A coordinate whose gradient is zero (a feature not in the batch) does not move. The state
+    starts at n = 0 and at the z whose weight is the one given, so z = 0 for zero weights.
+
+    Args:
+        lr: alpha.
+    """
+
+    def __init__(
+        self, params: Iterable[Any], *, lr: float, beta: float, l1: float, l2: float
+    ) -> None:
+        super().__init__(params, {"lr": lr, "beta": beta, "l1": l1, "l2": l2})
+        for group in self.param_groups:
+            for w in group["params"]:
+                steepness = group["beta"] / group["lr"] + group["l2"]
+                z = -(w.detach() * steepness + w.detach().sign() * group["l1"])
+                self.state[w] = {"z": z, "n": torch.zeros_like(w)}
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update every weight that has a gradient."""
+        for group in self.param_groups:
+            for w in group["params"]:
+                if w.grad is not None:
+                    _update(w, w.grad, **self.state[w], **_hyper(group))
+
+
+def _hyper(group: dict[str, Any]) -> dict[str, float]:
+    return {name: group[name] for name in ("lr", "beta", "l1", "l2")}
+
+
+def _update(
+    w: Tensor, g: Tensor, z: Tensor, n: Tensor, lr: float, beta: float, l1: float, l2: float
+) -> None:
+    root = n.sqrt()
+    n.addcmul_(g, g)
+    new_root = n.sqrt()
+    z.add_(g - (new_root - root).div_(lr).mul_(w))
+    shrunk = z - z.clamp(-l1, l1)  # z - sign(z) l1 outside [-l1, l1], zero inside
+    w.copy_(shrunk.neg_().div_(new_root.add_(beta).div_(lr).add_(l2)))

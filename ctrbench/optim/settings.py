@@ -1,0 +1,36 @@
+"""Settings of the optimizers."""
+
+from dataclasses import dataclass
+
+from ctrbench.settings import option, settings
+
+
+@dataclass
+class OptimizerSettings:
+    """What every optimizer has."""
+
+    name: str = option("name of the optimizer")
+    lr: float = option("learning rate (alpha of FTRL)", gt=0)
+
+
+@settings("adam")
+class AdamSettings(OptimizerSettings):
+    """Adam (Kingma & Ba 2015), dense: rows outside the batch move on too, as in the papers."""
+
+    betas: list[float] = option("decay of the two moments", ge=0, lt=1)
+    eps: float = option("epsilon", gt=0)
+    l2_embedding: float = option("L2 on the embedding table: adds l2 * w to the gradient", ge=0)
+    l2_network: float = option("L2 on all other weights", ge=0)
+
+
+@settings("ftrl")
+class FTRLSettings(OptimizerSettings):
+    """FTRL-Proximal (McMahan et al. 2013), on the gradient of the batch's mean loss.
+
+    A mean over B rows is B times smaller than the per-row gradient of the paper: the paper's beta,
+    l1 and l2 divided by B give the same steps as a sum over the batch.
+    """
+
+    beta: float = option("smoothing of the learning rate", ge=0)
+    l1: float = option("L1: |z| up to it gives a weight of exactly zero", ge=0)
+    l2: float = option("L2", ge=0)

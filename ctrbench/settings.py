@@ -1,0 +1,91 @@
+"""Typed settings: dataclasses say which keys exist, ``conf/`` says their values.
+
+A settings class stands beside what it configures and is registered under a name. The YAML file of
+a component extends it (``defaults: [/settings/NAME@...]``), so that Hydra itself refuses an unknown
+key or a wrong type while it composes. What a type cannot say (ranges, choices) stands in
+:func:`option` and is enforced by :func:`check`. Nothing here, nor in any ``settings.py``, imports
+torch, so that a mistyped command is answered at once.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from ctrbench.errors import UserError
+
+T = TypeVar("T")
+
+
+def option(
+    doc: str,
+    *,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """A documented dataclass field without a value (the value is the YAML's), and its limits.
+
+    For a list the limits hold for each of its items.
+    """
+    limits = {"ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices}
+    return dataclasses.field(default=cast(Any, MISSING), metadata={"doc": doc, **limits})
+
+
+def settings(name: str) -> Callable[[type[T]], type[T]]:
+    """Register a settings dataclass as ``/settings/NAME`` for the YAML files to extend."""
+
+    def register(cls: type[T]) -> type[T]:
+        cls = dataclasses.dataclass(cls)
+        ConfigStore.instance().store(group="settings", name=name, node=cls)
+        return cls
+
+    return register
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint with the closest known name, or all of them where none is close."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(names)}"
+
+
+def check(section: Any, path: str = "") -> None:
+    """Refuse values outside their limits, in nested settings too.
+
+    Raises:
+        UserError: naming the key, its value and what is allowed.
+    """
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        key = f"{path}{field.name}"
+        if dataclasses.is_dataclass(value):
+            check(value, f"{key}.")
+        else:
+            for item in value if isinstance(value, list) else [value]:
+                _check_item(key, item, field.metadata)
+
+
+_LIMITS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
+    "ge": ("at least", lambda value, bound: value >= bound),
+    "gt": ("more than", lambda value, bound: value > bound),
+    "le": ("at most", lambda value, bound: value <= bound),
+    "lt": ("less than", lambda value, bound: value < bound),
+}
+
+
+def _check_item(key: str, value: Any, limits: Any) -> None:
+    if value is None:
+        return
+    choices = limits.get("choices")
+    if choices and value not in choices:
+        raise UserError(f"{key}={value}: not known; {nearest(str(value), choices)}")
+    for name, (words, holds) in _LIMITS.items():
+        bound = limits.get(name)
+        if bound is not None and not holds(value, bound):  # NaN holds nowhere
+            raise UserError(f"{key}={value}: must be {words} {bound:g}")
