@@ -31,6 +31,6 @@ class FTRLSettings(OptimizerSettings):
     l1 and l2 divided by B give the same steps as a sum over the batch.
     """
 
-    beta: float = option("smoothing of the learning rate", ge=0)
+    beta: float = option("smoothing of the learning rate", gt=0)
     l1: float = option("L1: |z| up to it gives a weight of exactly zero", ge=0)
     l2: float = option("L2", ge=0)

@@ -1,0 +1,190 @@
+"""The command ``ctrbench``: a verb, then Hydra's own override syntax."""
+
+import argparse
+import dataclasses
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ctrbench.errors import UserError, describe_os_error
+
+USAGE = """\
+usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
+
+  train [-m] model=deepfm data=criteo data.path=FILE   one run; with -m a sweep over lists
+  reproduce EXPERIMENT [KEY=VALUE ...] | --list        an experiment: its runs, then its report
+  prepare data=criteo data.path=FILE                   encode a data set; training finds it again
+  report [FOLDER ...]                                  the table of any run directories
+
+`ctrbench train --help` lists every key. Everything goes to results=FOLDER (default: results).
+"""
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Entry point. A person's mistake is one line on stderr and exit status 1 (2: of usage)."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        sys.exit(_main(sys.argv[1:]))
+    except UserError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(describe_os_error(error))
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(130)
+
+
+def _fail(line: str) -> None:
+    print(f"ctrbench: {line}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _main(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(USAGE)
+        return 0 if words else 2
+    if words[0] == "--version":
+        from ctrbench import __version__
+
+        print(__version__)
+        return 0
+    verbs: dict[str, Callable[[list[str]], None]] = {
+        "train": train,
+        "reproduce": reproduce,
+        "prepare": prepare,
+        "report": report,
+    }
+    if words[0] not in verbs:
+        import difflib
+
+        close = difflib.get_close_matches(words[0], verbs, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(verbs)}"
+        print(f"ctrbench: {words[0]}: no such verb; {hint}", file=sys.stderr)
+        return 2
+    verbs[words[0]](words[1:])
+    return 0
+
+
+def train(words: list[str]) -> None:
+    """One run, or with -m one for every combination of the lists given."""
+    parser = argparse.ArgumentParser("ctrbench train", add_help=False)
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-c", "--cfg", choices=["job"], help="print the config and stop")
+    arguments, overrides = parser.parse_known_intermixed_args(words)
+    if arguments.help:
+        from ctrbench.reference import options
+
+        print(options())
+        return
+    _refuse_flags("train", overrides)
+    jobs = _check_jobs(overrides) if arguments.multirun else [_check_job(overrides)]
+    if arguments.cfg:
+        from omegaconf import OmegaConf
+
+        for job in jobs:
+            print(OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(job))))
+        return
+    _check_results(jobs[0].results)
+    _hydra(overrides, arguments.multirun)
+
+
+def reproduce(words: list[str]) -> None:
+    """The runs of an experiment, then its table."""
+    from ctrbench.compose import compose
+    from ctrbench.reproduce import experiment_names, listing, sweep_overrides
+    from ctrbench.settings import nearest
+
+    if not words or words[0] in ("-l", "--list", "-h", "--help"):
+        print(listing())
+        return
+    name, overrides = words[0], words[1:]
+    _refuse_flags("reproduce", overrides)
+    if name not in experiment_names():
+        raise UserError(f"{name}: no such experiment; {nearest(name, experiment_names())}")
+    overrides = sweep_overrides(name, overrides)
+    settings = _check_jobs(overrides)
+    _check_results(settings[0].results)
+    _hydra(overrides, multirun=True)
+    from ctrbench.experiment import run_directory
+    from ctrbench.report import write_report
+
+    title = compose([f"experiments={name}"]).experiment.title
+    runs = [run_directory(job).path for job in settings]
+    print(write_report(runs, Path(settings[0].results) / "report" / name, title))
+
+
+def prepare(words: list[str]) -> None:
+    """Encode a data set."""
+    _refuse_flags("prepare", words)
+    settings = _check_job(words)
+    _check_results(settings.results)
+    from ctrbench.data.prepare import prepare as prepare_store
+
+    store = prepare_store(settings.data, settings.split, Path(settings.results))
+    rows = ", ".join(f"{name} {n:,}" for name, n in store.summary()["rows"].items())
+    print(f"{store.folder}: {store.schema.features:,} features, rows: {rows}")
+
+
+def report(words: list[str]) -> None:
+    """The table of run directories."""
+    _refuse_flags("report", words)
+    folders = [word for word in words if "=" not in word]
+    values = dict(word.split("=", 1) for word in words if "=" in word)
+    for key in values.keys() - {"results"}:
+        raise UserError(f"{key}: no such option of report; known here: results=FOLDER")
+    results = Path(values.get("results", "results"))
+    from ctrbench.report import find_runs, write_report
+
+    runs = find_runs([Path(folder) for folder in folders] or [results / "runs"])
+    print(write_report(runs, results / "report" / "runs", "All runs"))
+
+
+def _refuse_flags(verb: str, words: list[str]) -> None:
+    for word in words:
+        if word.startswith("-"):
+            raise UserError(f"{word}: no such option of {verb}; see ctrbench --help")
+        if "=" not in word and verb in ("train", "prepare", "reproduce") and word[:1] != "~":
+            raise UserError(f"{word}: not KEY=VALUE; see ctrbench {verb} --help")
+
+
+def _check_job(overrides: list[str]) -> Any:
+    from ctrbench.compose import compose, to_settings
+    from ctrbench.data.sources import open_source
+    from ctrbench.data.split import check_fractions
+
+    settings = to_settings(compose(overrides))
+    check_fractions(settings.split)
+    open_source(settings.data)
+    return settings
+
+
+def _check_jobs(overrides: list[str]) -> list[Any]:
+    """Every job of a sweep is refused or accepted before the first one starts."""
+    from ctrbench.compose import jobs
+
+    return [_check_job(job) for job in jobs(overrides)]
+
+
+def _check_results(results: str) -> None:
+    """The output folder can be written to: known before any work."""
+    folder = Path(results)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{folder}: may not be written to; name another folder with results=FOLDER")
+
+
+def _hydra(overrides: list[str], multirun: bool) -> None:
+    """Hand the job or the sweep to Hydra, with whatever launcher was chosen."""
+    import hydra
+
+    from ctrbench.compose import CONF
+    from ctrbench.job import job
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come back as they are; main() prints the line
+    sys.argv = ["ctrbench", *(["--multirun"] if multirun else []), *overrides]
+    hydra.main(version_base="1.3", config_path=CONF, config_name="config")(job)()

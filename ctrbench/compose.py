@@ -1,0 +1,118 @@
+"""From the words of a command to checked settings, with one clear line for a mistake."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException, MissingConfigException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+import ctrbench.data.settings
+import ctrbench.models.settings
+import ctrbench.optim.settings
+import ctrbench.training.settings  # noqa: F401  (each of the four registers its schemas)
+from ctrbench.errors import UserError
+from ctrbench.run_settings import RunSettings
+from ctrbench.settings import check, nearest
+
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE.parent if (PACKAGE.parent / "conf" / "config.yaml").exists() else PACKAGE
+CONF = str(ROOT / "conf")
+EXPERIMENTS = ROOT / "experiments"
+
+
+class ExperimentsPath(SearchPathPlugin):
+    """Makes the folder ``experiments`` a config group."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Search beside ``conf``, after it."""
+        search_path.append("ctrbench", f"file://{ROOT}")
+
+
+Plugins.instance().register(ExperimentsPath)
+
+
+def to_settings(config: DictConfig) -> RunSettings:
+    """Typed and checked settings of a composed config.
+
+    Raises:
+        UserError: naming the key, its value and what is allowed.
+    """
+    own = {key: config[key] for key in config if key not in ("hydra", "experiment")}
+    try:
+        typed = OmegaConf.to_object(OmegaConf.create(own))
+        assert isinstance(typed, dict)
+    except MissingMandatoryValue as error:
+        raise UserError(f"{error.full_key}: has no value; give one in its YAML file") from None
+    except OmegaConfBaseException as error:
+        raise UserError(_first_line(error)) from None
+    unknown = set(typed) - set(RunSettings.__dataclass_fields__)
+    if unknown:
+        word = sorted(unknown)[0]
+        raise UserError(f"{word}: no such key; {nearest(word, RunSettings.__dataclass_fields__)}")
+    settings = RunSettings(**typed)
+    check(settings)
+    return settings
+
+
+def compose(overrides: list[str]) -> DictConfig:
+    """The config of one job.
+
+    Raises:
+        UserError: for an override that does not fit, with the nearest right name.
+    """
+    try:
+        with initialize_config_dir(CONF, version_base="1.3"):
+            return hydra_compose("config", overrides, return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(_explain(error)) from None
+
+
+def jobs(overrides: list[str]) -> list[list[str]]:
+    """The overrides of every job of a sweep."""
+    parser = OverridesParser.create()
+    try:
+        parsed = parser.parse_overrides(overrides)
+    except HydraException as error:
+        raise UserError(_explain(error)) from None
+    axes: dict[str, list[str]] = {}
+    for override in parsed:
+        key = override.get_key_element()
+        if override.is_sweep_override() and override.is_discrete_sweep():
+            axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        elif override.is_sweep_override():
+            raise UserError(f"{key}: only lists, choice(), range() and glob() can be swept")
+        else:
+            axes[key] = [override.input_line or ""]
+    return [list(job) for job in itertools.product(*axes.values())]
+
+
+def _explain(error: Exception) -> str:
+    """One line for Hydra's several."""
+    if isinstance(error, MissingConfigException) and error.options is not None:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}={name}: no such choice; {nearest(name, error.options)}"
+    cause = error.__cause__
+    if isinstance(cause, OmegaConfBaseException) and cause.key is not None:
+        known = _keys(cause.parent_node)
+        if known and str(cause.key) not in known:
+            return f"{cause.full_key}: no such key; {nearest(str(cause.key), known)}"
+        return _first_line(cause)
+    return _first_line(error)
+
+
+def _keys(node: Any) -> list[str]:
+    return [str(key) for key in node if key != "hydra"] if isinstance(node, DictConfig) else []
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).split("\n")[0]
+    key = getattr(error, "full_key", None)
+    return f"{key}: {text}" if key else text

@@ -1,0 +1,25 @@
+"""The settings of a whole run, and how they are composed and checked."""
+
+from typing import Any
+
+from ctrbench.data.settings import SplitSettings
+from ctrbench.settings import option, settings
+from ctrbench.training.settings import TrainerSettings
+
+
+@settings("run")
+class RunSettings:
+    """One run of one model on one data set."""
+
+    model: Any = option("a model: conf/model")
+    data: Any = option("a data set: conf/data")
+    optimizer: Any = option("an optimizer: conf/optimizer")
+    split: SplitSettings = option("how rows are split: conf/split")
+    trainer: TrainerSettings = option("the trainer: conf/trainer")
+    seed: int = option("seed of weights, permutations and dropout", ge=0, lt=2**31)
+    device: str = option("auto takes a GPU where there is one", choices=("auto", "cpu", "cuda"))
+    precision: str = option("bf16: autocast of the forward pass", choices=("fp32", "bf16"))
+    threads: int | None = option("CPU threads; null: torch's choice", ge=1)
+    predictions: bool = option("keep the probabilities of the test rows")
+    results: str = option("folder that everything goes to")
+    experiment: Any = option("what an experiment says of itself: experiments")

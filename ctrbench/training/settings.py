@@ -1,0 +1,14 @@
+"""Settings of the trainer."""
+
+from ctrbench.settings import option, settings
+
+
+@settings("trainer")
+class TrainerSettings:
+    """How long to train, and what is kept."""
+
+    epochs: int = option("passes over the training rows, at most", ge=1)
+    batch_size: int = option("rows of a step", ge=1)
+    eval_every: int | None = option("steps between evaluations; null: once an epoch", ge=1)
+    monitor: str = option("validation figure that decides", choices=("auc", "logloss"))
+    patience: int = option("evaluations without a better figure before stopping", ge=1)

@@ -1,0 +1,154 @@
+"""Train a model on one part of the data, watch it on another, keep its best weights.
+
+Nothing in a step waits for the device: a batch is gathered there, losses are written to a tensor
+there and read once per evaluation, together with the scores.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ctrbench import metrics
+from ctrbench.data.batches import Batches
+from ctrbench.errors import UserError
+from ctrbench.training import checkpoint
+from ctrbench.training.settings import TrainerSettings
+
+log = logging.getLogger(__name__)
+EVALUATION_ROWS = 65_536
+Advance = Callable[[int], None]
+
+
+class Trainer:
+    """One training run, resumable from its checkpoint.
+
+    Args:
+        path: of the checkpoint; an existing one is continued.
+        seed: of the permutations.
+        precision: ``fp32``, or ``bf16`` for autocast of the forward pass.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        train: Batches,
+        valid: Batches,
+        settings: TrainerSettings,
+        *,
+        seed: int,
+        device: torch.device,
+        precision: str,
+        path: Path,
+    ) -> None:
+        self.model, self.optimizer = model, optimizer
+        self.train, self.valid, self.settings = train, valid, settings
+        self.seed, self.device, self.precision, self.path = seed, device, precision, path
+        self.losses = torch.empty(self._interval, device=device)
+        self.progress = checkpoint.load(path, model, optimizer, device)
+
+    @property
+    def _interval(self) -> int:
+        """Steps between evaluations; one falls on the end of every epoch too."""
+        return min(self.settings.eval_every or self.train.steps, self.train.steps)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the epochs are done or the patience is spent."""
+        progress = self.progress
+        stale = len(progress.history) - 1 - progress.best
+        return progress.epoch >= self.settings.epochs or stale >= self.settings.patience
+
+    def fit(self, advance: Advance = lambda steps: None) -> checkpoint.Progress:
+        """Train to the end; the model has its best weights then.
+
+        Args:
+            advance: told the steps done, for a progress bar.
+
+        Raises:
+            UserError: when a loss is not finite, naming the step.
+        """
+        progress, order, order_epoch = self.progress, None, -1
+        while not self.finished:
+            started = time.perf_counter()
+            if order is None or order_epoch != progress.epoch:
+                order, order_epoch = self.train.permutation(self.seed, progress.epoch), progress.epoch
+            stop = min(progress.step + self._interval, self.train.steps)
+            self._steps(order, progress.step, stop, advance)
+            loss = self._read_losses(progress.step, stop)
+            progress.train_seconds += time.perf_counter() - started
+            epoch = progress.epoch + 1
+            progress.step = stop % self.train.steps
+            progress.epoch += progress.step == 0
+            self._evaluate(epoch, stop, loss)
+            checkpoint.save(self.path, self.model, self.optimizer, progress)
+        self.model.load_state_dict(progress.best_weights)
+        return progress
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        if self.precision == "bf16":
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return nullcontext()
+
+    def _steps(self, order: Tensor, start: int, stop: int, advance: Advance) -> None:
+        self.model.train()
+        for step in range(start, stop):
+            ids_BF, values_BX, labels_B = self.train.batch(order, step)
+            with self._autocast():
+                logits_B = self.model(ids_BF, values_BX)
+            loss = F.binary_cross_entropy_with_logits(logits_B.float(), labels_B)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+            self.losses[step - start].copy_(loss.detach())
+            advance(1)
+
+    def _read_losses(self, start: int, stop: int) -> float:
+        """The one wait for the device between two evaluations."""
+        losses = self.losses[: stop - start].tolist()
+        for offset, loss in enumerate(losses):
+            if not math.isfinite(loss):
+                step = self.progress.epoch * self.train.steps + start + offset + 1
+                raise UserError(
+                    f"the training loss is {loss} at step {step} (epoch {self.progress.epoch + 1}); "
+                    "lower optimizer.lr"
+                )
+        return sum(losses) / len(losses)
+
+    def _evaluate(self, epoch: int, step: int, loss: float) -> None:
+        progress, started = self.progress, time.perf_counter()
+        figures = metrics.score(self.predict(self.valid), self.valid.labels_N)
+        progress.evaluate_seconds += time.perf_counter() - started
+        line = {"epoch": epoch, "step": step, "train_loss": loss}
+        line |= {f"valid_{name}": figure for name, figure in figures.items()}
+        progress.history.append(line | {"train_seconds": progress.train_seconds})
+        if progress.best < 0 or self._better(line, progress.history[progress.best]):
+            progress.best = len(progress.history) - 1
+            weights = self.model.state_dict()
+            progress.best_weights = {name: w.detach().clone() for name, w in weights.items()}
+        log.info(
+            "epoch %d step %d: train loss %.5f, valid AUC %.5f, logloss %.5f, %.1f s",
+            *(epoch, step, loss, figures["auc"], figures["logloss"], progress.train_seconds),
+        )
+
+    def _better(self, new: dict[str, float], old: dict[str, float]) -> bool:
+        key = f"valid_{self.settings.monitor}"
+        return new[key] > old[key] if key == "valid_auc" else new[key] < old[key]
+
+    @torch.no_grad()
+    def predict(self, part: Batches) -> Tensor:
+        """Logits of all rows, N, in their order."""
+        self.model.eval()
+        logits = []
+        for start in range(0, part.rows, EVALUATION_ROWS):
+            rows = slice(start, start + EVALUATION_ROWS)
+            with self._autocast():
+                logits.append(self.model(part.ids_NF[rows], part.values_NX[rows]).float())
+        return torch.cat(logits)
