@@ -113,7 +113,7 @@ def reproduce(words: list[str]) -> None:
     from ctrbench.experiment import run_directory
     from ctrbench.report import write_report
 
-    title = compose([f"experiments={name}"]).experiment.title
+    title = compose([f"experiment={name}"]).experiment.title
     runs = [run_directory(job).path for job in settings]
     print(write_report(runs, Path(settings[0].results) / "report" / name, title))
 

@@ -6,11 +6,8 @@ from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
-from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -25,18 +22,6 @@ from ctrbench.settings import check, nearest
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent if (PACKAGE.parent / "conf" / "config.yaml").exists() else PACKAGE
 CONF = str(ROOT / "conf")
-EXPERIMENTS = ROOT / "experiments"
-
-
-class ExperimentsPath(SearchPathPlugin):
-    """Makes the folder ``experiments`` a config group."""
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Search beside ``conf``, after it."""
-        search_path.append("ctrbench", f"file://{ROOT}")
-
-
-Plugins.instance().register(ExperimentsPath)
 
 
 def to_settings(config: DictConfig) -> RunSettings:
