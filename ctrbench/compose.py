@@ -1,5 +1,6 @@
 """From the words of a command to checked settings, with one clear line for a mistake."""
 
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
@@ -30,21 +31,32 @@ def to_settings(config: DictConfig) -> RunSettings:
     Raises:
         UserError: naming the key, its value and what is allowed.
     """
-    own = {key: config[key] for key in config if key not in ("hydra", "experiment")}
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    _refuse_added_keys(own)
     try:
-        typed = OmegaConf.to_object(OmegaConf.create(own))
-        assert isinstance(typed, dict)
+        typed = OmegaConf.to_object(own)
     except MissingMandatoryValue as error:
         raise UserError(f"{error.full_key}: has no value; give one in its YAML file") from None
     except OmegaConfBaseException as error:
         raise UserError(_first_line(error)) from None
-    unknown = set(typed) - set(RunSettings.__dataclass_fields__)
-    if unknown:
-        word = sorted(unknown)[0]
-        raise UserError(f"{word}: no such key; {nearest(word, RunSettings.__dataclass_fields__)}")
-    settings = RunSettings(**typed)
+    settings = RunSettings(**typed) if isinstance(typed, dict) else typed
+    assert isinstance(settings, RunSettings)
     check(settings)
     return settings
+
+
+def _refuse_added_keys(node: DictConfig, path: str = "") -> None:
+    """``+key=value`` and users' YAML files can add keys; none is ignored."""
+    schema = RunSettings if not path else OmegaConf.get_type(node)
+    if not dataclasses.is_dataclass(schema):
+        return
+    known = {field.name for field in dataclasses.fields(schema)}
+    for key in node:
+        name = f"{path}{key}"
+        if key not in known:
+            raise UserError(f"{name}: no such key; {nearest(str(key), known)}")
+        if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
+            _refuse_added_keys(node[key], f"{name}.")
 
 
 def compose(overrides: list[str]) -> DictConfig:

@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 import yaml
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ctrbench import metrics
 from ctrbench.data.batches import Batches
@@ -65,10 +66,9 @@ def run(settings: RunSettings) -> dict[str, Any]:
         UserError: for data that cannot be used or a loss that is not finite.
     """
     directory = run_directory(settings)
-    with locked(directory.path.with_suffix(".lock")):
+    with locked(directory.path.with_name(f".{directory.path.name}.lock")):
         result = directory.result()
         if result is None:
-            directory.path.mkdir(parents=True, exist_ok=True)
             result = _Run(settings, directory).result()
             directory.finish(result)
         else:
@@ -86,6 +86,7 @@ class _Run:
         started = time.perf_counter()
         self.store: Store = prepare(settings.data, settings.split, Path(settings.results))
         self.prepare_seconds = time.perf_counter() - started
+        directory.path.mkdir(parents=True, exist_ok=True)
         directory.write("config.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
         self.device = resolve_device(settings.device)
         torch.manual_seed(settings.seed)
@@ -125,8 +126,8 @@ class _Run:
             log.info("going on from epoch %d", trainer.progress.epoch + 1)
         total = self.settings.trainer.epochs * trainer.train.steps
         bar = tqdm(total=total, initial=done, unit="step", leave=False, disable=None)
-        with bar:
-            progress = trainer.fit(bar.update)
+        with bar, logging_redirect_tqdm():
+            progress = trainer.fit(bar.update, self.directory.write_history)
         self.directory.write_history(progress.history)
         return progress
 

@@ -6,29 +6,42 @@ import lzma
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 import polars as pl
+import zstandard
 
 from ctrbench.errors import UserError
 
 BLOCK_BYTES = 32 << 20
 
 
-def open_text(path: Path) -> BinaryIO:
-    """Open a plain, .gz, .xz or .zst file for reading bytes."""
-    match path.suffix:
-        case ".gz":
-            return cast(BinaryIO, gzip.open(path))
-        case ".xz":
-            return cast(BinaryIO, lzma.open(path))
-        case ".zst":
-            import zstandard
+def _chunks(path: Path, size: int) -> Iterator[bytes]:
+    """The bytes of a plain, .gz, .xz or .zst file, in pieces.
 
-            return cast(BinaryIO, zstandard.open(path, "rb"))
-        case _:
-            return path.open("rb")
+    Raises:
+        EOFError: where a compressed file is cut off.
+    """
+    if path.suffix == ".zst":
+        yield from _zstandard_chunks(path)
+        return
+    opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    with opener(path, "rb") as file:
+        while chunk := file.read(size):
+            yield chunk
+
+
+def _zstandard_chunks(path: Path) -> Iterator[bytes]:
+    """The library's own reader takes a cut-off file for a whole one."""
+    with path.open("rb") as file:
+        frame, raw = zstandard.ZstdDecompressor().decompressobj(), b""
+        while raw := raw or file.read(1 << 20):
+            yield frame.decompress(raw)
+            raw = frame.unused_data if frame.eof else b""
+            if frame.eof and (raw := raw or file.read(1 << 20)):
+                frame = zstandard.ZstdDecompressor().decompressobj()
+        if not frame.eof:
+            raise EOFError("the last frame has no end")
 
 
 def blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
@@ -39,21 +52,19 @@ def blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[int, by
     """
     line, rest = 1, b""
     try:
-        with open_text(path) as file:
-            while chunk := file.read(block_bytes):
-                whole, newline, tail = (rest + chunk).rpartition(b"\n")
-                rest = tail
-                if newline:
-                    block = (whole + newline).replace(b"\r\n", b"\n")
-                    yield line, block
-                    line += block.count(b"\n")
+        for chunk in _chunks(path, block_bytes):
+            whole, newline, rest = (rest + chunk).rpartition(b"\n")
+            if newline:
+                block = (whole + newline).replace(b"\r\n", b"\n")
+                yield line, block
+                line += block.count(b"\n")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; name one with data.path=FILE") from None
     except IsADirectoryError:
         raise UserError(f"{path}: a folder; name a file with data.path=FILE") from None
     except PermissionError:
         raise UserError(f"{path}: may not be read; change its permissions") from None
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
         raise UserError(
             f"{path}: the compressed file is damaged or cut off after line {line - 1} ({error}); "
             "fetch it again"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from ctrbench.training.settings import TrainerSettings
 log = logging.getLogger(__name__)
 EVALUATION_ROWS = 65_536
 Advance = Callable[[int], None]
+Record = Callable[[list[dict[str, Any]]], None]
 
 
 class Trainer:
@@ -66,11 +68,12 @@ class Trainer:
         stale = len(progress.history) - 1 - progress.best
         return progress.epoch >= self.settings.epochs or stale >= self.settings.patience
 
-    def fit(self, advance: Advance = lambda steps: None) -> checkpoint.Progress:
+    def fit(self, advance: Advance, record: Record) -> checkpoint.Progress:
         """Train to the end; the model has its best weights then.
 
         Args:
             advance: told the steps done, for a progress bar.
+            record: told the history after every evaluation.
 
         Raises:
             UserError: when a loss is not finite, naming the step.
@@ -79,7 +82,8 @@ class Trainer:
         while not self.finished:
             started = time.perf_counter()
             if order is None or order_epoch != progress.epoch:
-                order, order_epoch = self.train.permutation(self.seed, progress.epoch), progress.epoch
+                order_epoch = progress.epoch
+                order = self.train.permutation(self.seed, order_epoch)
             stop = min(progress.step + self._interval, self.train.steps)
             self._steps(order, progress.step, stop, advance)
             loss = self._read_losses(progress.step, stop)
@@ -89,6 +93,7 @@ class Trainer:
             progress.epoch += progress.step == 0
             self._evaluate(epoch, stop, loss)
             checkpoint.save(self.path, self.model, self.optimizer, progress)
+            record(progress.history)
         self.model.load_state_dict(progress.best_weights)
         return progress
 
