@@ -31,6 +31,9 @@ def main() -> None:
         sys.exit(_main(sys.argv[1:]))
     except UserError as error:
         _fail(str(error))
+    except BrokenPipeError:  # the reader of our output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         _fail(describe_os_error(error))
     except KeyboardInterrupt:

@@ -31,7 +31,7 @@ def to_settings(config: DictConfig) -> RunSettings:
     Raises:
         UserError: naming the key, its value and what is allowed.
     """
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    own = OmegaConf.masked_copy(config, [key for key in map(str, config) if key != "hydra"])
     _refuse_added_keys(own)
     try:
         typed = OmegaConf.to_object(own)
@@ -39,7 +39,7 @@ def to_settings(config: DictConfig) -> RunSettings:
         raise UserError(f"{error.full_key}: has no value; give one in its YAML file") from None
     except OmegaConfBaseException as error:
         raise UserError(_first_line(error)) from None
-    settings = RunSettings(**typed) if isinstance(typed, dict) else typed
+    settings: Any = RunSettings(**typed) if isinstance(typed, dict) else typed  # type: ignore[arg-type]
     assert isinstance(settings, RunSettings)
     check(settings)
     return settings
@@ -52,7 +52,7 @@ def _refuse_added_keys(node: DictConfig, path: str = "") -> None:
         return
     known = {field.name for field in dataclasses.fields(schema)}
     for key in node:
-        name = f"{path}{key}"
+        name = f"{path}{key!s}"
         if key not in known:
             raise UserError(f"{name}: no such key; {nearest(str(key), known)}")
         if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):

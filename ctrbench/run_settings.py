@@ -1,5 +1,6 @@
 """The settings of a whole run, and how they are composed and checked."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from ctrbench.data.settings import SplitSettings
@@ -8,6 +9,7 @@ from ctrbench.training.settings import TrainerSettings
 
 
 @settings("run")
+@dataclass
 class RunSettings:
     """One run of one model on one data set."""
 

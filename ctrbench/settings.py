@@ -41,7 +41,6 @@ def settings(name: str) -> Callable[[type[T]], type[T]]:
     """Register a settings dataclass as ``/settings/NAME`` for the YAML files to extend."""
 
     def register(cls: type[T]) -> type[T]:
-        cls = dataclasses.dataclass(cls)
         ConfigStore.instance().store(group="settings", name=name, node=cls)
         return cls
 

@@ -78,7 +78,11 @@ def test_split_is_the_same_in_slices_of_any_size(kind: str) -> None:
     assert (np.concatenate(pieces) == whole).all()
     np.testing.assert_allclose(np.bincount(whole) / 1000, settings.fractions, atol=0.05)
     if kind == "order":
-        assert (np.diff(whole.astype(int)) >= 0).all() and np.bincount(whole).tolist() == [700, 200, 100]
+        assert (np.diff(whole.astype(int)) >= 0).all() and np.bincount(whole).tolist() == [
+            700,
+            200,
+            100,
+        ]
     else:
         assert (assign(dataclasses.replace(settings, seed=5), 0, 1000, 1000) != whole).any()
 
@@ -120,7 +124,9 @@ def test_compressed_files_are_the_same_rows(
 
     raw = criteo_file.read_bytes().replace(b"\n", b"\r\n").rstrip()
     compress: dict[str, Callable[[bytes], bytes]] = {
-        "gz": gzip.compress, "xz": lzma.compress, "zst": zstandard.compress
+        "gz": gzip.compress,
+        "xz": lzma.compress,
+        "zst": zstandard.compress,
     }
     packed = tmp_path / f"rows.txt.{suffix}"
     packed.write_bytes(compress[suffix](raw))
@@ -219,7 +225,9 @@ def test_truncated_archive(
 
     raw = criteo_file.read_bytes()
     compress: dict[str, Callable[[bytes], bytes]] = {
-        "gz": gzip.compress, "xz": lzma.compress, "zst": zstandard.compress
+        "gz": gzip.compress,
+        "xz": lzma.compress,
+        "zst": zstandard.compress,
     }
     packed = tmp_path / f"rows.{suffix}"
     packed.write_bytes(compress[suffix](raw)[:-2000])

@@ -15,7 +15,9 @@ def test_as_sklearn(levels: int) -> None:
     labels = (rng.random(5000) < 1 / (1 + np.exp(-logits))).astype(np.uint8)
     scored = metrics.score(torch.tensor(logits), torch.tensor(labels))
     assert scored["auc"] == pytest.approx(roc_auc_score(labels, logits), abs=1e-12)
-    assert scored["logloss"] == pytest.approx(log_loss(labels, 1 / (1 + np.exp(-logits))), abs=1e-12)
+    assert scored["logloss"] == pytest.approx(
+        log_loss(labels, 1 / (1 + np.exp(-logits))), abs=1e-12
+    )
 
 
 def test_one_class_has_no_auc() -> None:

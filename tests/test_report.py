@@ -18,12 +18,20 @@ def make_run(folder: Path, model: str, data: str, seed: int, auc: float, test_ro
     config = {"model": {"name": model}, "optimizer": {"lr": 0.1}, "seed": seed, "results": "x"}
     (path / "config.yaml").write_text(yaml.safe_dump(config))
     result: dict[str, Any] = {
-        "status": "ok", "identity": path.name, "model": model, "data": data, "seed": seed,
+        "status": "ok",
+        "identity": path.name,
+        "model": model,
+        "data": data,
+        "seed": seed,
         "metrics": {"test": {"auc": auc, "logloss": 0.45}},
         "seconds_per_epoch": {"lr": 2.0, "fm": 5.0}[model],
         "environment": {"device": "cpu", "threads": 2, "precision": "fp32", "torch": "2"},
-        "dataset": {"content": "c", "fields": 39, "features": 10,
-                    "rows": {"train": 10, "valid": 5, "test": test_rows}},
+        "dataset": {
+            "content": "c",
+            "fields": 39,
+            "features": 10,
+            "rows": {"train": 10, "valid": 5, "test": test_rows},
+        },
     }
     (path / "result.json").write_text(json.dumps(result))
 

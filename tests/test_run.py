@@ -37,10 +37,16 @@ def test_a_finished_run(name: str, settings: Compose) -> None:
     directory = run_directory(own)
     assert directory.path.relative_to(own.results).parts[:3] == ("runs", "planted", name)
     assert set(os.listdir(directory.path)) == {
-        "config.yaml", "history.jsonl", "checkpoint.pt", "model.safetensors", "predictions.npy",
+        "config.yaml",
+        "history.jsonl",
+        "checkpoint.pt",
+        "model.safetensors",
+        "predictions.npy",
         "result.json",
     }
-    lines = [json.loads(line) for line in (directory.path / "history.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (directory.path / "history.jsonl").read_text().splitlines()
+    ]
     best = min(lines, key=lambda line: line["valid_logloss"])
     assert result["best_epoch"] == best["epoch"] and len(lines) == 2
     assert result["metrics"]["valid"]["auc"] == best["valid_auc"]
@@ -93,7 +99,7 @@ def test_the_same_seed_gives_the_same_bytes(
     assert weights[0] == weights[1]
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a kill."""
 
 
@@ -112,9 +118,9 @@ def test_resumed_from_the_middle_of_an_epoch(
     def write_and_die(self: Any, history: list[dict[str, Any]]) -> None:
         write(self, history)
         if len(history) == 4:
-            raise Killed
+            raise KilledError
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
         patch.setattr(records.RunDirectory, "write_history", write_and_die)
         run(parts)
     run(parts)
@@ -134,13 +140,24 @@ def _history(own: Any) -> list[dict[str, Any]]:
 
 def test_a_killed_process_goes_on(settings: Compose, tmp_path: Path) -> None:
     """SIGKILL at several moments, preparation included; the last start finishes."""
-    own = [*words("deepfm"), "data.rows=20000", "data.vocabulary=50", "threads=1",
-           "trainer.batch_size=256", "trainer.epochs=4", "trainer.eval_every=20",
-           "trainer.patience=100"]
+    own = [
+        *words("deepfm"),
+        "data.rows=20000",
+        "data.vocabulary=50",
+        "threads=1",
+        "trainer.batch_size=256",
+        "trainer.epochs=4",
+        "trainer.eval_every=20",
+        "trainer.patience=100",
+    ]
     done = tmp_path / "killed"
     command = [sys.executable, "-m", "ctrbench", "train", *own, f"results={done}"]
-    for wanted in ("stores/*/*.partial/slice*", "runs/*/*/*/config.yaml",
-                   "runs/*/*/*/checkpoint.pt", "runs/*/*/*/history.jsonl"):
+    for wanted in (
+        "stores/*/*.partial/slice*",
+        "runs/*/*/*/config.yaml",
+        "runs/*/*/*/checkpoint.pt",
+        "runs/*/*/*/history.jsonl",
+    ):
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             deadline = time.monotonic() + 60
             while process.poll() is None and not list(done.glob(wanted)):
@@ -151,7 +168,10 @@ def test_a_killed_process_goes_on(settings: Compose, tmp_path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
     whole = settings(*own[2:], *own[:2], f"results={tmp_path}/whole")
     run(whole)
-    assert _bytes(whole, "model.safetensors") == next(done.glob("runs/*/*/*/*.safetensors")).read_bytes()
+    assert (
+        _bytes(whole, "model.safetensors")
+        == next(done.glob("runs/*/*/*/*.safetensors")).read_bytes()
+    )
 
 
 def test_a_loss_that_is_not_finite(settings: Compose) -> None:

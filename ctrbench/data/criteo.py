@@ -47,8 +47,10 @@ def _files(settings: CriteoSettings) -> dict[str, Path]:
     elif all(named.values()):
         files = {part: Path(file) for part, file in named.items()}
     else:
-        missing = "data.path=FILE" if not any(named.values()) else ", ".join(
-            f"data.{part}=FILE" for part, file in named.items() if not file
+        missing = (
+            "data.path=FILE"
+            if not any(named.values())
+            else ", ".join(f"data.{part}=FILE" for part, file in named.items() if not file)
         )
         raise UserError(f"data={settings.name} needs {missing}")
     for path in files.values():

@@ -56,7 +56,9 @@ class Vocabulary:
     encoding: str = "vocabulary"
 
     @classmethod
-    def fit(cls, column: Column, encoding: str, counts: pl.DataFrame, min_count: int) -> "Vocabulary":
+    def fit(
+        cls, column: Column, encoding: str, counts: pl.DataFrame, min_count: int
+    ) -> "Vocabulary":
         """From a frame of ``value`` and ``count``; ties are broken by value."""
         if encoding == "log_squared":
             token = log_squared(pl.col("value"))
@@ -79,9 +81,7 @@ class Vocabulary:
         if self.encoding == "log_squared":
             frame = frame.select(log_squared(pl.col("value")).alias("value"))
         table = self.state().with_columns(pl.arange(1, self.size, dtype=pl.Int32).alias("id"))
-        joined = frame.join(
-            table, on="value", how="left", nulls_equal=True, maintain_order="left"
-        )
+        joined = frame.join(table, on="value", how="left", nulls_equal=True, maintain_order="left")
         return joined["id"].fill_null(0).to_numpy()
 
     def state(self) -> pl.DataFrame:
@@ -168,4 +168,5 @@ def _known(column: Column, counts: pl.DataFrame) -> pl.DataFrame:
 
 def _signed_log(values: pl.Series) -> npt.NDArray[np.float64]:
     x = values.cast(pl.Float64).to_numpy()
-    return np.sign(x) * np.log1p(np.abs(x))
+    logs: npt.NDArray[np.float64] = np.sign(x) * np.log1p(np.abs(x))
+    return logs

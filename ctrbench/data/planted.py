@@ -12,7 +12,7 @@ orders 3 and 4 are products of signs.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,7 +120,10 @@ class Planted:
         return pl.DataFrame(frame | {"truth": truth})
 
     def _logits(self, levels: list[Levels]) -> Floats:
-        return self.intercept + np.sum([effect(levels) for effect in self.effects], axis=0)
+        logits: Floats = self.intercept + np.sum(
+            [effect(levels) for effect in self.effects], axis=0
+        )
+        return logits
 
     def _intercept(self) -> float:
         """The intercept that gives the wanted click rate, by bisection over a sample."""
@@ -154,7 +157,8 @@ def _fields(settings: PlantedSettings) -> list[PlantedField]:
 def _effects(
     fields: list[PlantedField], settings: PlantedSettings, rng: np.random.Generator
 ) -> list[Effect]:
-    orders = [[(i,) for i in range(len(fields))], PAIRS, TRIPLES, QUADRUPLES]
+    every = [(i,) for i in range(len(fields))]
+    orders: list[Sequence[tuple[int, ...]]] = [every, PAIRS, TRIPLES, QUADRUPLES]
     make = [_main_effect, _inner_product, _sign_product, _sign_product]
     effects = []
     for share, places, factors in zip(settings.effects, orders, make, strict=True):

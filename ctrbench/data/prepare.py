@@ -67,14 +67,15 @@ def prepare(settings: DataSettings, split: SplitSettings, results: Path) -> Stor
 
 def _encodings(settings: DataSettings, source: Source) -> dict[str, str]:
     numeric = [column.name for column in source.columns if column.kind == NUMERIC]
-    for name, encoding in settings.encodings.items():
+    given = settings.encodings or {}
+    for name, encoding in given.items():
         if name not in numeric:
             raise UserError(f"data.encodings.{name}: no numeric field; {nearest(name, numeric)}")
         if encoding not in NUMERIC_ENCODINGS:
             hint = nearest(encoding, NUMERIC_ENCODINGS)
             raise UserError(f"data.encodings.{name}={encoding}: not known; {hint}")
     chosen = {column.name: "vocabulary" for column in source.columns}
-    return chosen | dict.fromkeys(numeric, settings.numeric) | settings.encodings
+    return chosen | dict.fromkeys(numeric, settings.numeric) | given
 
 
 class _Preparation:
@@ -119,7 +120,7 @@ class _Preparation:
         named, labels, rows = [], [], 0
         for part, frame in self.source.slices():
             path = self.work / f"slice-{len(self.slices):05}.parquet"
-            frame.write_parquet(path, compression="lz4", statistics=False)
+            _write_parquet(frame, path)
             self.slices.append(path)
             self.has_truth = "truth" in frame.columns
             named.append(part)
@@ -162,7 +163,7 @@ class _Preparation:
             min_count=self.settings.min_count,
             bins=self.settings.bins,
         )
-        encoder.state().write_parquet(self.work / "vocabulary" / f"{column.name}.parquet")
+        _write_parquet(encoder.state(), self.work / "vocabulary" / f"{column.name}.parquet")
         return encoder
 
     def _encode(
@@ -189,6 +190,14 @@ class _Preparation:
                 log.info("encoded %s of %s rows", f"{start:,}", f"{len(parts):,}")
 
 
+def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    try:
+        frame.write_parquet(path, compression="lz4", statistics=False)
+    except pl.exceptions.PolarsError as error:  # a full disk, in other words than an OSError's
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path}: cannot be written ({reason}); free the space") from None
+
+
 class _Writers:
     """The .npy files of all parts, written row by row: unlike a memory map, a full disk is an
     error here and not a crash."""
@@ -208,7 +217,7 @@ class _Writers:
             for what, (dtype, tail) in shapes.items():
                 file = (folder / f"{name}.{what}.npy").open("wb")
                 header = {"descr": dtype, "fortran_order": False, "shape": (part_rows[i], *tail)}
-                np.lib.format.write_array_header_1_0(file, header)  # type: ignore[arg-type]
+                np.lib.format.write_array_header_1_0(file, header)
                 self.files[i, what] = file
 
     def write(self, parts: npt.NDArray[np.uint8], columns: dict[str, Any]) -> None:

@@ -13,12 +13,13 @@ class DataSettings:
 
     name: str = option("name of the data set")
     numeric: str = option("encoding of the numeric fields", choices=NUMERIC_ENCODINGS)
-    encodings: dict[str, str] = option("encoding of single numeric fields, {I1: value}")
+    encodings: dict[str, str] | None = option("encoding of single numeric fields, {I1: value}")
     bins: int = option("bins of the quantile encoding", ge=2)
     min_count: int = option("training rows a value must occur in to have an id", ge=1)
 
 
 @settings("criteo")
+@dataclass
 class CriteoSettings(DataSettings):
     """Rows of the Display Advertising challenge: label, 13 integers, 26 hex categories."""
 
@@ -29,6 +30,7 @@ class CriteoSettings(DataSettings):
 
 
 @settings("planted")
+@dataclass
 class PlantedSettings(DataSettings):
     """Rows of the same shape made from a seed, whose true click probability is known."""
 
@@ -42,6 +44,7 @@ class PlantedSettings(DataSettings):
 
 
 @settings("split")
+@dataclass
 class SplitSettings:
     """How rows become training, validation and test rows."""
 

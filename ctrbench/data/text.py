@@ -4,8 +4,9 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,7 +26,8 @@ def _chunks(path: Path, size: int) -> Iterator[bytes]:
     if path.suffix == ".zst":
         yield from _zstandard_chunks(path)
         return
-    opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
+    opener = openers.get(path.suffix, open)
     with opener(path, "rb") as file:
         while chunk := file.read(size):
             yield chunk

@@ -37,8 +37,9 @@ class MLP(nn.Sequential):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        logits: Tensor = super().forward(input)
-        return logits.squeeze(-1)
+        for layer in self:
+            input = layer(input)
+        return input.squeeze(-1)
 
 
 def zero_bias() -> nn.Parameter:

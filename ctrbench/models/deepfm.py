@@ -30,4 +30,5 @@ class DeepFM(Model):
         rows_BFD = self.embedding(ids_BF, values_BX)
         w_BF, v_BFK = rows_BFD[..., 0], rows_BFD[..., 1:]
         y_fm_B = w_BF.sum(dim=1) + factorisation_machine(v_BFK)
-        return self.bias + y_fm_B + self.mlp(v_BFK.flatten(start_dim=1))
+        logits_B: Tensor = self.bias + y_fm_B + self.mlp(v_BFK.flatten(start_dim=1))
+        return logits_B

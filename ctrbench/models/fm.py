@@ -22,4 +22,5 @@ class FM(Model):
     def forward(self, ids_BF: Tensor, values_BX: Tensor) -> Tensor:
         rows_BFD = self.embedding(ids_BF, values_BX)
         w_BF, v_BFK = rows_BFD[..., 0], rows_BFD[..., 1:]
-        return self.bias + w_BF.sum(dim=1) + factorisation_machine(v_BFK)
+        logits_B: Tensor = self.bias + w_BF.sum(dim=1) + factorisation_machine(v_BFK)
+        return logits_B

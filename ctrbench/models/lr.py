@@ -20,4 +20,5 @@ class LR(Model):
 
     def forward(self, ids_BF: Tensor, values_BX: Tensor) -> Tensor:
         w_BF = self.embedding(ids_BF, values_BX)[..., 0]
-        return self.bias + w_BF.sum(dim=1)
+        logits_B: Tensor = self.bias + w_BF.sum(dim=1)
+        return logits_B

@@ -1,9 +1,12 @@
 """Settings of the models, by what they are made of."""
 
+from dataclasses import dataclass
+
 from ctrbench.settings import option, settings
 
 
 @settings("linear")
+@dataclass
 class LinearSettings:
     """A model with first-order weights alone."""
 
@@ -11,6 +14,7 @@ class LinearSettings:
 
 
 @settings("factorised")
+@dataclass
 class FactorisedSettings(LinearSettings):
     """A model with an embedding for every feature."""
 
@@ -19,6 +23,7 @@ class FactorisedSettings(LinearSettings):
 
 
 @settings("deep")
+@dataclass
 class DeepSettings(FactorisedSettings):
     """A model with a multilayer perceptron over the embeddings."""
 

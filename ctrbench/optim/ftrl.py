@@ -36,19 +36,14 @@ class FTRL(torch.optim.Optimizer):
         for group in self.param_groups:
             for w in group["params"]:
                 if w.grad is not None:
-                    _update(w, w.grad, **self.state[w], **_hyper(group))
+                    _update(w, w.grad, self.state[w]["z"], self.state[w]["n"], group)
 
 
-def _hyper(group: dict[str, Any]) -> dict[str, float]:
-    return {name: group[name] for name in ("lr", "beta", "l1", "l2")}
-
-
-def _update(
-    w: Tensor, g: Tensor, z: Tensor, n: Tensor, lr: float, beta: float, l1: float, l2: float
-) -> None:
+def _update(w: Tensor, g: Tensor, z: Tensor, n: Tensor, group: dict[str, Any]) -> None:
+    alpha, beta, l1, l2 = group["lr"], group["beta"], group["l1"], group["l2"]
     root = n.sqrt()
     n.addcmul_(g, g)
     new_root = n.sqrt()
-    z.add_(g - (new_root - root).div_(lr).mul_(w))
+    z.add_(g - (new_root - root).div_(alpha).mul_(w))
     shrunk = z - z.clamp(-l1, l1)  # z - sign(z) l1 outside [-l1, l1], zero inside
-    w.copy_(shrunk.neg_().div_(new_root.add_(beta).div_(lr).add_(l2)))
+    w.copy_(shrunk.neg_().div_(new_root.add_(beta).div_(alpha).add_(l2)))

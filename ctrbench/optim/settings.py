@@ -14,6 +14,7 @@ class OptimizerSettings:
 
 
 @settings("adam")
+@dataclass
 class AdamSettings(OptimizerSettings):
     """Adam (Kingma & Ba 2015), dense: rows outside the batch move on too, as in the papers."""
 
@@ -24,6 +25,7 @@ class AdamSettings(OptimizerSettings):
 
 
 @settings("ftrl")
+@dataclass
 class FTRLSettings(OptimizerSettings):
     """FTRL-Proximal (McMahan et al. 2013), on the gradient of the batch's mean loss.
 

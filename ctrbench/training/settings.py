@@ -1,9 +1,12 @@
 """Settings of the trainer."""
 
+from dataclasses import dataclass
+
 from ctrbench.settings import option, settings
 
 
 @settings("trainer")
+@dataclass
 class TrainerSettings:
     """How long to train, and what is kept."""
 

@@ -24,7 +24,7 @@ from ctrbench.training.settings import TrainerSettings
 
 log = logging.getLogger(__name__)
 EVALUATION_ROWS = 65_536
-Advance = Callable[[int], None]
+Advance = Callable[[int], object]
 Record = Callable[[list[dict[str, Any]]], None]
 
 
@@ -110,26 +110,34 @@ class Trainer:
                 logits_B = self.model(ids_BF, values_BX)
             loss = F.binary_cross_entropy_with_logits(logits_B.float(), labels_B)
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             self.losses[step - start].copy_(loss.detach())
             advance(1)
 
     def _read_losses(self, start: int, stop: int) -> float:
         """The one wait for the device between two evaluations."""
-        losses = self.losses[: stop - start].tolist()
+        losses: list[float] = self.losses[: stop - start].tolist()
         for offset, loss in enumerate(losses):
             if not math.isfinite(loss):
                 step = self.progress.epoch * self.train.steps + start + offset + 1
                 raise UserError(
-                    f"the training loss is {loss} at step {step} (epoch {self.progress.epoch + 1}); "
+                    f"the training loss is {loss} at step {step} "
+                    f"(epoch {self.progress.epoch + 1}); "
                     "lower optimizer.lr"
                 )
-        return sum(losses) / len(losses)
+        return math.fsum(losses) / len(losses)
 
     def _evaluate(self, epoch: int, step: int, loss: float) -> None:
         progress, started = self.progress, time.perf_counter()
         figures = metrics.score(self.predict(self.valid), self.valid.labels_N)
+        if not math.isfinite(figures["logloss"]):
+            done = (epoch - 1) * self.train.steps + step
+            raise UserError(
+                f"the validation logloss is {figures['logloss']} after step {done} "
+                f"(epoch {epoch}); "
+                "lower optimizer.lr"
+            )
         progress.evaluate_seconds += time.perf_counter() - started
         line = {"epoch": epoch, "step": step, "train_loss": loss}
         line |= {f"valid_{name}": figure for name, figure in figures.items()}
