@@ -18,6 +18,7 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   reproduce EXPERIMENT [KEY=VALUE ...] | --list        an experiment: its runs, then its report
   prepare data=criteo data.path=FILE                   encode a data set; training finds it again
   report [FOLDER ...]                                  the table of any run directories
+  bench model=deepfm                                   a training step beside the machine's limit
 
 `ctrbench train --help` lists every key. Everything goes to results=FOLDER (default: results).
 """
@@ -60,6 +61,7 @@ def _main(words: list[str]) -> int:
         "reproduce": reproduce,
         "prepare": prepare,
         "report": report,
+        "bench": bench,
     }
     if words[0] not in verbs:
         import difflib
@@ -147,11 +149,20 @@ def report(words: list[str]) -> None:
     print(write_report(runs, results / "report" / "runs", "All runs"))
 
 
+def bench(words: list[str]) -> None:
+    """A training step at the paper's size."""
+    _refuse_flags("bench", words)
+    settings = _check_job(words)
+    from ctrbench.bench import bench as measure
+
+    print(measure(settings))
+
+
 def _refuse_flags(verb: str, words: list[str]) -> None:
     for word in words:
         if word.startswith("-"):
             raise UserError(f"{word}: no such option of {verb}; see ctrbench --help")
-        if "=" not in word and verb in ("train", "prepare", "reproduce") and word[:1] != "~":
+        if "=" not in word and verb != "report" and word[:1] != "~":
             raise UserError(f"{word}: not KEY=VALUE; see ctrbench {verb} --help")
 
 

@@ -33,6 +33,8 @@ MISTAKES = {
     "train model.activation=relo": "model.activation=relo: not known; did you mean relu?",
     "train split.fractions=[0.5,0.4,0.2]": "split.fractions=[0.5, 0.4, 0.2]: give three shares",
     "train data.effects=[1]": "data.effects=[1.0]: give four shares",
+    "prepare data.encodings=[C1:value]": "data.encodings=C1:value: no numeric field C1",
+    "prepare data.encodings=[I1:log]": "data.encodings=I1:log: not known",
     "train data=criteo": "data=criteo needs data.path=FILE",
     "train data=criteo data.path=/no/file": "/no/file: no such file",
     "train data=criteo data.train=/no/file": "data=criteo needs data.valid=FILE, data.test=FILE",
@@ -107,6 +109,13 @@ def test_one_failing_job_of_a_sweep(tmp_path: Path) -> None:
     )
     assert done.returncode == 1 and "lower optimizer.lr" in done.stderr.splitlines()[-1]
     assert len(list(tmp_path.glob("runs/planted/*/*/result.json"))) == 1
+
+
+def test_bench() -> None:
+    done = ctrbench("bench", "model=lr", "trainer.batch_size=256", "threads=1")
+    assert done.returncode == 0, done.stderr
+    for part in ("forward", "backward", "optimizer", "rows/s", "times its limit"):
+        assert part in done.stdout
 
 
 def test_reproduce(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_fitted_on_training_rows_only(settings: Compose, criteo_file: Path) -> N
         lines[i] = "\t".join(cells)
     criteo_file.write_text("\n".join(lines) + "\n")
     words = [f"data.path={criteo_file}", "split=order", "data.min_count=1"]
-    store = store_of(settings("data=criteo", *words, "data.encodings={I1: quantile}"))
+    store = store_of(settings("data=criteo", *words, "data.encodings=[I1:quantile]"))
     test = store.part("test")
     assert len(test.ids_NF) == 60 and (test.ids_NF[:, 13] == 0).all()
     assert store.schema.fields[13].size == 1 + 9 + 1  # nine values and missing

@@ -67,13 +67,17 @@ def prepare(settings: DataSettings, split: SplitSettings, results: Path) -> Stor
 
 def _encodings(settings: DataSettings, source: Source) -> dict[str, str]:
     numeric = [column.name for column in source.columns if column.kind == NUMERIC]
-    given = settings.encodings or {}
-    for name, encoding in given.items():
+    given = {}
+    for item in settings.encodings:
+        name, _, encoding = item.partition(":")
         if name not in numeric:
-            raise UserError(f"data.encodings.{name}: no numeric field; {nearest(name, numeric)}")
+            raise UserError(
+                f"data.encodings={item}: no numeric field {name}; {nearest(name, numeric)}"
+            )
         if encoding not in NUMERIC_ENCODINGS:
             hint = nearest(encoding, NUMERIC_ENCODINGS)
-            raise UserError(f"data.encodings.{name}={encoding}: not known; {hint}")
+            raise UserError(f"data.encodings={item}: not known; {hint}")
+        given[name] = encoding
     chosen = {column.name: "vocabulary" for column in source.columns}
     return chosen | dict.fromkeys(numeric, settings.numeric) | given
 

@@ -13,7 +13,7 @@ class DataSettings:
 
     name: str = option("name of the data set")
     numeric: str = option("encoding of the numeric fields", choices=NUMERIC_ENCODINGS)
-    encodings: dict[str, str] | None = option("encoding of single numeric fields, {I1: value}")
+    encodings: list[str] = option("encodings of single numeric fields, [I1:value, ...]")
     bins: int = option("bins of the quantile encoding", ge=2)
     min_count: int = option("training rows a value must occur in to have an id", ge=1)
 

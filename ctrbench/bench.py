@@ -1,0 +1,135 @@
+"""How long a training step takes and where, beside what the machine allows.
+
+Random rows at the size of the paper's Criteo setting: 39 fields, a million features. The limit of
+a step is the larger of its operations over a measured matrix-product rate and its bytes over a
+measured copy bandwidth.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from ctrbench.data.batches import Batches
+from ctrbench.data.schema import Field, Schema
+from ctrbench.data.store import Part
+from ctrbench.experiment import environment, resolve_device
+from ctrbench.models import registry as models
+from ctrbench.optim import registry as optimizers
+from ctrbench.run_settings import RunSettings
+
+FIELDS, FEATURES, WARM_UP, STEPS = 39, 1_000_000, 3, 20
+MOVES = 7  # floats of a dense step per weight: w and two states read and written, g read
+SCHEMA = Schema(
+    tuple(
+        Field(f"f{i}", "vocabulary", FEATURES // FIELDS + (i < FEATURES % FIELDS))
+        for i in range(FIELDS)
+    )
+)
+Timed = Callable[[], object]
+
+
+def bench(settings: RunSettings) -> str:
+    """Median times of the parts of a step of one model, as a table."""
+    device = resolve_device(settings.device)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    parts = _times(settings, device)
+    step, rows = sum(parts.values()), settings.trainer.batch_size
+    operations, moved = _work(settings)
+    gemm, copy = _gemm_rate(device), _copy_rate(device)
+    limit = max(operations / gemm, moved / copy)
+    about = environment(device, settings.precision)
+    lines = [
+        f"{settings.model.name}, {FIELDS} fields, {FEATURES:,} features, batch {rows:,}; "
+        f"{about['device']}, {about['threads']} threads, {about['precision']}, "
+        f"torch {about['torch']}",
+        *(f"  {name:12}{1e3 * seconds:9.2f} ms" for name, seconds in parts.items()),
+        f"  {'step':12}{1e3 * step:9.2f} ms  {rows / step:,.0f} rows/s",
+        f"  {'limit':12}{1e3 * limit:9.2f} ms  {operations / 1e9:.2f} GFLOP at "
+        f"{gemm / 1e9:.0f} GFLOP/s fp32, {moved / 1e9:.3f} GB at {copy / 1e9:.0f} GB/s",
+        f"  the step takes {step / limit:.1f} times its limit",
+    ]
+    return "\n".join(lines)
+
+
+def _times(settings: RunSettings, device: torch.device) -> dict[str, float]:
+    model = models.build(SCHEMA, settings.model).to(device)
+    optimizer = optimizers.build(model, settings.optimizer)
+    rows = settings.trainer.batch_size * (WARM_UP + STEPS)
+    batches = Batches(_random_part(rows), settings.trainer.batch_size, device)
+    order = batches.permutation(settings.seed, 0)
+    times: dict[str, list[float]] = {n: [] for n in ("batch", "forward", "backward", "optimizer")}
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
+        _wait(device)
+        started = time.perf_counter()
+        result = work()
+        _wait(device)
+        times[name].append(time.perf_counter() - started)
+        return result
+
+    model.train()
+    for step in range(batches.steps):
+        ids_BF, values_BX, labels_B = timed("batch", partial(batches.batch, order, step))
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+            logits_B = timed("forward", partial(model, ids_BF, values_BX))
+        loss = F.binary_cross_entropy_with_logits(logits_B.float(), labels_B)
+        optimizer.zero_grad(set_to_none=True)
+        timed("backward", loss.backward)
+        timed("optimizer", optimizer.step)
+    return {name: statistics.median(taken[WARM_UP:]) for name, taken in times.items()}
+
+
+def _random_part(rows: int) -> Part:
+    rng = np.random.default_rng(0)
+    sizes = [field.size for field in SCHEMA.fields]
+    ids_NF = (rng.random((rows, len(sizes))) ** 3 * sizes).astype(np.int32)  # heavy-tailed
+    labels_N = (rng.random(rows) < 0.25).astype(np.uint8)
+    return Part(ids_NF, labels_N, np.empty((rows, 0), np.float32), None)
+
+
+def _work(settings: RunSettings) -> tuple[float, float]:
+    """Operations of the matrix products (forward, and twice that backward); bytes of the dense
+    optimizer and of the gathered rows."""
+    model = models.build(SCHEMA, settings.model)
+    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
+    rows = settings.trainer.batch_size
+    operations = 6.0 * rows * sum(layer.weight.numel() for layer in layers)
+    tables, network = optimizers.split_parameters(model)
+    weights = sum(p.numel() for p in [*tables, *network])
+    gathered = 3 * rows * FIELDS * sum(table.shape[1] for table in tables)
+    return operations, 4.0 * (MOVES * weights + gathered)
+
+
+def _best(work: Timed, device: torch.device) -> float:
+    times = []
+    for _ in range(5):
+        _wait(device)
+        started = time.perf_counter()
+        work()
+        _wait(device)
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def _gemm_rate(device: torch.device) -> float:
+    a, b = torch.randn(4096, 1024, device=device), torch.randn(1024, 1024, device=device)
+    return 2 * 4096 * 1024 * 1024 / _best(lambda: a @ b, device)
+
+
+def _copy_rate(device: torch.device) -> float:
+    source = torch.randn(32 << 20, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.numel() * 4 / _best(lambda: target.copy_(source), device)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
