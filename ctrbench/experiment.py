@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 def run_directory(settings: RunSettings) -> RunDirectory:
     """Where a run of these settings lies, by its identity."""
     config = asdict(settings)
-    for name in ("results", "split"):
+    for name in ("results", "experiment", "split"):  # the split is part of the content
         del config[name]
     content = content_key(settings.data, settings.split, open_source(settings.data))
     config["data"] = {"name": settings.data.name, "content": content}

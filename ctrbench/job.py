@@ -27,5 +27,10 @@ def job(config: DictConfig) -> float:
         "test AUC %.5f, logloss %.5f, best epoch %d: %s",
         *(test["auc"], test["logloss"], result["best_epoch"], run_directory(settings).path),
     )
+    if "best_auc" in test:
+        log.info(
+            "best reachable AUC %.5f, logloss %.5f; excess logloss %.5f",
+            *(test["best_auc"], test["best_logloss"], test["excess_logloss"]),
+        )
     figure: float = result["metrics"]["valid"][settings.trainer.monitor]
     return figure

@@ -62,9 +62,12 @@ def group_runs(runs: list[Path]) -> list[Group]:
         result = RunDirectory(path).result()
         if result is None:
             raise UserError(f"{path}: this run is not finished; run its command again")
-        config = _flatten(yaml.safe_load((path / "config.yaml").read_text()))
-        for key in ("seed", "results", "experiment", "data.path"):
+        config = yaml.safe_load((path / "config.yaml").read_text())
+        for key in ("seed", "results", "experiment"):
             config.pop(key, None)
+        for key in ("path", "train", "valid", "test"):  # the content stands for the files
+            config.get("data", {}).pop(key, None)
+        config = _flatten(config)
         config["content"] = result["dataset"]["content"]
         config["environment"] = [result["environment"][k] for k in ("device", "threads")]
         key = json.dumps(config, sort_keys=True)

@@ -76,6 +76,7 @@ def test_identity(settings: Compose, tmp_path: Path) -> None:
     assert run_directory(settings("split.seed=1")).path != base
     assert run_directory(settings("optimizer.lr=0.1")).path != base
     assert run_directory(settings(f"results={tmp_path}/elsewhere")).path.name == base.name
+    assert run_directory(settings("experiment=table2")).path == base
 
 
 def test_runs_of_different_seeds_share_their_rows(settings: Compose) -> None:
