@@ -20,6 +20,7 @@ from ctrbench.errors import UserError
 from ctrbench.experiment import run, run_directory
 from ctrbench.metrics import score
 from ctrbench.models import registry
+from ctrbench.run_settings import RunSettings
 
 NAMES = registry.names()
 SMALL = {"deepfm": ["model.hidden=[16,16]"]}
@@ -27,6 +28,18 @@ SMALL = {"deepfm": ["model.hidden=[16,16]"]}
 
 def words(name: str) -> list[str]:
     return [f"model={name}", *SMALL.get(name, [])]
+
+
+def from_saved_weights(own: RunSettings) -> tuple[torch.Tensor, dict[str, float]]:
+    """Logits and figures of the test rows by the weights that the run kept."""
+    store = prepare(own.data, own.split, Path(own.results))
+    model = registry.build(store.schema, own.model)
+    model.load_state_dict(load_file(run_directory(own).weights), strict=True)
+    part = store.part("test")
+    model.eval()
+    with torch.no_grad():
+        logits = model(torch.tensor(part.ids_NF), torch.tensor(part.values_NX))
+    return logits, score(logits, torch.tensor(part.labels_N))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,14 +64,7 @@ def test_a_finished_run(name: str, settings: Compose) -> None:
     assert result["best_epoch"] == best["epoch"] and len(lines) == 2
     assert result["metrics"]["valid"]["auc"] == best["valid_auc"]
 
-    store = prepare(own.data, own.split, Path(own.results))
-    model = registry.build(store.schema, own.model)
-    model.load_state_dict(load_file(directory.weights), strict=True)
-    part = store.part("test")
-    model.eval()
-    with torch.no_grad():
-        logits = model(torch.tensor(part.ids_NF), torch.tensor(part.values_NX))
-    figures = score(logits, torch.tensor(part.labels_N))
+    logits, figures = from_saved_weights(own)
     assert result["metrics"]["test"]["auc"] == pytest.approx(figures["auc"], abs=1e-6)
     np.testing.assert_allclose(np.load(directory.predictions), logits.sigmoid(), atol=1e-6)
     assert result["metrics"]["test"]["excess_logloss"] == pytest.approx(
@@ -188,6 +194,8 @@ def test_early_stopping_keeps_the_best(settings: Compose) -> None:
     lines = _history(own)
     assert len(lines) == result["epochs"] == result["best_epoch"] + 2 < 30
     assert result["metrics"]["valid"]["logloss"] == min(line["valid_logloss"] for line in lines)
+    _, figures = from_saved_weights(own)
+    assert result["metrics"]["test"]["auc"] == pytest.approx(figures["auc"], abs=1e-6)
 
 
 def test_bf16(settings: Compose) -> None:
