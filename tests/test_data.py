@@ -157,13 +157,14 @@ def test_a_store_is_found_again_by_content(settings: Compose, criteo_file: Path)
     assert store_of(settings("data=criteo", f"data.path={moved}")).folder != first.folder
 
 
-def test_changed_bytes_are_noticed(settings: Compose) -> None:
+@pytest.mark.parametrize("name", ["train.ids.npy", "vocabulary/C1.parquet", "store.json"])
+def test_changed_bytes_are_noticed(name: str, settings: Compose) -> None:
     store = store_of(settings())
-    path = store.folder / "train.ids.npy"
+    path = store.folder / name
     data = bytearray(path.read_bytes())
-    data[-1] ^= 1
+    data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(UserError, match=r"train\.ids\.npy: .* changed .* delete"):
+    with pytest.raises(UserError, match=f"{name}: .* changed .* delete"):
         store_of(settings())
 
 

@@ -1,5 +1,6 @@
 """The Criteo Display Advertising file (Kaggle, 2014): 40 tab-separated columns, no header."""
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,9 @@ class Criteo:
 
     def fingerprint(self) -> str:
         """A hash of the rows' bytes: the same rows elsewhere are the same data."""
-        return ":".join(f"{part}={_digest(path)}" for part, path in self.files.items())
+        return ":".join(
+            f"{part}={_digest(path, path.stat().st_mtime_ns)}" for part, path in self.files.items()
+        )
 
     def slices(self) -> Iterator[tuple[str, pl.DataFrame]]:
         """Frames of whole rows in file order, each with the part it belongs to (`all` if one)."""
@@ -60,7 +63,9 @@ def _files(settings: CriteoSettings) -> dict[str, Path]:
     return files
 
 
-def _digest(path: Path) -> str:
+@functools.cache
+def _digest(path: Path, modified_ns: int) -> str:
+    """Read once a process and version of the file: a full set takes many seconds."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:32]

@@ -1,6 +1,6 @@
 """Raw rows to a store, in slices: read and check, split, fit on training rows, encode, rename.
 
-Memory is bounded by a slice, by the counts of one field and by one byte a row.
+Memory holds a slice, one raw column while it is fitted, and two bytes a row.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from ctrbench.data.schema import NUMERIC, Column, Field, Schema
 from ctrbench.data.settings import NUMERIC_ENCODINGS, DataSettings, SplitSettings
 from ctrbench.data.sources import Source, open_source
 from ctrbench.data.split import PARTS, assign, check_fractions
-from ctrbench.data.store import MANIFEST, Store, file_digest
+from ctrbench.data.store import MANIFEST, Store, file_digest, seal
 from ctrbench.errors import UserError
 from ctrbench.files import locked, write_atomic
 from ctrbench.settings import nearest
@@ -57,7 +57,7 @@ def prepare(settings: DataSettings, split: SplitSettings, results: Path) -> Stor
             try:
                 manifest = _Preparation(source, settings, split, encodings, work).run()
                 manifest |= {"key": key, "seconds": time.perf_counter() - started}
-                write_atomic(work / MANIFEST, json.dumps(manifest, indent=1))
+                write_atomic(work / MANIFEST, json.dumps(seal(manifest), indent=1))
                 shutil.rmtree(folder, ignore_errors=True)
                 work.rename(folder)
             finally:

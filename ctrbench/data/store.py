@@ -1,6 +1,6 @@
 """A prepared data set on disk: ids, labels, values and true probabilities of each part.
 
-``store.json`` names the fields, the rows, and size and SHA-256 of every file beside it.
+``store.json`` names the fields, the rows, and the SHA-256 of every file beside it and of itself.
 """
 
 import hashlib
@@ -44,15 +44,12 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+        self.manifest = _unsealed(folder / MANIFEST)
         self.schema = Schema.from_json(self.manifest["fields"])
         for name, digest in self.manifest["files"].items():
             path = folder / name
             if not path.is_file() or file_digest(path) != digest:
-                raise UserError(
-                    f"{path}: the stored bytes were changed since they were prepared; "
-                    f"delete {folder} and run again"
-                )
+                raise _changed(path, folder)
 
     def part(self, name: str) -> Part:
         """``train``, ``valid`` or ``test``."""
@@ -71,6 +68,30 @@ class Store:
             "features": self.schema.features,
             "content": self.manifest["key"],
         }
+
+
+def seal(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest with a hash of its own content."""
+    text = json.dumps(manifest, sort_keys=True)
+    return manifest | {"sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _unsealed(path: Path) -> dict[str, Any]:
+    try:
+        sealed: dict[str, Any] = json.loads(path.read_text())
+        manifest = {key: value for key, value in sealed.items() if key != "sha256"}
+    except (ValueError, AttributeError):
+        raise _changed(path, path.parent) from None
+    if seal(manifest) != sealed:
+        raise _changed(path, path.parent)
+    return manifest
+
+
+def _changed(path: Path, folder: Path) -> UserError:
+    return UserError(
+        f"{path}: the stored bytes were changed since they were prepared; "
+        f"delete {folder} and run again"
+    )
 
 
 def file_digest(path: Path) -> str:
