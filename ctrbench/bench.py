@@ -14,22 +14,28 @@ from typing import Any
 import numpy as np
 import torch
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from ctrbench.data.batches import Batches
 from ctrbench.data.schema import Field, Schema
 from ctrbench.data.store import Part
 from ctrbench.experiment import environment, resolve_device
 from ctrbench.models import registry as models
+from ctrbench.models.settings import CrossedSettings
 from ctrbench.optim import registry as optimizers
 from ctrbench.run_settings import RunSettings
 
 FIELDS, FEATURES, WARM_UP, STEPS = 39, 1_000_000, 3, 20
 MOVES = 7  # floats of a dense step per weight: w and two states read and written, g read
+CROSSES = 10
 SCHEMA = Schema(
     tuple(
         Field(f"f{i}", "vocabulary", FEATURES // FIELDS + (i < FEATURES % FIELDS))
         for i in range(FIELDS)
     )
+)
+CROSSED = Schema(
+    SCHEMA.fields, tuple(Field(f"x{i}", "vocabulary", FEATURES // FIELDS) for i in range(CROSSES))
 )
 Timed = Callable[[], object]
 
@@ -40,9 +46,10 @@ def bench(settings: RunSettings) -> str:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    parts = _times(settings, device)
+    schema = CROSSED if isinstance(settings.model, CrossedSettings) else SCHEMA
+    parts = _times(settings, schema, device)
     step, rows = sum(parts.values()), settings.trainer.batch_size
-    operations, moved = _work(settings)
+    operations, moved = _work(settings, schema)
     gemm, copy = _gemm_rate(device), _copy_rate(device)
     limit = max(operations / gemm, moved / copy)
     about = environment(device, settings.precision)
@@ -59,11 +66,11 @@ def bench(settings: RunSettings) -> str:
     return "\n".join(lines)
 
 
-def _times(settings: RunSettings, device: torch.device) -> dict[str, float]:
-    model = models.build(SCHEMA, settings.model).to(device)
+def _times(settings: RunSettings, schema: Schema, device: torch.device) -> dict[str, float]:
+    model = models.build(schema, settings.model).to(device)
     optimizer = optimizers.build(model, settings.optimizer)
     rows = settings.trainer.batch_size * (WARM_UP + STEPS)
-    batches = Batches(_random_part(rows), settings.trainer.batch_size, device)
+    batches = Batches(_random_part(schema, rows), settings.trainer.batch_size, device)
     order = batches.permutation(settings.seed, 0)
     times: dict[str, list[float]] = {n: [] for n in ("batch", "forward", "backward", "optimizer")}
 
@@ -77,9 +84,9 @@ def _times(settings: RunSettings, device: torch.device) -> dict[str, float]:
 
     model.train()
     for step in range(batches.steps):
-        ids_BF, values_BX, labels_B = timed("batch", partial(batches.batch, order, step))
+        ids_BS, values_BX, labels_B = timed("batch", partial(batches.batch, order, step))
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            logits_B = timed("forward", partial(model, ids_BF, values_BX))
+            logits_B = timed("forward", partial(model, ids_BS, values_BX))
         loss = F.binary_cross_entropy_with_logits(logits_B.float(), labels_B)
         optimizer.zero_grad(set_to_none=True)
         timed("backward", loss.backward)
@@ -87,21 +94,24 @@ def _times(settings: RunSettings, device: torch.device) -> dict[str, float]:
     return {name: statistics.median(taken[WARM_UP:]) for name, taken in times.items()}
 
 
-def _random_part(rows: int) -> Part:
+def _random_part(schema: Schema, rows: int) -> Part:
     rng = np.random.default_rng(0)
-    sizes = [field.size for field in SCHEMA.fields]
-    ids_NF = (rng.random((rows, len(sizes))) ** 3 * sizes).astype(np.int32)  # heavy-tailed
+    sizes = [field.size for field in schema.crossed.fields]
+    ids_NS = (rng.random((rows, len(sizes))) ** 3 * sizes).astype(np.int32)  # heavy-tailed
+    ids_NS, crosses_NC = ids_NS[:, : schema.slots], ids_NS[:, schema.slots :]
     labels_N = (rng.random(rows) < 0.25).astype(np.uint8)
-    return Part(ids_NF, labels_N, np.empty((rows, 0), np.float32), None)
+    return Part(ids_NS, crosses_NC, labels_N, np.empty((rows, 0), np.float32), None)
 
 
-def _work(settings: RunSettings) -> tuple[float, float]:
-    """Operations of the matrix products (forward, and twice that backward); bytes of the dense
-    optimizer and of the gathered rows."""
-    model = models.build(SCHEMA, settings.model)
-    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
-    rows = settings.trainer.batch_size
-    operations = 6.0 * rows * sum(layer.weight.numel() for layer in layers)
+def _work(settings: RunSettings, schema: Schema) -> tuple[float, float]:
+    """Operations of the matrix products and convolutions, forward and backward, counted on a few
+    rows; bytes of the dense optimizer and of the gathered rows."""
+    model = models.build(schema, settings.model)
+    rows, few = settings.trainer.batch_size, 8
+    ids = torch.zeros(few, len(schema.crossed.fields), dtype=torch.int32)
+    with FlopCounterMode(display=False) as counter:
+        model(ids, torch.zeros(few, 0)).sum().backward()
+    operations = counter.get_total_flops() * rows / few
     tables, network = optimizers.split_parameters(model)
     weights = sum(p.numel() for p in [*tables, *network])
     gathered = 3 * rows * FIELDS * sum(table.shape[1] for table in tables)

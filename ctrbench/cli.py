@@ -128,9 +128,9 @@ def prepare(words: list[str]) -> None:
     _refuse_flags("prepare", words)
     settings = _check_job(words)
     _check_results(settings.results)
-    from ctrbench.data.prepare import prepare as prepare_store
+    from ctrbench.experiment import prepare_run
 
-    store = prepare_store(settings.data, settings.split, Path(settings.results))
+    store = prepare_run(settings)
     rows = ", ".join(f"{name} {n:,}" for name, n in store.summary()["rows"].items())
     print(f"{store.folder}: {store.schema.features:,} features, rows: {rows}")
 
@@ -168,12 +168,17 @@ def _refuse_flags(verb: str, words: list[str]) -> None:
 
 def _check_job(overrides: list[str]) -> Any:
     from ctrbench.compose import compose, to_settings
+    from ctrbench.data.crosses import check_crosses
+    from ctrbench.data.prepare import field_encodings
     from ctrbench.data.sources import open_source
     from ctrbench.data.split import check_fractions
+    from ctrbench.models.settings import CrossedSettings
 
     settings = to_settings(compose(overrides))
     check_fractions(settings.split)
-    open_source(settings.data)
+    encodings = field_encodings(settings.data, open_source(settings.data))
+    if isinstance(settings.model, CrossedSettings):
+        check_crosses(settings.model.crosses, encodings)
     return settings
 
 

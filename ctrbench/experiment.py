@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,14 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ctrbench import metrics
 from ctrbench.data.batches import Batches
+from ctrbench.data.crosses import cross
 from ctrbench.data.prepare import content_key, prepare
 from ctrbench.data.sources import open_source
 from ctrbench.data.store import Store
 from ctrbench.errors import UserError
 from ctrbench.files import locked
 from ctrbench.models import registry as models
+from ctrbench.models.settings import CrossedSettings
 from ctrbench.optim import registry as optimizers
 from ctrbench.records import RunDirectory, identity
 from ctrbench.run_settings import RunSettings
@@ -41,9 +43,38 @@ def run_directory(settings: RunSettings) -> RunDirectory:
         del config[name]
     content = content_key(settings.data, settings.split, open_source(settings.data))
     config["data"] = {"name": settings.data.name, "content": content}
+    if settings.pretraining is not None:
+        config["pretraining"] = _first_stage(settings).path.name
     config["device"] = resolve_device(settings.device).type
     folder = Path(settings.results) / "runs" / settings.data.name / settings.model.name
     return RunDirectory(folder / identity(config))
+
+
+def _first_stage(settings: RunSettings) -> RunDirectory:
+    """The run that a pre-trained model starts from."""
+    stage = settings.pretraining
+    return (
+        RunDirectory(Path(stage.run))
+        if stage.run
+        else run_directory(_first_stage_settings(settings))
+    )
+
+
+def _first_stage_settings(settings: RunSettings) -> RunSettings:
+    """Its settings: on the same rows, from the same seed, as if it had been asked for by itself."""
+    stage = settings.pretraining
+    own = {"model": stage.model, "optimizer": stage.optimizer, "trainer": stage.trainer}
+    return replace(settings, **own, predictions=False)
+
+
+def prepare_run(settings: RunSettings) -> Store:
+    """The store of a run's data, with the crosses that its model asks for."""
+    store = prepare(settings.data, settings.split, Path(settings.results))
+    model = settings.model
+    if isinstance(model, CrossedSettings):
+        count, buckets = model.cross_min_count, model.cross_buckets
+        store = cross(store, model.crosses, min_count=count, buckets=buckets)
+    return store
 
 
 def resolve_device(name: str) -> torch.device:
@@ -84,13 +115,16 @@ class _Run:
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
         started = time.perf_counter()
-        self.store: Store = prepare(settings.data, settings.split, Path(settings.results))
+        self.store = prepare_run(settings)
         self.prepare_seconds = time.perf_counter() - started
+        self.pretraining = None if settings.pretraining is None else self._pretrain()
         directory.path.mkdir(parents=True, exist_ok=True)
         directory.write("config.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
         self.device = resolve_device(settings.device)
         torch.manual_seed(settings.seed)
         self.model = models.build(self.store.schema, settings.model).to(self.device)
+        if self.pretraining is not None:
+            self._start_from(_first_stage(settings).weights)
         self.trainer = Trainer(
             self.model,
             optimizers.build(self.model, settings.optimizer),
@@ -102,6 +136,33 @@ class _Run:
             precision=settings.precision,
             path=directory.checkpoint,
         )
+
+    def _pretrain(self) -> dict[str, Any]:
+        """The result of stage one: trained now, found as trained before, or the run named."""
+        named = self.settings.pretraining.run
+        if not named:
+            return run(_first_stage_settings(self.settings))
+        result = RunDirectory(Path(named)).result()
+        wanted = self.settings.pretraining.model.name
+        if result is None or result["model"] != wanted:
+            raise UserError(f"pretraining.run={named}: not a finished run of model={wanted}")
+        if result["dataset"]["content"] != self.store.summary()["content"]:
+            raise UserError(
+                f"pretraining.run={named}: was not trained on these rows; leave pretraining.run "
+                "out to train one on them"
+            )
+        return result
+
+    def _start_from(self, weights: Path) -> None:
+        """Take over the weights of stage one by their names."""
+        given, own = safetensors.torch.load_file(weights), self.model.state_dict()
+        for name, tensor in given.items():
+            if name not in own or own[name].shape != tensor.shape:
+                raise UserError(
+                    f"{weights}: {name} of shape {list(tensor.shape)} does not fit this model; "
+                    "check model.embedding_dim"
+                )
+        self.model.load_state_dict(own | given)
 
     def _batches(self, part: str) -> Batches:
         return Batches(self.store.part(part), self.settings.trainer.batch_size, self.device)
@@ -146,7 +207,7 @@ class _Run:
         return figures
 
     def _describe(self, progress: Progress, figures: dict[str, Any]) -> dict[str, Any]:
-        settings, trainer = self.settings, self.trainer
+        settings, trainer, stage = self.settings, self.trainer, self.pretraining
         tables, network = optimizers.split_parameters(self.model)
         epochs = progress.epoch + progress.step / trainer.train.steps
         seconds = progress.train_seconds
@@ -161,11 +222,12 @@ class _Run:
             "epochs": epochs,
             "seconds": {
                 "prepare": self.prepare_seconds,
-                "pretrain": 0.0,
+                "pretrain": 0.0 if stage is None else stage["seconds"]["train"],
                 "train": seconds,
                 "evaluate": progress.evaluate_seconds,
             },
             "seconds_per_epoch": seconds / epochs,
+            "pretrain_seconds_per_epoch": None if stage is None else stage["seconds_per_epoch"],
             "rows_per_second": epochs * trainer.train.steps * trainer.train.batch_size / seconds,
             "parameters": {
                 "embedding": sum(p.numel() for p in tables),

@@ -9,11 +9,12 @@ from hydra.core.config_store import ConfigStore
 from ctrbench.compose import CONF
 
 GROUPS = {
-    "model": ["linear", "factorised", "deep"],
-    "data": ["criteo", "planted"],
-    "optimizer": ["adam", "ftrl"],
+    "model": ["linear", "factorised", "deep", "pretrained", "product", "crossed", "convolutional"],
+    "data": ["criteo", "movielens", "planted"],
+    "optimizer": ["adam", "adagrad", "ftrl", "joint"],
     "split": ["split"],
     "trainer": ["trainer"],
+    "pretraining": ["stage"],
     "": ["run"],
 }
 

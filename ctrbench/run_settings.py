@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctrbench.data.settings import SplitSettings
+from ctrbench.models.settings import PretrainedSettings
 from ctrbench.settings import option, settings
 from ctrbench.training.settings import TrainerSettings
 
@@ -25,3 +26,8 @@ class RunSettings:
     predictions: bool = option("keep the probabilities of the test rows")
     results: str = option("folder that everything goes to")
     experiment: Any = option("what an experiment says of itself: experiments")
+    pretraining: Any = option("the stage before this run, of a model that has one", default=None)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, PretrainedSettings) or not self.model.pretrain:
+            self.pretraining = None

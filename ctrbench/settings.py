@@ -10,7 +10,7 @@ torch, so that a mistyped command is answered at once.
 import dataclasses
 import difflib
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
@@ -28,13 +28,15 @@ def option(
     le: float | None = None,
     lt: float | None = None,
     choices: tuple[str, ...] | None = None,
+    default: Any = MISSING,
 ) -> Any:
     """A documented dataclass field without a value (the value is the YAML's), and its limits.
 
-    For a list the limits hold for each of its items.
+    For a list the limits hold for each of its items. What concerns several fields is refused by the
+    dataclass's own ``validate``.
     """
     limits = {"ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices}
-    return dataclasses.field(default=cast(Any, MISSING), metadata={"doc": doc, **limits})
+    return dataclasses.field(default=default, metadata={"doc": doc, **limits})
 
 
 def settings(name: str) -> Callable[[type[T]], type[T]]:
@@ -68,6 +70,8 @@ def check(section: Any, path: str = "") -> None:
         else:
             for item in value if isinstance(value, list) else [value]:
                 _check_item(key, item, field.metadata)
+    if hasattr(section, "validate"):
+        section.validate()
 
 
 _LIMITS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {

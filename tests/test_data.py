@@ -98,7 +98,7 @@ def test_fitted_on_training_rows_only(settings: Compose, criteo_file: Path) -> N
     words = [f"data.path={criteo_file}", "split=order", "data.min_count=1"]
     store = store_of(settings("data=criteo", *words, "data.encodings=[I1:quantile]"))
     test = store.part("test")
-    assert len(test.ids_NF) == 60 and (test.ids_NF[:, 13] == 0).all()
+    assert len(test.ids_NS) == 60 and (test.ids_NS[:, 13] == 0).all()
     assert store.schema.fields[13].size == 1 + 9 + 1  # nine values and missing
     last_edge = pl.read_parquet(store.folder / "vocabulary" / "I1.parquet")["edge"].max()
     assert isinstance(last_edge, float) and last_edge < 500
@@ -110,7 +110,7 @@ def test_ids_are_the_raw_rows(settings: Compose, criteo_file: Path) -> None:
     keys = pl.read_parquet(store.folder / "vocabulary" / "C1.parquet")["value"].to_list()
     raw = [line.split("\t") for line in criteo_file.read_text().splitlines()]
     part = store.part("train")
-    for row, ids, label in zip(raw[:480], part.ids_NF, part.labels_N, strict=True):
+    for row, ids, label in zip(raw[:480], part.ids_NS, part.labels_N, strict=True):
         assert label == int(row[0])
         if ids[13]:
             assert keys[ids[13] - 1] == (int(row[14], 16) if row[14] else None)
@@ -132,7 +132,7 @@ def test_compressed_files_are_the_same_rows(
     packed.write_bytes(compress[suffix](raw))
     plain = store_of(settings("data=criteo", f"data.path={criteo_file}")).part("train")
     other = store_of(settings("data=criteo", f"data.path={packed}")).part("train")
-    np.testing.assert_array_equal(plain.ids_NF, other.ids_NF)
+    np.testing.assert_array_equal(plain.ids_NS, other.ids_NS)
 
 
 def test_files_named_by_the_user(settings: Compose, criteo_file: Path, tmp_path: Path) -> None:

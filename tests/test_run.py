@@ -38,7 +38,7 @@ def from_saved_weights(own: RunSettings) -> tuple[torch.Tensor, dict[str, float]
     part = store.part("test")
     model.eval()
     with torch.no_grad():
-        logits = model(torch.tensor(part.ids_NF), torch.tensor(part.values_NX))
+        logits = model(torch.tensor(part.ids_NS), torch.tensor(part.values_NX))
     return logits, score(logits, torch.tensor(part.labels_N))
 
 

@@ -1,7 +1,5 @@
 """The Criteo Display Advertising file (Kaggle, 2014): 40 tab-separated columns, no header."""
 
-import functools
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +7,7 @@ import polars as pl
 
 from ctrbench.data.schema import CATEGORICAL, NUMERIC, Column
 from ctrbench.data.settings import CriteoSettings
-from ctrbench.data.text import blocks, parse
+from ctrbench.data.text import blocks, content_digest, parse
 from ctrbench.errors import UserError
 
 NUMERIC_NAMES = [f"I{i}" for i in range(1, 14)]
@@ -30,9 +28,7 @@ class Criteo:
 
     def fingerprint(self) -> str:
         """A hash of the rows' bytes: the same rows elsewhere are the same data."""
-        return ":".join(
-            f"{part}={_digest(path, path.stat().st_mtime_ns)}" for part, path in self.files.items()
-        )
+        return ":".join(f"{part}={content_digest(path)}" for part, path in self.files.items())
 
     def slices(self) -> Iterator[tuple[str, pl.DataFrame]]:
         """Frames of whole rows in file order, each with the part it belongs to (`all` if one)."""
@@ -61,16 +57,6 @@ def _files(settings: CriteoSettings) -> dict[str, Path]:
             what = "a folder" if path.is_dir() else "no such file"
             raise UserError(f"{path}: {what}; name a file with data.path=FILE")
     return files
-
-
-@functools.cache
-def _digest(path: Path, modified_ns: int) -> str:
-    """Read once a process and version of the file: a full set takes many seconds."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
-    except PermissionError:
-        raise UserError(f"{path}: may not be read; change its permissions") from None
 
 
 def _frame(path: Path, line: int, block: bytes) -> pl.DataFrame:

@@ -4,14 +4,13 @@ Every encoder maps what it did not see in training, or too rarely, to id 0. A mi
 value like any other: it gets an id of its own if it is frequent enough.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ctrbench.data.schema import NUMERIC, Column
+from ctrbench.data.schema import MULTI, NUMERIC, Column, Field
 from ctrbench.errors import UserError
 
 Ids = npt.NDArray[np.int32]
@@ -21,15 +20,10 @@ Values = npt.NDArray[np.float32]
 class Encoder(Protocol):
     """A fitted column."""
 
-    encoding: str
-
-    @property
-    def size(self) -> int:
-        """Number of ids, id 0 included."""
-        ...
+    field: Field
 
     def ids(self, column: pl.Series) -> Ids:
-        """The id of every value."""
+        """The id of every value; for a field of several values, a row of ids."""
         ...
 
     def state(self) -> pl.DataFrame:
@@ -47,13 +41,12 @@ def log_squared(column: pl.Expr) -> pl.Expr:
     return pl.when(x > 2).then((x.log() ** 2).floor() + 2).otherwise(x.floor()).cast(pl.Int64)
 
 
-@dataclass
 class Vocabulary:
     """Values seen at least ``min_count`` times, the most frequent first."""
 
-    name: str
-    keys: pl.Series
-    encoding: str = "vocabulary"
+    def __init__(self, name: str, encoding: str, keys: pl.Series) -> None:
+        self.keys = keys
+        self.field = Field(name, encoding, len(keys) + 1)
 
     @classmethod
     def fit(
@@ -70,17 +63,14 @@ class Vocabulary:
                 "its vocabulary would be empty; lower data.min_count"
             )
         order = kept.sort(["count", "value"], descending=[True, False], nulls_last=True)
-        return cls(column.name, order["value"], encoding)
-
-    @property
-    def size(self) -> int:
-        return len(self.keys) + 1
+        return cls(column.name, encoding, order["value"])
 
     def ids(self, column: pl.Series) -> Ids:
         frame = column.to_frame("value")
-        if self.encoding == "log_squared":
+        if self.field.encoding == "log_squared":
             frame = frame.select(log_squared(pl.col("value")).alias("value"))
-        table = self.state().with_columns(pl.arange(1, self.size, dtype=pl.Int32).alias("id"))
+        ids = pl.arange(1, len(self.keys) + 1, dtype=pl.Int32).alias("id")
+        table = self.state().with_columns(ids)
         joined = frame.join(table, on="value", how="left", nulls_equal=True, maintain_order="left")
         return joined["id"].fill_null(0).to_numpy()
 
@@ -88,24 +78,51 @@ class Vocabulary:
         return self.keys.to_frame("value")
 
 
-@dataclass
+class MultiValued:
+    """A vocabulary over the values of lists; a row has a slot for each value of the longest list.
+
+    An empty list is a missing value. Values beyond the slots (in rows to come) are left out.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, slots: int) -> None:
+        self.vocabulary = vocabulary
+        of = vocabulary.field
+        self.field = Field(of.name, of.encoding, of.size + 1, slots)
+
+    @classmethod
+    def fit(
+        cls, column: Column, encoding: str, counts: pl.DataFrame, min_count: int, slots: int
+    ) -> "MultiValued":
+        return cls(Vocabulary.fit(column, encoding, counts, min_count), slots)
+
+    def ids(self, column: pl.Series) -> Ids:
+        lengths = np.maximum(column.list.len().fill_null(1).to_numpy(), 1)
+        values = column.explode(empty_as_null=True, keep_nulls=True)
+        rows = np.repeat(np.arange(len(column)), lengths)
+        slots = np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths)
+        fits = slots < self.field.slots
+        ids = np.full((len(column), self.field.slots), self.field.padding, np.int32)
+        ids[rows[fits], slots[fits]] = self.vocabulary.ids(values)[fits]
+        return ids
+
+    def state(self) -> pl.DataFrame:
+        return self.vocabulary.state()
+
+
 class Quantiles:
     """Bins of equal training mass; a missing value has id 0."""
 
-    edges: npt.NDArray[np.float64]
-    encoding: str = "quantile"
+    def __init__(self, name: str, edges: npt.NDArray[np.float64]) -> None:
+        self.edges = edges
+        self.field = Field(name, "quantile", len(edges) + 2)
 
     @classmethod
     def fit(cls, column: Column, counts: pl.DataFrame, bins: int) -> "Quantiles":
-        known = _known(column, counts)
+        known = _known(counts)
         mass = known["count"].cum_sum().to_numpy()
         wanted = np.arange(1, bins) / bins * mass[-1]
         edges = known["value"].to_numpy()[np.searchsorted(mass, wanted)]
-        return cls(np.unique(edges.astype(np.float64)))
-
-    @property
-    def size(self) -> int:
-        return len(self.edges) + 2
+        return cls(column.name, np.unique(edges.astype(np.float64)))
 
     def ids(self, column: pl.Series) -> Ids:
         values = column.cast(pl.Float64).to_numpy()
@@ -116,25 +133,20 @@ class Quantiles:
         return pl.DataFrame({"edge": self.edges})
 
 
-@dataclass
 class Scaled:
     """A value times its embedding: sign(x) ln(1 + |x|), standardised. Missing has an id instead."""
 
-    mean: float
-    std: float
-    encoding: str = "value"
+    def __init__(self, name: str, mean: float, std: float) -> None:
+        self.mean, self.std = mean, std
+        self.field = Field(name, "value", 2)
 
     @classmethod
     def fit(cls, column: Column, counts: pl.DataFrame) -> "Scaled":
-        known = _known(column, counts)
+        known = _known(counts)
         values, weights = _signed_log(known["value"]), known["count"].to_numpy()
         mean = float(np.average(values, weights=weights))
         std = float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
-        return cls(mean, std or 1.0)
-
-    @property
-    def size(self) -> int:
-        return 2
+        return cls(column.name, mean, std or 1.0)
 
     def ids(self, column: pl.Series) -> Ids:
         return column.is_not_null().cast(pl.Int32).to_numpy()
@@ -149,9 +161,23 @@ class Scaled:
 
 
 def fit(
-    column: Column, encoding: str, counts: pl.DataFrame, *, min_count: int, bins: int
-) -> Vocabulary | Quantiles | Scaled:
-    """Fit one column from a frame of ``value`` and ``count`` over the training rows."""
+    column: Column, encoding: str, counts: pl.DataFrame, *, min_count: int, bins: int, slots: int
+) -> Vocabulary | MultiValued | Quantiles | Scaled:
+    """Fit one column from a frame of ``value`` and ``count`` over the training rows.
+
+    Args:
+        slots: length of the longest list of a field of several values.
+
+    Raises:
+        UserError: for a column of a single value.
+    """
+    if len(counts) < 2:
+        raise UserError(
+            f"column {column.name}: all training rows have the same value; "
+            f"leave it out with data.exclude=[{column.name}]"
+        )
+    if column.kind == MULTI:
+        return MultiValued.fit(column, encoding, counts, min_count, slots)
     if column.kind == NUMERIC and encoding == "quantile":
         return Quantiles.fit(column, counts, bins)
     if column.kind == NUMERIC and encoding == "value":
@@ -159,11 +185,8 @@ def fit(
     return Vocabulary.fit(column, encoding, counts, min_count)
 
 
-def _known(column: Column, counts: pl.DataFrame) -> pl.DataFrame:
-    known = counts.drop_nulls("value").sort("value")
-    if known.is_empty():
-        raise UserError(f"column {column.name}: no value in the training rows; leave it out")
-    return known
+def _known(counts: pl.DataFrame) -> pl.DataFrame:
+    return counts.drop_nulls("value").sort("value")
 
 
 def _signed_log(values: pl.Series) -> npt.NDArray[np.float64]:

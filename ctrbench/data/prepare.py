@@ -18,22 +18,23 @@ import numpy.typing as npt
 import polars as pl
 
 from ctrbench.data import encode
-from ctrbench.data.schema import NUMERIC, Column, Field, Schema
-from ctrbench.data.settings import NUMERIC_ENCODINGS, DataSettings, SplitSettings
+from ctrbench.data.schema import MULTI, NUMERIC, Column, Schema
+from ctrbench.data.settings import NUMERIC_ENCODINGS, POOLINGS, DataSettings, SplitSettings
 from ctrbench.data.sources import Source, open_source
 from ctrbench.data.split import PARTS, assign, check_fractions
-from ctrbench.data.store import MANIFEST, Store, file_digest, seal
+from ctrbench.data.store import MANIFEST, Store, file_digests, seal
 from ctrbench.errors import UserError
 from ctrbench.files import locked, write_atomic
 from ctrbench.settings import nearest
 
-FORMAT = 1  # part of every key: a change of layout or encoding must change it
+FORMAT = 2  # part of every key: a change of layout or encoding must change it
 log = logging.getLogger(__name__)
 
 
 def content_key(settings: DataSettings, split: SplitSettings, source: Source) -> str:
     """The identity of a prepared set: what the rows are and how they are encoded and split."""
-    how = {name: getattr(settings, name) for name in ("numeric", "encodings", "bins", "min_count")}
+    keys = ("numeric", "encodings", "bins", "min_count", "exclude")
+    how = {key: getattr(settings, key) for key in keys}
     made_of = [FORMAT, settings.name, source.fingerprint(), how, asdict(split)]
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -46,7 +47,7 @@ def prepare(settings: DataSettings, split: SplitSettings, results: Path) -> Stor
     """
     check_fractions(split)
     source = open_source(settings)
-    encodings = _encodings(settings, source)
+    encodings = field_encodings(settings, source)
     key = content_key(settings, split, source)
     folder = results / "stores" / settings.name / key
     with locked(folder.with_suffix(".lock")):
@@ -65,21 +66,35 @@ def prepare(settings: DataSettings, split: SplitSettings, results: Path) -> Stor
     return Store(folder)
 
 
-def _encodings(settings: DataSettings, source: Source) -> dict[str, str]:
-    numeric = [column.name for column in source.columns if column.kind == NUMERIC]
-    given = {}
+def field_encodings(settings: DataSettings, source: Source) -> dict[str, str]:
+    """The encoding of every field that is not left out.
+
+    Raises:
+        UserError: for a name or an encoding that does not exist.
+    """
+    kinds = {column.name: column.kind for column in source.columns}
+    for name in settings.exclude:
+        if name not in kinds:
+            raise UserError(f"data.exclude={name}: no such field; {nearest(name, kinds)}")
+    allowed = {NUMERIC: NUMERIC_ENCODINGS, MULTI: POOLINGS}
+    default = {NUMERIC: settings.numeric, MULTI: POOLINGS[0]}
+    chosen = {name: default.get(kind, "vocabulary") for name, kind in kinds.items()}
+    choosable = [name for name, kind in kinds.items() if kind in allowed]
     for item in settings.encodings:
         name, _, encoding = item.partition(":")
-        if name not in numeric:
+        if name not in choosable:
+            hint = nearest(name, choosable) if choosable else "this set has none"
             raise UserError(
-                f"data.encodings={item}: no numeric field {name}; {nearest(name, numeric)}"
+                f"data.encodings={item}: no numeric or several-valued field {name}; {hint}"
             )
-        if encoding not in NUMERIC_ENCODINGS:
-            hint = nearest(encoding, NUMERIC_ENCODINGS)
+        if encoding not in allowed[kinds[name]]:
+            hint = nearest(encoding, allowed[kinds[name]])
             raise UserError(f"data.encodings={item}: not known; {hint}")
-        given[name] = encoding
-    chosen = {column.name: "vocabulary" for column in source.columns}
-    return chosen | dict.fromkeys(numeric, settings.numeric) | given
+        chosen[name] = encoding
+    kept = {name: way for name, way in chosen.items() if name not in settings.exclude}
+    if not kept:
+        raise UserError(f"data.exclude={settings.exclude}: no field is left; keep one")
+    return kept
 
 
 class _Preparation:
@@ -94,6 +109,7 @@ class _Preparation:
         work: Path,
     ) -> None:
         self.source, self.settings, self.split, self.encodings = source, settings, split, encodings
+        self.columns = [column for column in source.columns if column.name in encodings]
         self.work = work
         self.slices: list[Path] = []
         self.has_truth = False
@@ -102,21 +118,16 @@ class _Preparation:
         (self.work / "vocabulary").mkdir(parents=True)
         parts, labels = self._read()
         counts = self._check_classes(parts, labels)
-        encoders = [self._fit(column, parts == 0) for column in self.source.columns]
+        encoders = [self._fit(column, parts == 0) for column in self.columns]
         self._encode(encoders, parts, [count["rows"] for count in counts.values()])
         for path in self.slices:
             path.unlink()
-        fields = [
-            Field(column.name, encoder.encoding, encoder.size)
-            for column, encoder in zip(self.source.columns, encoders, strict=True)
-        ]
-        files = sorted(path for path in self.work.rglob("*") if path.is_file())
         return {
-            "fields": Schema(tuple(fields)).to_json(),
+            "fields": Schema(tuple(encoder.field for encoder in encoders)).to_json(),
             "parts": counts,
             "settings": asdict(self.settings),
             "split": asdict(self.split),
-            "files": {str(path.relative_to(self.work)): file_digest(path) for path in files},
+            "files": file_digests(self.work),
         }
 
     def _read(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
@@ -159,13 +170,18 @@ class _Preparation:
 
     def _fit(self, column: Column, is_train: npt.NDArray[np.bool_]) -> Any:
         frame = pl.scan_parquet(self.slices).select(pl.col(column.name).alias("value")).collect()
-        counts = frame.filter(pl.Series(is_train)).group_by("value").agg(pl.len().alias("count"))
+        slots = 1
+        train = frame.filter(pl.Series(is_train))
+        if column.kind == MULTI:
+            slots = max(1, int(frame["value"].list.len().max() or 0))  # type: ignore[arg-type]
+            train = train.explode("value", empty_as_null=True, keep_nulls=True)
         encoder = encode.fit(
             column,
             self.encodings[column.name],
-            counts,
+            train.group_by("value").agg(pl.len().alias("count")),
             min_count=self.settings.min_count,
             bins=self.settings.bins,
+            slots=slots,
         )
         _write_parquet(encoder.state(), self.work / "vocabulary" / f"{column.name}.parquet")
         return encoder
@@ -173,24 +189,28 @@ class _Preparation:
     def _encode(
         self, encoders: list[Any], parts: npt.NDArray[np.uint8], part_rows: list[int]
     ) -> None:
-        names = [column.name for column in self.source.columns]
-        scaled = [(n, e) for n, e in zip(names, encoders, strict=True) if e.encoding == "value"]
+        scaled = [encoder for encoder in encoders if encoder.field.encoding == "value"]
+        slots = sum(encoder.field.slots for encoder in encoders)
         start = 0
-        with _Writers(self.work, part_rows, len(names), len(scaled), self.has_truth) as writers:
+        with _Writers(self.work, part_rows, slots, len(scaled), self.has_truth) as writers:
             for path in self.slices:
                 frame = pl.read_parquet(path)
-                own = parts[start : start + len(frame)]
-                ids_NF = np.empty((len(frame), len(names)), np.int32)
-                for i, (name, encoder) in enumerate(zip(names, encoders, strict=True)):
-                    ids_NF[:, i] = encoder.ids(frame[name])
-                values_NX = np.empty((len(frame), len(scaled)), np.float32)
-                for i, (name, encoder) in enumerate(scaled):
-                    values_NX[:, i] = encoder.values(frame[name])
-                columns = {"ids": ids_NF, "values": values_NX, "labels": frame["label"].to_numpy()}
+                rows = len(frame)
+                own = parts[start : start + rows]
+                ids_NS = np.empty((rows, slots), np.int32)
+                slot = 0
+                for encoder in encoders:
+                    ids = encoder.ids(frame[encoder.field.name])
+                    ids_NS[:, slot : slot + encoder.field.slots] = ids.reshape(rows, -1)
+                    slot += encoder.field.slots
+                values_NX = np.empty((rows, len(scaled)), np.float32)
+                for i, encoder in enumerate(scaled):
+                    values_NX[:, i] = encoder.values(frame[encoder.field.name])
+                columns = {"ids": ids_NS, "values": values_NX, "labels": frame["label"].to_numpy()}
                 if self.has_truth:
                     columns["truth"] = frame["truth"].to_numpy()
                 writers.write(own, columns)
-                start += len(frame)
+                start += rows
                 log.info("encoded %s of %s rows", f"{start:,}", f"{len(parts):,}")
 
 
@@ -207,11 +227,11 @@ class _Writers:
     error here and not a crash."""
 
     def __init__(
-        self, folder: Path, part_rows: list[int], fields: int, values: int, truth: bool
+        self, folder: Path, part_rows: list[int], slots: int, values: int, truth: bool
     ) -> None:
         self.files: dict[tuple[int, str], BinaryIO] = {}
         shapes: dict[str, tuple[str, tuple[int, ...]]] = {
-            "ids": ("<i4", (fields,)),
+            "ids": ("<i4", (slots,)),
             "values": ("<f4", (values,)),
             "labels": ("|u1", ()),
         }

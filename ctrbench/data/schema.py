@@ -1,18 +1,19 @@
 """What a row is: its fields, and how many features each of them has.
 
-Shape suffixes used throughout: N rows, B rows of a batch, F fields, X value fields (numeric fields
-fed as a value times their embedding), V features of all fields, D columns of the table, K factors.
+Shape suffixes used throughout: N rows, B rows of a batch, F fields, S slots (columns of ids: one a
+field, several for a field of several values), X value fields (numeric fields fed as a value times
+their embedding), V features of all fields, D columns of the table, K factors, U units.
 """
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-CATEGORICAL, NUMERIC = "categorical", "numeric"
+CATEGORICAL, NUMERIC, MULTI = "categorical", "numeric", "multi"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A raw column of a source."""
+    """A raw column of a source; one of kind MULTI holds lists."""
 
     name: str
     kind: str
@@ -23,20 +24,30 @@ class Field:
     """A column once encoded.
 
     Attributes:
-        encoding: ``vocabulary``, ``log_squared``, ``quantile`` or ``value``.
-        size: number of ids, the out-of-vocabulary id 0 included.
+        encoding: ``vocabulary``, ``log_squared``, ``quantile``, ``value``, or ``mean`` and ``sum``
+            for a field of several values, by how their embeddings are pooled.
+        size: number of ids, the out-of-vocabulary id 0 included; the last one of a field of several
+            values fills its unused slots.
+        slots: columns of ids.
     """
 
     name: str
     encoding: str
     size: int
+    slots: int = 1
+
+    @property
+    def padding(self) -> int:
+        """The id of an unused slot, -1 where there can be none."""
+        return self.size - 1 if self.encoding in ("mean", "sum") else -1
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The fields of a store, in the order of its columns."""
+    """The fields of a store, in the order of its columns, and the crosses made of them."""
 
     fields: tuple[Field, ...]
+    crosses: tuple[Field, ...] = ()
 
     @property
     def features(self) -> int:
@@ -44,20 +55,35 @@ class Schema:
         return sum(field.size for field in self.fields)
 
     @property
+    def slots(self) -> int:
+        """S, the columns of ids of the fields; those of the crosses follow them."""
+        return sum(field.slots for field in self.fields)
+
+    @property
+    def field_of_slot(self) -> list[int]:
+        """The position of the field that each slot belongs to."""
+        return [i for i, field in enumerate(self.fields) for _ in range(field.slots)]
+
+    @property
     def offsets(self) -> list[int]:
-        """The first feature of each field in that table."""
+        """For each slot, the first feature of its field in that table."""
         starts = [0]
         for field in self.fields:
             starts.append(starts[-1] + field.size)
-        return starts[:-1]
+        return [starts[i] for i in self.field_of_slot]
 
     @property
-    def value_fields(self) -> list[int]:
-        """Positions of the fields that carry a value besides their id."""
-        return [i for i, field in enumerate(self.fields) if field.encoding == "value"]
+    def value_slots(self) -> list[int]:
+        """The slots that carry a value besides their id."""
+        return [s for s, i in enumerate(self.field_of_slot) if self.fields[i].encoding == "value"]
+
+    @property
+    def crossed(self) -> "Schema":
+        """The fields and the crosses as fields of one schema: the wide part of Wide & Deep."""
+        return Schema(self.fields + self.crosses)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Plain data for ``store.json``."""
+        """Plain data of the fields for ``store.json``."""
         return [asdict(field) for field in self.fields]
 
     @classmethod

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ctrbench.settings import option, settings
 
 NUMERIC_ENCODINGS = ("log_squared", "quantile", "value")
+POOLINGS = ("mean", "sum")
 
 
 @dataclass
@@ -13,9 +14,11 @@ class DataSettings:
 
     name: str = option("name of the data set")
     numeric: str = option("encoding of the numeric fields", choices=NUMERIC_ENCODINGS)
-    encodings: list[str] = option("encodings of single numeric fields, [I1:value, ...]")
+    encodings: list[str] = option("encodings of single fields, [I1:value, genres:sum, ...]")
     bins: int = option("bins of the quantile encoding", ge=2)
     min_count: int = option("training rows a value must occur in to have an id", ge=1)
+    exclude: list[str] = option("fields to leave out")
+    crosses: list[list[str]] = option("crosses for Wide & Deep: [[C1, C2], [C1, C3, C4]]")
 
 
 @settings("criteo")
@@ -27,6 +30,14 @@ class CriteoSettings(DataSettings):
     train: str | None = option("file of training rows, where the split is yours")
     valid: str | None = option("file of validation rows")
     test: str | None = option("file of test rows")
+
+
+@settings("movielens")
+@dataclass
+class MovieLensSettings(DataSettings):
+    """MovieLens-1M as clicks: ratings of 4 and 5 are clicks, 1 and 2 are none, 3 is dropped."""
+
+    path: str | None = option("the folder of its three files, by GroupLens or tab-separated")
 
 
 @settings("planted")

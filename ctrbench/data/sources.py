@@ -6,9 +6,15 @@ from typing import Any, Protocol
 import polars as pl
 
 from ctrbench.data.criteo import Criteo
+from ctrbench.data.movielens import MovieLens
 from ctrbench.data.planted import Planted
 from ctrbench.data.schema import Column
-from ctrbench.data.settings import CriteoSettings, DataSettings, PlantedSettings
+from ctrbench.data.settings import (
+    CriteoSettings,
+    DataSettings,
+    MovieLensSettings,
+    PlantedSettings,
+)
 
 
 class Source(Protocol):
@@ -26,7 +32,11 @@ class Source(Protocol):
         ...
 
 
-SOURCES: dict[type[DataSettings], Any] = {CriteoSettings: Criteo, PlantedSettings: Planted}
+SOURCES: dict[type[DataSettings], Any] = {
+    CriteoSettings: Criteo,
+    MovieLensSettings: MovieLens,
+    PlantedSettings: Planted,
+}
 
 
 def open_source(settings: DataSettings) -> Source:

@@ -23,13 +23,15 @@ class Part:
     """The rows of one part, memory-mapped.
 
     Attributes:
-        ids_NF: int32, local to each field.
+        ids_NS: int32, local to each field.
+        crosses_NC: int32, local to each cross; no columns where no crosses were asked for.
         labels_N: uint8.
         values_NX: float32, of the fields encoded as a value.
         truth_N: float64 true click probabilities, where the source knows them.
     """
 
-    ids_NF: npt.NDArray[np.int32]
+    ids_NS: npt.NDArray[np.int32]
+    crosses_NC: npt.NDArray[np.int32]
     labels_N: npt.NDArray[np.uint8]
     values_NX: npt.NDArray[np.float32]
     truth_N: npt.NDArray[np.float64] | None
@@ -38,27 +40,33 @@ class Part:
 class Store:
     """An opened store.
 
+    Args:
+        crosses: folder of the crosses made of its fields (see :mod:`ctrbench.data.crosses`).
+
     Raises:
         UserError: if a file is missing or its bytes are not those that were written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.manifest = _unsealed(folder / MANIFEST)
+    def __init__(self, folder: Path, crosses: Path | None = None) -> None:
+        self.folder, self.crosses = folder, crosses
+        self.manifest = read_manifest(folder)
         self.schema = Schema.from_json(self.manifest["fields"])
-        for name, digest in self.manifest["files"].items():
-            path = folder / name
-            if not path.is_file() or file_digest(path) != digest:
-                raise _changed(path, folder)
+        if crosses is not None:
+            made = Schema.from_json(read_manifest(crosses)["fields"])
+            self.schema = Schema(self.schema.fields, made.fields)
 
     def part(self, name: str) -> Part:
         """``train``, ``valid`` or ``test``."""
 
-        def load(what: str) -> Any:
-            return np.load(self.folder / f"{name}.{what}.npy", mmap_mode="r")
+        def load(what: str, folder: Path = self.folder) -> Any:
+            return np.load(folder / f"{name}.{what}.npy", mmap_mode="r")
 
+        labels_N = load("labels")
+        none = np.empty((len(labels_N), 0), np.int32)
+        crosses_NC = none if self.crosses is None else load("ids", self.crosses)
         known = f"{name}.truth.npy" in self.manifest["files"]
-        return Part(load("ids"), load("labels"), load("values"), load("truth") if known else None)
+        truth_N = load("truth") if known else None
+        return Part(load("ids"), crosses_NC, labels_N, load("values"), truth_N)
 
     def summary(self) -> dict[str, Any]:
         """What a result says of its data."""
@@ -68,6 +76,22 @@ class Store:
             "features": self.schema.features,
             "content": self.manifest["key"],
         }
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder, after a look at every byte it names."""
+    manifest = _unsealed(folder / MANIFEST)
+    for name, digest in manifest["files"].items():
+        path = folder / name
+        if not path.is_file() or file_digest(path) != digest:
+            raise _changed(path, folder)
+    return manifest
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """What a manifest says of the files below its folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): file_digest(path) for path in files}
 
 
 def seal(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Delimited text, plain or compressed, as checked blocks of whole lines."""
 
+import functools
 import gzip
+import hashlib
 import io
 import lzma
 import zlib
@@ -75,6 +77,21 @@ def blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[int, by
         yield line, rest.replace(b"\r\n", b"\n").rstrip(b"\r") + b"\n"
     elif line == 1:
         raise UserError(f"{path}: the file is empty; name a file with rows")
+
+
+def content_digest(path: Path) -> str:
+    """A hash of a file's bytes, read once a process and version of the file."""
+    return _digest(path, path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _digest(path: Path, modified_ns: int) -> str:
+    """Read once a process and version of the file: a full set takes many seconds."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    except PermissionError:
+        raise UserError(f"{path}: may not be read; change its permissions") from None
 
 
 def parse(path: Path, line: int, block: bytes, columns: dict[str, pl.DataType]) -> pl.DataFrame:

@@ -10,32 +10,60 @@ from ctrbench.data.schema import Schema
 class Embedding(nn.Module):
     """x_i times the table row of feature i, for every field of a batch.
 
-    A model asks for as many columns as it needs and splits them after the one gather. The first
-    column is the first-order weight w, zero at the start; the others start as N(0, std^2).
+    A field of several values is the mean or the sum of their rows. A numeric field fed as a value
+    is the value times its row.
 
     Args:
         schema: the fields; feature ids are local to a field, the layer adds the field's offset.
-        columns: D.
-        std: standard deviation of the initial factors.
+        dim: columns of the table that start as N(0, std^2).
+        std: their standard deviation.
+        first_order: one more column, the first: the weight w, zero at the start. A model splits it
+            off after the one gather.
 
-    Shapes: ids_BF integer, values_BX float (X may be 0) -> BFD.
+    Shapes: ids_BS integer, values_BX float (X may be 0) -> BFD, D = dim + first_order.
     """
 
-    offsets_F: Tensor
-    value_fields_X: Tensor
+    offsets_S: Tensor
+    value_slots_X: Tensor
+    padding_S: Tensor
+    pool_FS: Tensor
+    is_mean_F: Tensor
 
-    def __init__(self, schema: Schema, columns: int, std: float = 0.0) -> None:
+    def __init__(
+        self, schema: Schema, dim: int, std: float = 0.0, *, first_order: bool = False
+    ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(schema.features, columns))
-        nn.init.normal_(self.weight.data[:, 1:], std=std)
-        offsets = torch.tensor(schema.offsets, dtype=torch.int32)
-        value_fields = torch.tensor(schema.value_fields, dtype=torch.int64)
-        self.register_buffer("offsets_F", offsets, persistent=False)
-        self.register_buffer("value_fields_X", value_fields, persistent=False)
+        self.weight = nn.Parameter(torch.zeros(schema.features, dim + first_order))
+        nn.init.normal_(self.weight.data[:, int(first_order) :], std=std)
+        fields = schema.fields
+        self.has_bags = any(field.padding >= 0 for field in fields)
+        owner_S = torch.tensor(schema.field_of_slot)
+        constants = {
+            "offsets_S": torch.tensor(schema.offsets, dtype=torch.int32),
+            "value_slots_X": torch.tensor(schema.value_slots, dtype=torch.int64),
+            "padding_S": torch.tensor([fields[i].padding for i in schema.field_of_slot]),
+            "pool_FS": (torch.arange(len(fields))[:, None] == owner_S).float(),
+            "is_mean_F": torch.tensor([field.encoding == "mean" for field in fields]),
+        }
+        for name, constant in constants.items():
+            self.register_buffer(name, constant, persistent=False)
 
-    def forward(self, ids_BF: Tensor, values_BX: Tensor) -> Tensor:
-        rows_BFD = F.embedding(ids_BF + self.offsets_F, self.weight)
-        if self.value_fields_X.numel() == 0:
-            return rows_BFD
-        x_BF = rows_BFD.new_ones(ids_BF.shape)
-        return rows_BFD * x_BF.index_copy(1, self.value_fields_X, values_BX)[..., None]
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        rows_BSD = F.embedding(ids_BS + self.offsets_S, self.weight)
+        if self.value_slots_X.numel() > 0:
+            x_BS = rows_BSD.new_ones(ids_BS.shape)
+            rows_BSD = rows_BSD * x_BS.index_copy(1, self.value_slots_X, values_BX)[..., None]
+        return self._pool(ids_BS, rows_BSD) if self.has_bags else rows_BSD
+
+    def _pool(self, ids_BS: Tensor, rows_BSD: Tensor) -> Tensor:
+        """The slots of each field to one row."""
+        used_BS = (ids_BS != self.padding_S).to(rows_BSD.dtype)
+        pool_FS = self.pool_FS.to(rows_BSD.dtype)
+        sums_BFD = pool_FS @ (rows_BSD * used_BS[..., None])
+        counts_BF = torch.where(self.is_mean_F, used_BS @ pool_FS.T, 1)
+        return sums_BFD / counts_BF[..., None]
+
+
+def zero_bias() -> nn.Parameter:
+    """The global bias w_0 of a model, zero at the start."""
+    return nn.Parameter(torch.zeros(()))

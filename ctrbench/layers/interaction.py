@@ -1,5 +1,8 @@
-"""Interactions between the embeddings of fields."""
+"""Interactions between the embeddings of fields, each to one number a row."""
 
+from typing import Any
+
+import torch
 from torch import Tensor
 
 
@@ -11,3 +14,35 @@ def factorisation_machine(v_BFK: Tensor) -> Tensor:
     square_of_sum_BK = v_BFK.sum(dim=1).square()
     sum_of_squares_BK = v_BFK.square().sum(dim=1)
     return (square_of_sum_BK - sum_of_squares_BK).sum(dim=1) / 2
+
+
+def field_aware(v_BFFK: Tensor) -> Tensor:
+    """sum_{i<j} <v_{i, field j}, v_{j, field i}> x_i x_j (Juan et al. 2016, eq. 4).
+
+    ``v_BFFK[:, i, j]`` is x_i v_{i, field j}. Only this tensor is kept for the gradient.
+
+    Shapes: BFFK -> B.
+    """
+    pairs_B: Tensor = _FieldAware.apply(v_BFFK)  # type: ignore[no-untyped-call]
+    return pairs_B
+
+
+class _FieldAware(torch.autograd.Function):
+    """Half the sum over i != j; its derivative by v_{i, field j} is v_{j, field i}, 0 at i = j.
+
+    Autograd alone would make three tensors of this size in the backward pass, this makes one.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, v_BFFK: Tensor) -> Tensor:
+        ctx.save_for_backward(v_BFFK)
+        all_B = (v_BFFK * v_BFFK.transpose(1, 2)).sum(dim=(1, 2, 3))
+        same_B = v_BFFK.diagonal(dim1=1, dim2=2).square().sum(dim=(1, 2))
+        return (all_B - same_B) / 2
+
+    @staticmethod
+    def backward(ctx: Any, grad_B: Tensor) -> Tensor:  # type: ignore[override]
+        (v_BFFK,) = ctx.saved_tensors
+        grad_BFFK = grad_B[:, None, None, None] * v_BFFK.transpose(1, 2)
+        grad_BFFK.diagonal(dim1=1, dim2=2).zero_()
+        return grad_BFFK

@@ -3,6 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from ctrbench.data.schema import Schema
+from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.settings import MLPSettings
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
@@ -31,30 +35,45 @@ class Dropout(nn.Module):
         return a * (bits >= self.dropped - 2**15).to(a.dtype).mul_(self.scale)
 
 
+def linear(inputs: int, outputs: int) -> nn.Linear:
+    """A linear layer with Glorot weights and a bias of zero."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Hidden(nn.Sequential):
+    """What turns W a + b into the next layer: dropout(act(batch norm(W a + b))).
+
+    Shapes: BU -> BU.
+    """
+
+    def __init__(self, units: int, settings: MLPSettings) -> None:
+        layers: list[nn.Module] = [ACTIVATIONS[settings.activation]()]
+        if settings.batch_norm:
+            layers.insert(0, nn.BatchNorm1d(units))
+        if settings.dropout > 0:
+            layers.append(Dropout(settings.dropout))
+        super().__init__(*layers)
+
+
 class MLP(nn.Sequential):
-    """a_{l+1} = dropout(act(W_l a_l + b_l)) for each hidden layer, then one output (DeepFM, eq. 4).
+    """a_{l+1} = hidden(W_l a_l + b_l) for each width, then one output (DeepFM, eq. 4).
 
     Args:
         inputs: width of the input.
-        hidden: widths of the hidden layers.
-        activation: a name of ACTIVATIONS.
-        dropout: probability of DROPPING a unit.
+        widths: of the hidden layers; none gives a linear output.
 
     Shapes: B x inputs -> B.
     """
 
-    def __init__(self, inputs: int, hidden: list[int], activation: str, dropout: float) -> None:
+    def __init__(self, inputs: int, widths: list[int], settings: MLPSettings) -> None:
         layers: list[nn.Module] = []
-        for width in hidden:
-            layers += [nn.Linear(inputs, width), ACTIVATIONS[activation]()]
-            if dropout > 0:
-                layers.append(Dropout(dropout))
+        for width in widths:
+            layers += [linear(inputs, width), Hidden(width, settings)]
             inputs = width
-        super().__init__(*layers, nn.Linear(inputs, 1))
-        for layer in self:
-            if isinstance(layer, nn.Linear):
-                nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
+        super().__init__(*layers, linear(inputs, 1))
 
     def forward(self, input: Tensor) -> Tensor:
         for layer in self:
@@ -62,6 +81,17 @@ class MLP(nn.Sequential):
         return input.squeeze(-1)
 
 
-def zero_bias() -> nn.Parameter:
-    """The global bias w_0 of a model, zero at the start."""
-    return nn.Parameter(torch.zeros(()))
+class DNN(nn.Module):
+    """DNN(E): an MLP over embeddings E of its own, the deep part beside a wide one.
+
+    Shapes: ids_BS, values_BX -> B.
+    """
+
+    def __init__(self, schema: Schema, dim: int, std: float, settings: MLPSettings) -> None:
+        super().__init__()
+        self.embedding = Embedding(schema, dim, std)
+        self.mlp = MLP(len(schema.fields) * dim, settings.widths, settings)
+
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        logits_B: Tensor = self.mlp(self.embedding(ids_BS, values_BX).flatten(start_dim=1))
+        return logits_B

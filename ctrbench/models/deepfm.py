@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from ctrbench.data.schema import Schema
-from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interaction import factorisation_machine
-from ctrbench.layers.mlp import MLP, zero_bias
+from ctrbench.layers.mlp import MLP
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import DeepSettings
 
@@ -22,12 +22,12 @@ class DeepFM(Model):
     def __init__(self, schema: Schema, settings: DeepSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
-        self.embedding = Embedding(schema, 1 + settings.embedding_dim, settings.init_std)
-        inputs = len(schema.fields) * settings.embedding_dim
-        self.mlp = MLP(inputs, settings.hidden, settings.activation, settings.dropout)
+        dim, std = settings.embedding_dim, settings.init_std
+        self.embedding = Embedding(schema, dim, std, first_order=True)
+        self.mlp = MLP(len(schema.fields) * dim, settings.widths, settings)
 
-    def forward(self, ids_BF: Tensor, values_BX: Tensor) -> Tensor:
-        rows_BFD = self.embedding(ids_BF, values_BX)
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        rows_BFD = self.embedding(ids_BS, values_BX)
         w_BF, v_BFK = rows_BFD[..., 0], rows_BFD[..., 1:]
         y_fm_B = w_BF.sum(dim=1) + factorisation_machine(v_BFK)
         logits_B: Tensor = self.bias + y_fm_B + self.mlp(v_BFK.flatten(start_dim=1))

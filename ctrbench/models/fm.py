@@ -3,9 +3,8 @@
 from torch import Tensor
 
 from ctrbench.data.schema import Schema
-from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interaction import factorisation_machine
-from ctrbench.layers.mlp import zero_bias
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import FactorisedSettings
 
@@ -17,10 +16,11 @@ class FM(Model):
     def __init__(self, schema: Schema, settings: FactorisedSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
-        self.embedding = Embedding(schema, 1 + settings.embedding_dim, settings.init_std)
+        dim, std = settings.embedding_dim, settings.init_std
+        self.embedding = Embedding(schema, dim, std, first_order=True)
 
-    def forward(self, ids_BF: Tensor, values_BX: Tensor) -> Tensor:
-        rows_BFD = self.embedding(ids_BF, values_BX)
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        rows_BFD = self.embedding(ids_BS, values_BX)
         w_BF, v_BFK = rows_BFD[..., 0], rows_BFD[..., 1:]
         logits_B: Tensor = self.bias + w_BF.sum(dim=1) + factorisation_machine(v_BFK)
         return logits_B

@@ -3,8 +3,7 @@
 from torch import Tensor
 
 from ctrbench.data.schema import Schema
-from ctrbench.layers.embedding import Embedding
-from ctrbench.layers.mlp import zero_bias
+from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import LinearSettings
 
@@ -16,9 +15,9 @@ class LR(Model):
     def __init__(self, schema: Schema, settings: LinearSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
-        self.embedding = Embedding(schema, columns=1)
+        self.embedding = Embedding(schema, 0, first_order=True)
 
-    def forward(self, ids_BF: Tensor, values_BX: Tensor) -> Tensor:
-        w_BF = self.embedding(ids_BF, values_BX)[..., 0]
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        w_BF = self.embedding(ids_BS, values_BX)[..., 0]
         logits_B: Tensor = self.bias + w_BF.sum(dim=1)
         return logits_B

@@ -19,7 +19,7 @@ class Model(nn.Module):
     It knows nothing of device, optimizer or files.
     """
 
-    def forward(self, ids_BF: Tensor, values_BX: Tensor) -> Tensor:
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         """Logits, B, of a batch of feature ids and of the values of value fields."""
         raise NotImplementedError
 

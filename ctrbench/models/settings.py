@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ctrbench.errors import UserError
+from ctrbench.layers.settings import MLPSettings
 from ctrbench.settings import option, settings
 
 
@@ -22,13 +24,53 @@ class FactorisedSettings(LinearSettings):
     init_std: float = option("standard deviation of the initial embeddings", gt=0)
 
 
+@settings("convolutional")
+@dataclass
+class ConvolutionalSettings(FactorisedSettings):
+    """A model with convolutions over the fields."""
+
+    maps: list[int] = option("feature maps of each convolution", ge=1)
+    filters: list[int] = option("width of each convolution's filters, in fields", ge=1)
+
+    def validate(self) -> None:
+        """Refuse convolutions without a width, or widths without a convolution."""
+        if len(self.maps) != len(self.filters) or not self.maps:
+            raise UserError(
+                f"model.maps={self.maps}, model.filters={self.filters}: "
+                "give both for every convolution"
+            )
+
+
 @settings("deep")
 @dataclass
-class DeepSettings(FactorisedSettings):
-    """A model with a multilayer perceptron over the embeddings."""
+class DeepSettings(MLPSettings, FactorisedSettings):
+    """A model with a multilayer perceptron."""
 
-    hidden: list[int] = option("widths of the hidden layers", ge=1)
-    activation: str = option(
-        "activation of the hidden layers", choices=("relu", "tanh", "sigmoid", "prelu")
+
+@settings("pretrained")
+@dataclass
+class PretrainedSettings(DeepSettings):
+    """A deep model that starts from a factorisation machine."""
+
+    pretrain: bool = option("start from a trained FM; false: from random weights")
+
+
+@settings("product")
+@dataclass
+class ProductSettings(DeepSettings):
+    """A deep model with inner products in its first layer."""
+
+    product: str = option(
+        "inner products: factorised (PNN, 2016), or all pairs in full (2018)",
+        choices=("factorised", "full"),
     )
-    dropout: float = option("probability of DROPPING a hidden unit (1 - the paper's)", ge=0, lt=1)
+
+
+@settings("crossed")
+@dataclass
+class CrossedSettings(DeepSettings):
+    """A deep model with crosses of fields beside it."""
+
+    crosses: list[list[str]] = option("crosses of fields: [[C1, C2], [C1, C3, C4]]")
+    cross_min_count: int = option("training rows a cross must occur in to have an id", ge=1)
+    cross_buckets: int | None = option("hash each cross to so many ids; null: a vocabulary", ge=1)

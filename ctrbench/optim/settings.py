@@ -1,6 +1,7 @@
 """Settings of the optimizers."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ctrbench.settings import option, settings
 
@@ -10,18 +11,33 @@ class OptimizerSettings:
     """What every optimizer has."""
 
     name: str = option("name of the optimizer")
+
+
+@dataclass
+class DenseSettings(OptimizerSettings):
+    """What Adam and AdaGrad share."""
+
     lr: float = option("learning rate (alpha of FTRL)", gt=0)
+    eps: float = option("epsilon", gt=0)
+    l2_embedding: float = option("L2 on the embedding table: adds l2 * w to the gradient", ge=0)
+    l2_rows: str = option(
+        "its rows with L2: all, or those of the batch's features", choices=("all", "batch")
+    )
+    l2_network: float = option("L2 on all other weights", ge=0)
 
 
 @settings("adam")
 @dataclass
-class AdamSettings(OptimizerSettings):
+class AdamSettings(DenseSettings):
     """Adam (Kingma & Ba 2015), dense: rows outside the batch move on too, as in the papers."""
 
     betas: list[float] = option("decay of the two moments", ge=0, lt=1)
-    eps: float = option("epsilon", gt=0)
-    l2_embedding: float = option("L2 on the embedding table: adds l2 * w to the gradient", ge=0)
-    l2_network: float = option("L2 on all other weights", ge=0)
+
+
+@settings("adagrad")
+@dataclass
+class AdagradSettings(DenseSettings):
+    """AdaGrad (Duchi et al. 2011), on the gradient of the batch's mean loss."""
 
 
 @settings("ftrl")
@@ -33,6 +49,16 @@ class FTRLSettings(OptimizerSettings):
     l1 and l2 divided by B give the same steps as a sum over the batch.
     """
 
+    lr: float = option("learning rate (alpha of FTRL)", gt=0)
     beta: float = option("smoothing of the learning rate", gt=0)
     l1: float = option("L1: |z| up to it gives a weight of exactly zero", ge=0)
     l2: float = option("L2", ge=0)
+
+
+@settings("joint")
+@dataclass
+class JointSettings(OptimizerSettings):
+    """Two optimizers stepped together on one loss (Wide & Deep, section 3.3)."""
+
+    wide: Any = option("the optimizer of the wide part: optimizer.wide.lr=...")
+    deep: Any = option("the optimizer of the deep part: optimizer.deep.lr=...")

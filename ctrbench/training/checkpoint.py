@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
+from ctrbench.optim.joint import Optimizer
 
 
 @dataclass
@@ -28,9 +29,7 @@ class Progress:
     evaluate_seconds: float = 0.0
 
 
-def save(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
-) -> None:
+def save(path: Path, model: nn.Module, optimizer: Optimizer, progress: Progress) -> None:
     """Write the whole state in one rename."""
     state = {
         "model": model.state_dict(),
@@ -44,9 +43,7 @@ def save(
     write_atomic(path, buffer.getvalue())
 
 
-def load(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
-) -> Progress:
+def load(path: Path, model: nn.Module, optimizer: Optimizer, device: torch.device) -> Progress:
     """Restore model, optimizer and random numbers; the progress, or a fresh one without a file."""
     if not path.exists():
         return Progress()

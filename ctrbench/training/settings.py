@@ -1,6 +1,7 @@
 """Settings of the trainer."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ctrbench.settings import option, settings
 
@@ -15,3 +16,14 @@ class TrainerSettings:
     eval_every: int | None = option("steps between evaluations; null: once an epoch", ge=1)
     monitor: str = option("validation figure that decides", choices=("auc", "logloss"))
     patience: int = option("evaluations without a better figure before stopping", ge=1)
+
+
+@settings("stage")
+@dataclass
+class StageSettings:
+    """A training run of its own before this one, which starts from its weights."""
+
+    model: Any = option("its model")
+    optimizer: Any = option("its optimizer")
+    trainer: Any = option("its trainer")
+    run: str | None = option("a finished run to take in its place: its directory")

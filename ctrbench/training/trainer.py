@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from ctrbench import metrics
 from ctrbench.data.batches import Batches
 from ctrbench.errors import UserError
+from ctrbench.optim.joint import Optimizer
 from ctrbench.training import checkpoint
 from ctrbench.training.settings import TrainerSettings
 
@@ -40,7 +41,7 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         train: Batches,
         valid: Batches,
         settings: TrainerSettings,
@@ -105,9 +106,9 @@ class Trainer:
     def _steps(self, order: Tensor, start: int, stop: int, advance: Advance) -> None:
         self.model.train()
         for step in range(start, stop):
-            ids_BF, values_BX, labels_B = self.train.batch(order, step)
+            ids_BS, values_BX, labels_B = self.train.batch(order, step)
             with self._autocast():
-                logits_B = self.model(ids_BF, values_BX)
+                logits_B = self.model(ids_BS, values_BX)
             loss = F.binary_cross_entropy_with_logits(logits_B.float(), labels_B)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -163,5 +164,5 @@ class Trainer:
         for start in range(0, part.rows, EVALUATION_ROWS):
             rows = slice(start, start + EVALUATION_ROWS)
             with self._autocast():
-                logits.append(self.model(part.ids_NF[rows], part.values_NX[rows]).float())
+                logits.append(self.model(part.ids_NS[rows], part.values_NX[rows]).float())
         return torch.cat(logits)

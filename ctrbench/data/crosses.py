@@ -1,0 +1,134 @@
+"""Crosses of fields, the phi(x) of Wide & Deep, made once from the ids of a store and kept with it.
+
+A cross has an id for every combination of its fields' ids that is frequent enough in the training
+rows (id 0 is all others), or hashes every combination to one of a declared number of ids.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ctrbench.data.schema import Field, Schema
+from ctrbench.data.split import PARTS
+from ctrbench.data.store import MANIFEST, Store, file_digests, seal
+from ctrbench.errors import UserError
+from ctrbench.files import locked, write_atomic
+from ctrbench.settings import nearest
+
+FORMAT = 1  # part of every key: a change of ids must change it
+Cross = list[str]
+Ids = npt.NDArray[np.int32]
+
+
+def check_crosses(crosses: list[Cross], encodings: dict[str, str]) -> None:
+    """Refuse crosses that cannot be made of the fields.
+
+    Args:
+        encodings: the encoding of each field there is.
+
+    Raises:
+        UserError: for an unknown, a repeated or a single field, and for one without ids of its own.
+    """
+    for i, cross in enumerate(crosses):
+        said = f"model.crosses: [{', '.join(cross)}]"
+        for name in cross:
+            if name not in encodings:
+                raise UserError(f"{said}: no such field {name}; {nearest(name, encodings)}")
+            if encodings[name] in ("value", "mean", "sum"):
+                raise UserError(
+                    f"{said}: {name} is encoded as {encodings[name]}; "
+                    "a cross takes fields of one id a row"
+                )
+            if cross.count(name) > 1:
+                raise UserError(f"{said}: {name} stands in it twice; name each field once")
+        if len(cross) < 2:
+            raise UserError(f"{said}: a cross takes two fields or more")
+        if any(set(cross) == set(other) for other in crosses[:i]):
+            raise UserError(f"{said}: declared twice; name each cross once")
+
+
+def cross(store: Store, crosses: list[Cross], *, min_count: int, buckets: int | None) -> Store:
+    """The store with the crosses as columns after its fields'; made, or found as made before.
+
+    Args:
+        min_count: training rows a combination must occur in to have an id.
+        buckets: hash to so many ids; None gives each cross a vocabulary.
+    """
+    if not crosses:
+        return store
+    check_crosses(crosses, {field.name: field.encoding for field in store.schema.fields})
+    made_of = json.dumps([FORMAT, crosses, buckets or min_count, buckets is None])
+    folder = store.folder / "crosses" / hashlib.sha256(made_of.encode()).hexdigest()[:16]
+    with locked(folder.with_suffix(".lock")):
+        if not (folder / MANIFEST).exists():
+            work = folder.with_suffix(".partial")
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir()
+            try:
+                fields = _write(store, crosses, min_count, buckets, work)
+                manifest = {"fields": Schema(fields).to_json(), "files": file_digests(work)}
+                write_atomic(work / MANIFEST, json.dumps(seal(manifest), indent=1))
+                shutil.rmtree(folder, ignore_errors=True)
+                work.rename(folder)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+    return Store(store.folder, folder)
+
+
+def _write(
+    store: Store, crosses: list[Cross], min_count: int, buckets: int | None, work: Path
+) -> tuple[Field, ...]:
+    slots = {}
+    for slot, i in enumerate(store.schema.field_of_slot):
+        slots[store.schema.fields[i].name] = slot
+    parts = {name: store.part(name).ids_NS for name in PARTS}
+    ids = {name: np.empty((len(rows), len(crosses)), np.int32) for name, rows in parts.items()}
+    fields = []
+    for i, names in enumerate(crosses):
+        columns = [slots[name] for name in names]
+        frames = {part: pl.from_numpy(rows[:, columns], names) for part, rows in parts.items()}
+        if buckets is None:
+            known = _vocabulary(names, frames["train"], min_count)
+            size = len(known) + 1
+            known.write_parquet(work / f"{i:03}.parquet")
+        else:
+            size = buckets
+        for part, frame in frames.items():
+            ids[part][:, i] = _hashed(frame, size) if buckets else _looked_up(frame, names, known)
+        fields.append(Field(" x ".join(names), "vocabulary", size))
+    for part, rows in ids.items():
+        np.save(work / f"{part}.ids.npy", rows)
+    return tuple(fields)
+
+
+def _vocabulary(names: Sequence[str], train: pl.DataFrame, min_count: int) -> pl.DataFrame:
+    """The frequent combinations, the most frequent first, ties by ids."""
+    counts = train.group_by(names).agg(pl.len().alias("count"))
+    kept = counts.filter(pl.col("count") >= min_count)
+    if kept.is_empty():
+        raise UserError(
+            f"model.crosses: [{', '.join(names)}]: no combination occurs {min_count} times in the "
+            "training rows; lower model.cross_min_count"
+        )
+    ordered = kept.sort(["count", *names], descending=[True] + [False] * len(names))
+    return ordered.select(*names, pl.arange(1, len(kept) + 1, dtype=pl.Int32).alias("id"))
+
+
+def _looked_up(frame: pl.DataFrame, names: Sequence[str], known: pl.DataFrame) -> Ids:
+    joined = frame.join(known, on=list(names), how="left", maintain_order="left")
+    return joined["id"].fill_null(0).to_numpy()
+
+
+def _hashed(frame: pl.DataFrame, buckets: int) -> Ids:
+    """Multiply and fold, in 64 bits; the same on every machine."""
+    mixed = np.zeros(len(frame), np.uint64)
+    for column in frame:
+        mixed = (mixed ^ column.to_numpy().astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    return (mixed % np.uint64(buckets)).astype(np.int32)

@@ -1,0 +1,71 @@
+"""Product layers: what they add to the units of a first hidden layer (Qu et al. 2016, section 3).
+
+Unit n gets l_p^n = W_p^n . p, where p_ij is a product of the embeddings f_i and f_j.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class InnerProduct(nn.Module):
+    """p_ij = <f_i, f_j> over all i and j, W_p^n = theta^n theta^nT of rank one.
+
+    l_p^n = || sum_i theta_i^n f_i ||^2 (equation 11; equation 12 drops the square), so i = j is in.
+    Weights: units x F.
+
+    Shapes: BFK -> BU.
+    """
+
+    def __init__(self, fields: int, units: int) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(torch.empty(units, fields))
+        nn.init.xavier_uniform_(self.theta)
+
+    def forward(self, f_BFK: Tensor) -> Tensor:
+        sums_BKU = nn.functional.linear(f_BFK.transpose(1, 2), self.theta)
+        return sums_BKU.square().sum(dim=1)
+
+
+class PairwiseInnerProduct(nn.Module):
+    """p_ij = <f_i, f_j> for i < j, with a free W_p^n (the authors' later paper, Qu et al. 2018).
+
+    Weights: units x F (F - 1) / 2.
+
+    Shapes: BFK -> BU.
+    """
+
+    pairs_P: Tensor
+
+    def __init__(self, fields: int, units: int) -> None:
+        super().__init__()
+        i, j = torch.triu_indices(fields, fields, offset=1)
+        self.register_buffer("pairs_P", i * fields + j, persistent=False)
+        self.weight = nn.Parameter(torch.empty(units, len(i)))
+        nn.init.xavier_uniform_(self.weight)
+
+    def forward(self, f_BFK: Tensor) -> Tensor:
+        products_BFF = f_BFK @ f_BFK.transpose(1, 2)
+        p_BP = products_BFF.flatten(start_dim=1).index_select(1, self.pairs_P)
+        return nn.functional.linear(p_BP, self.weight)
+
+
+class OuterProduct(nn.Module):
+    """p = f_S f_S^T of the pooled f_S = sum_i f_i (equations 13 to 15), with a free W_p^n.
+
+    Weights: units x K^2.
+
+    Shapes: BFK -> BU.
+    """
+
+    def __init__(self, dim: int, units: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(units, dim * dim))
+        nn.init.xavier_uniform_(self.weight)
+
+    def forward(self, f_BFK: Tensor) -> Tensor:
+        pooled_BK = f_BFK.sum(dim=1)
+        p_BKK = pooled_BK[:, :, None] * pooled_BK[:, None, :]
+        return nn.functional.linear(p_BKK.flatten(start_dim=1), self.weight)
+
+
+INNER_PRODUCTS = {"factorised": InnerProduct, "full": PairwiseInnerProduct}

@@ -1,0 +1,60 @@
+"""Settings of the layers that models share."""
+
+from dataclasses import dataclass
+
+from ctrbench.errors import UserError
+from ctrbench.settings import option
+
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "prelu")
+SHAPES = ("constant", "increasing", "decreasing", "diamond")
+
+
+@dataclass
+class MLPSettings:
+    """A multilayer perceptron.
+
+    Its widths are ``hidden``, or where that is null those of ``layers``, ``neurons`` and ``shape``.
+    """
+
+    hidden: list[int] | None = option(
+        "widths of the hidden layers; null: by layers, neurons, shape", ge=1
+    )
+    layers: int = option("number of hidden layers", ge=1)
+    neurons: int = option("neurons of a hidden layer, in the mean", ge=1)
+    total_neurons: int | None = option("neurons of all hidden layers, in place of neurons", ge=1)
+    shape: str = option("how the neurons are shared out to the layers", choices=SHAPES)
+    activation: str = option("activation of the hidden layers", choices=ACTIVATIONS)
+    dropout: float = option(
+        "probability of DROPPING a hidden unit: 1 - the paper's, which is of keeping", ge=0, lt=1
+    )
+    batch_norm: bool = option("normalise W a + b over the batch")
+
+    def validate(self) -> None:
+        """Refuse an MLP without layers, and a shape that gives a layer no neurons."""
+        if not self.widths:
+            raise UserError("model.hidden=[]: give the width of a layer at least")
+        if 0 in self.widths:
+            raise UserError(
+                f"model.shape={self.shape}: {self._total} neurons in {self.layers} layers give "
+                f"{self.widths}; give every layer some (model.neurons, model.layers)"
+            )
+
+    @property
+    def widths(self) -> list[int]:
+        """Neurons of each hidden layer. Of 600 in 3 layers: constant 200-200-200, increasing
+        100-200-300, decreasing 300-200-100, diamond 150-300-150 (DeepFM, figure 11)."""
+        if self.hidden is not None:
+            return list(self.hidden)
+        up = list(range(1, self.layers + 1))
+        shares = {
+            "constant": [1] * self.layers,
+            "increasing": up,
+            "decreasing": up[::-1],
+            "diamond": [min(i, self.layers + 1 - i) for i in up],
+        }[self.shape]
+        bounds = [round(self._total * sum(shares[:i]) / sum(shares)) for i in range(len(up) + 1)]
+        return [high - low for low, high in zip(bounds, bounds[1:], strict=False)]
+
+    @property
+    def _total(self) -> int:
+        return self.total_neurons or self.neurons * self.layers
