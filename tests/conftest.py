@@ -11,11 +11,26 @@ import torch
 from ctrbench.compose import compose, to_settings
 from ctrbench.run_settings import RunSettings
 
+# What keeps the tests of a model quick.
+SMALL_MLP = ["model.hidden=[16,16]"]
+SMALL = {
+    "lr": [],
+    "fm": [],
+    "ffm": ["model.embedding_dim=2"],
+    "ccpm": [],
+    "fnn": [*SMALL_MLP, "pretraining.trainer.epochs=2", "pretraining.trainer.batch_size=512"],
+    "wide_deep": [*SMALL_MLP, "model.crosses=[[C5,C6],[C1,C2,C3]]"],
+}
 Compose = Callable[..., RunSettings]
 REAL = Path(__file__).parents[2] / "shared" / "data"
 
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+
+
+def small(name: str) -> list[str]:
+    """The words of a small run of a model."""
+    return [f"model={name}", *SMALL.get(name, SMALL_MLP)]
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_vocabulary() -> None:
     """The most frequent first, ties by value; rare and unseen are 0; missing is a value."""
     seen = counts([7] * 5 + [None] * 4 + [3] * 3 + [2] * 3 + [9])
     encoder = encode.fit(CATEGORY, "vocabulary", seen, min_count=2, bins=2)
-    assert encoder.size == 5
+    assert encoder.field.size == 5
     column = pl.Series([7, None, 2, 3, 9, 1234], dtype=pl.Int64)
     assert encoder.ids(column).tolist() == [1, 2, 3, 4, 0, 0]
 
@@ -54,7 +54,7 @@ def test_quantile_bins_hold_equal_shares() -> None:
     values = np.random.default_rng(0).integers(0, 10**6, 10_000)
     encoder = encode.fit(NUMBER, "quantile", counts(values.tolist()), min_count=1, bins=8)
     ids = encoder.ids(pl.Series([*values.tolist(), None]))
-    assert encoder.size == 9 and ids[-1] == 0
+    assert encoder.field.size == 9 and ids[-1] == 0
     assert np.abs(np.bincount(ids[:-1])[1:] - 1250).max() <= 1
     assert encoder.ids(pl.Series([-5, 10**9])).tolist() == [1, 8]
 

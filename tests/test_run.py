@@ -12,40 +12,35 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import REAL, Compose
+from conftest import REAL, Compose, small
 from safetensors.torch import load_file
 
-from ctrbench.data.prepare import prepare
+from ctrbench.data.batches import Batches
 from ctrbench.errors import UserError
-from ctrbench.experiment import run, run_directory
+from ctrbench.experiment import prepare_run, run, run_directory
 from ctrbench.metrics import score
 from ctrbench.models import registry
 from ctrbench.run_settings import RunSettings
 
 NAMES = registry.names()
-SMALL = {"deepfm": ["model.hidden=[16,16]"]}
-
-
-def words(name: str) -> list[str]:
-    return [f"model={name}", *SMALL.get(name, [])]
 
 
 def from_saved_weights(own: RunSettings) -> tuple[torch.Tensor, dict[str, float]]:
     """Logits and figures of the test rows by the weights that the run kept."""
-    store = prepare(own.data, own.split, Path(own.results))
+    store = prepare_run(own)
     model = registry.build(store.schema, own.model)
     model.load_state_dict(load_file(run_directory(own).weights), strict=True)
-    part = store.part("test")
+    test = Batches(store.part("test"), 1, torch.device("cpu"))
     model.eval()
     with torch.no_grad():
-        logits = model(torch.tensor(part.ids_NS), torch.tensor(part.values_NX))
-    return logits, score(logits, torch.tensor(part.labels_N))
+        logits = model(test.ids_NS, test.values_NX)
+    return logits, score(logits, test.labels_N)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_finished_run(name: str, settings: Compose) -> None:
     """Its files, its figures from its own weights, and that it is not run again."""
-    own = settings(*words(name), "predictions=true")
+    own = settings(*small(name), "predictions=true")
     result = run(own)
     directory = run_directory(own)
     assert directory.path.relative_to(own.results).parts[:3] == ("runs", "planted", name)
@@ -86,21 +81,16 @@ def test_identity(settings: Compose, tmp_path: Path) -> None:
 
 
 def test_runs_of_different_seeds_share_their_rows(settings: Compose) -> None:
-    stores = [
-        prepare(own.data, own.split, Path(own.results)).folder
-        for own in (settings("seed=0"), settings("seed=1"))
-    ]
+    stores = [prepare_run(own).folder for own in (settings("seed=0"), settings("seed=1"))]
     assert stores[0] == stores[1]
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("encoding", ["log_squared", "quantile", "value"])
-def test_the_same_seed_gives_the_same_bytes(
-    name: str, encoding: str, settings: Compose, tmp_path: Path
-) -> None:
+def test_the_same_seed_gives_the_same_bytes(name: str, settings: Compose, tmp_path: Path) -> None:
+    encodings = "data.encodings=[I1:quantile,I2:value]"
     weights = []
     for folder in "ab":
-        own = settings(*words(name), f"data.numeric={encoding}", f"results={tmp_path / folder}")
+        own = settings(*small(name), encodings, f"results={tmp_path / folder}")
         run(own)
         weights.append(run_directory(own).weights.read_bytes())
     assert weights[0] == weights[1]
@@ -116,7 +106,7 @@ def test_resumed_from_the_middle_of_an_epoch(
 ) -> None:
     from ctrbench import records
 
-    own = [*words(name), "trainer.eval_every=3", "trainer.epochs=3", "trainer.patience=100"]
+    own = [*small(name), "trainer.eval_every=3", "trainer.epochs=3", "trainer.patience=100"]
     whole = settings(*own, f"results={tmp_path}/whole")
     run(whole)
     parts = settings(*own, f"results={tmp_path}/parts")
@@ -131,8 +121,7 @@ def test_resumed_from_the_middle_of_an_epoch(
         patch.setattr(records.RunDirectory, "write_history", write_and_die)
         run(parts)
     run(parts)
-    for name in ("model.safetensors",):
-        assert _bytes(whole, name) == _bytes(parts, name)
+    assert _bytes(whole, "model.safetensors") == _bytes(parts, "model.safetensors")
     assert _history(whole) == _history(parts)
 
 
@@ -148,7 +137,7 @@ def _history(own: Any) -> list[dict[str, Any]]:
 def test_a_killed_process_goes_on(settings: Compose, tmp_path: Path) -> None:
     """SIGKILL at several moments, preparation included; the last start finishes."""
     own = [
-        *words("deepfm"),
+        *small("deepfm"),
         "data.rows=20000",
         "data.vocabulary=50",
         "threads=1",
@@ -199,7 +188,7 @@ def test_early_stopping_keeps_the_best(settings: Compose) -> None:
 
 
 def test_bf16(settings: Compose) -> None:
-    assert run(settings("precision=bf16", *words("deepfm")))["environment"]["precision"] == "bf16"
+    assert run(settings("precision=bf16", *small("deepfm")))["environment"]["precision"] == "bf16"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -212,5 +201,5 @@ def test_cuda_without_a_gpu(settings: Compose) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_real_rows(name: str, settings: Compose) -> None:
     path = REAL / "criteo" / "train-first-10000.txt.xz"
-    result = run(settings(*words(name), "data=criteo", f"data.path={path}", "trainer.epochs=8"))
+    result = run(settings(*small(name), "data=criteo", f"data.path={path}", "trainer.epochs=8"))
     assert result["metrics"]["test"]["auc"] > 0.6

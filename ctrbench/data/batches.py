@@ -9,7 +9,9 @@ MASK = 2**63 - 1
 
 
 class Batches:
-    """All rows of a part on the device, the ids of crosses after those of fields. A batch is one gather by a slice of a permutation.
+    """All rows of a part on the device, the ids of crosses after those of the fields.
+
+    A batch is one gather by a slice of a permutation.
 
     Every batch has the same shape: the last of an epoch is filled up from the permutation's start.
     """

@@ -96,7 +96,7 @@ class MultiValued:
         return cls(Vocabulary.fit(column, encoding, counts, min_count), slots)
 
     def ids(self, column: pl.Series) -> Ids:
-        lengths = np.maximum(column.list.len().fill_null(1).to_numpy(), 1)
+        lengths = column.list.len().fill_null(1).cast(pl.Int64).clip(1).to_numpy()
         values = column.explode(empty_as_null=True, keep_nulls=True)
         rows = np.repeat(np.arange(len(column)), lengths)
         slots = np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths)
@@ -161,7 +161,7 @@ class Scaled:
 
 
 def fit(
-    column: Column, encoding: str, counts: pl.DataFrame, *, min_count: int, bins: int, slots: int
+    column: Column, encoding: str, counts: pl.DataFrame, *, min_count: int, bins: int, slots: int = 1
 ) -> Vocabulary | MultiValued | Quantiles | Scaled:
     """Fit one column from a frame of ``value`` and ``count`` over the training rows.
 

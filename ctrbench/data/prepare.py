@@ -85,7 +85,7 @@ def field_encodings(settings: DataSettings, source: Source) -> dict[str, str]:
         if name not in choosable:
             hint = nearest(name, choosable) if choosable else "this set has none"
             raise UserError(
-                f"data.encodings={item}: no numeric or several-valued field {name}; {hint}"
+                f"data.encodings={item}: no field {name} of numbers or of several values; {hint}"
             )
         if encoding not in allowed[kinds[name]]:
             hint = nearest(encoding, allowed[kinds[name]])

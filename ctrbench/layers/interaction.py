@@ -16,14 +16,14 @@ def factorisation_machine(v_BFK: Tensor) -> Tensor:
     return (square_of_sum_BK - sum_of_squares_BK).sum(dim=1) / 2
 
 
-def field_aware(v_BFFK: Tensor) -> Tensor:
+def field_aware(v_BFKF: Tensor) -> Tensor:
     """sum_{i<j} <v_{i, field j}, v_{j, field i}> x_i x_j (Juan et al. 2016, eq. 4).
 
-    ``v_BFFK[:, i, j]`` is x_i v_{i, field j}. Only this tensor is kept for the gradient.
+    ``v_BFKF[:, i, :, j]`` is x_i v_{i, field j}. Only this tensor is kept for the gradient.
 
-    Shapes: BFFK -> B.
+    Shapes: BFKF -> B.
     """
-    pairs_B: Tensor = _FieldAware.apply(v_BFFK)  # type: ignore[no-untyped-call]
+    pairs_B: Tensor = _FieldAware.apply(v_BFKF)  # type: ignore[no-untyped-call]
     return pairs_B
 
 
@@ -34,15 +34,15 @@ class _FieldAware(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, v_BFFK: Tensor) -> Tensor:
-        ctx.save_for_backward(v_BFFK)
-        all_B = (v_BFFK * v_BFFK.transpose(1, 2)).sum(dim=(1, 2, 3))
-        same_B = v_BFFK.diagonal(dim1=1, dim2=2).square().sum(dim=(1, 2))
+    def forward(ctx: Any, v_BFKF: Tensor) -> Tensor:
+        ctx.save_for_backward(v_BFKF)
+        all_B = (v_BFKF * v_BFKF.transpose(1, 3)).sum(dim=(1, 2, 3))
+        same_B = v_BFKF.diagonal(dim1=1, dim2=3).square().sum(dim=(1, 2))
         return (all_B - same_B) / 2
 
     @staticmethod
-    def backward(ctx: Any, grad_B: Tensor) -> Tensor:  # type: ignore[override]
-        (v_BFFK,) = ctx.saved_tensors
-        grad_BFFK = grad_B[:, None, None, None] * v_BFFK.transpose(1, 2)
-        grad_BFFK.diagonal(dim1=1, dim2=2).zero_()
-        return grad_BFFK
+    def backward(ctx: Any, *grads: Any) -> Tensor:
+        (v_BFKF,) = ctx.saved_tensors
+        grad_BFKF: Tensor = grads[0][:, None, None, None] * v_BFKF.transpose(1, 3)
+        grad_BFKF.diagonal(dim1=1, dim2=3).zero_()
+        return grad_BFKF

@@ -22,8 +22,10 @@ class InnerProduct(nn.Module):
         nn.init.xavier_uniform_(self.theta)
 
     def forward(self, f_BFK: Tensor) -> Tensor:
-        sums_BKU = nn.functional.linear(f_BFK.transpose(1, 2), self.theta)
-        return sums_BKU.square().sum(dim=1)
+        l_p_BU = f_BFK.new_zeros(())
+        for f_BF in f_BFK.permute(2, 0, 1).contiguous():  # one of the K coordinates at a time
+            l_p_BU = l_p_BU + nn.functional.linear(f_BF, self.theta).square()
+        return l_p_BU
 
 
 class PairwiseInnerProduct(nn.Module):

@@ -1,6 +1,7 @@
 """Settings of the layers that models share."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ctrbench.errors import UserError
 from ctrbench.settings import option
@@ -53,7 +54,7 @@ class MLPSettings:
             "diamond": [min(i, self.layers + 1 - i) for i in up],
         }[self.shape]
         bounds = [round(self._total * sum(shares[:i]) / sum(shares)) for i in range(len(up) + 1)]
-        return [high - low for low, high in zip(bounds, bounds[1:], strict=False)]
+        return [high - low for low, high in pairwise(bounds)]
 
     @property
     def _total(self) -> int:

@@ -25,7 +25,7 @@ class CCPM(Model):
         self.p: list[int] = []
         maps, length = 1, len(schema.fields)
         for i, (out, width) in enumerate(zip(settings.maps, settings.filters, strict=True), 1):
-            self.convolutions.append(RowConvolution(maps, out, dim, width))
+            self.convolutions.append(RowConvolution(maps, out, dim, width, length))
             p = flexible_p(i, layers, len(schema.fields))
             maps, length = out, min(p, length + width - 1)
             self.p.append(length)

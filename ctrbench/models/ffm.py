@@ -11,21 +11,21 @@ from ctrbench.models.settings import FactorisedSettings
 
 @register("ffm")
 class FFM(Model):
-    """y = w_0 + sum_i w_i x_i + sum_{i<j} <w_{i, field j}, w_{j, field i}> x_i x_j (eq. 4), with the
-    linear and bias terms of the paper's experiments; trained by AdaGrad.
+    """y = w_0 + sum_i w_i x_i + sum_{i<j} <v_{i, field j}, v_{j, field i}> x_i x_j (eq. 4).
 
-    A feature's row holds its factors towards each field one after the other.
+    The linear and bias terms are those of the paper's experiments; it is trained by AdaGrad. A row
+    of the table holds w_i and then, for each of the K factors, those towards every field.
     """
 
     def __init__(self, schema: Schema, settings: FactorisedSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
-        self.towards = (len(schema.fields), settings.embedding_dim)
+        self.factors = (settings.embedding_dim, len(schema.fields))
         columns = len(schema.fields) * settings.embedding_dim
         self.embedding = Embedding(schema, columns, settings.init_std, first_order=True)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         rows_BFD = self.embedding(ids_BS, values_BX)
-        w_BF, v_BFFK = rows_BFD[..., 0], rows_BFD[..., 1:].unflatten(-1, self.towards)
-        logits_B: Tensor = self.bias + w_BF.sum(dim=1) + field_aware(v_BFFK)
+        w_BF, v_BFKF = rows_BFD[..., 0], rows_BFD[..., 1:].unflatten(-1, self.factors)
+        logits_B: Tensor = self.bias + w_BF.sum(dim=1) + field_aware(v_BFKF)
         return logits_B

@@ -29,7 +29,8 @@ def _adam(model: nn.Module, settings: AdamSettings) -> torch.optim.Optimizer:
 
 def _adagrad(model: nn.Module, settings: AdagradSettings) -> torch.optim.Optimizer:
     groups = _groups(model, settings)
-    optimizer = torch.optim.Adagrad(groups, settings.lr, eps=settings.eps)
+    on_cpu = all(p.device.type == "cpu" for p in model.parameters())
+    optimizer = torch.optim.Adagrad(groups, settings.lr, eps=settings.eps, fused=on_cpu)
     return _decay_rows_of_the_batch(optimizer, model, settings)
 
 
