@@ -161,7 +161,13 @@ class Scaled:
 
 
 def fit(
-    column: Column, encoding: str, counts: pl.DataFrame, *, min_count: int, bins: int, slots: int = 1
+    column: Column,
+    encoding: str,
+    counts: pl.DataFrame,
+    *,
+    min_count: int,
+    bins: int,
+    slots: int = 1,
 ) -> Vocabulary | MultiValued | Quantiles | Scaled:
     """Fit one column from a frame of ``value`` and ``count`` over the training rows.
 
