@@ -118,9 +118,10 @@ def reproduce(words: list[str]) -> None:
     from ctrbench.experiment import run_directory
     from ctrbench.report import write_report
 
-    title = compose([f"experiment={name}"]).experiment.title
+    about = compose([f"experiment={name}"]).experiment
     runs = [run_directory(job).path for job in settings]
-    print(write_report(runs, Path(settings[0].results) / "report" / name, title))
+    folder = Path(settings[0].results) / "report" / name
+    print(write_report(runs, folder, about.title, about.get("pivot")))
 
 
 def prepare(words: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,9 @@ def _explain(error: Exception) -> str:
         if known and str(cause.key) not in known:
             return f"{cause.full_key}: no such key; {nearest(str(cause.key), known)}"
         return _first_line(cause)
+    if (tuned := re.match(r"In '(tuned/\w+)'.*\n(.*)\n.*full_key: (\S+)", str(error))) is not None:
+        what, why, key = tuned.groups()
+        return f"{what}: {key}: {why}; leave the tuned values out with tuned=none"
     return _first_line(error)
 
 

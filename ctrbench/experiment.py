@@ -143,9 +143,7 @@ class _Run:
         if not named:
             return run(_first_stage_settings(self.settings))
         result = RunDirectory(Path(named)).result()
-        wanted = self.settings.pretraining.model.name
-        if result is None or result["model"] != wanted:
-            raise UserError(f"pretraining.run={named}: not a finished run of model={wanted}")
+        assert result is not None  # as StageSettings.validate has seen
         if result["dataset"]["content"] != self.store.summary()["content"]:
             raise UserError(
                 f"pretraining.run={named}: was not trained on these rows; leave pretraining.run "

@@ -16,6 +16,10 @@ from ctrbench.files import write_atomic
 from ctrbench.paper import CRITEO_ROWS, TABLE2_CRITEO
 from ctrbench.records import RunDirectory
 
+ORDER = (  # of the rows: the paper's, its predecessors where they belong
+    *("lr", "fm", "ffm", "ccpm", "fnn", "ipnn", "opnn", "pnn"),
+    *("wide_deep", "lr_dnn", "fm_dnn", "deepfm"),
+)
 Rows = list[dict[str, str]]
 
 
@@ -34,6 +38,17 @@ class Group:
 
     config: dict[str, Any]
     results: list[dict[str, Any]]
+
+    @property
+    def model(self) -> str:
+        """Its name in the registry."""
+        return str(self.results[0]["model"])
+
+    @property
+    def keep_probability(self) -> str:
+        """Of a hidden unit, as the paper gives it."""
+        dropout = self.config.get("model.dropout")
+        return "-" if dropout is None else f"{1 - dropout:g}"
 
     def mean(self, *keys: str) -> float:
         """Mean of a figure of the results, by its path."""
@@ -85,17 +100,32 @@ def _flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def write_report(runs: list[Path], folder: Path, title: str) -> str:
-    """Write ``table.md`` and ``table.csv`` into a folder; returns the text of the table."""
+def write_report(
+    runs: list[Path], folder: Path, title: str, pivot: dict[str, str] | None = None
+) -> str:
+    """Write ``table.md`` and ``table.csv`` into a folder; returns the text of the table.
+
+    Args:
+        pivot: for a second table, of a model's test figure ``value`` under each setting of
+            ``columns`` (a key of the config).
+    """
     by_data: dict[tuple[str, str], list[Group]] = defaultdict(list)
-    for group in group_runs(runs):
+    all_groups = sorted(group_runs(runs), key=lambda group: _position(group.model))
+    for group in all_groups:
         result = group.results[0]
         by_data[result["data"], result["dataset"]["content"]].append(group)
     sections, cells = [f"# {title}"], []
+    if pivot:
+        sections += [
+            f"Test {pivot['value'].replace('_', ' ')} by {pivot['columns']}:",
+            _markdown(_pivoted(all_groups, **pivot)),
+        ]
     for (data, _), groups in by_data.items():
         rows = _rows(groups)
-        sections += [f"## {data}", _markdown(rows), *_notes(groups)]
-        cells += [{"data": data} | row for row in rows]
+        own = [pivot["columns"]] if pivot else []
+        heading = [data, *(f"{key}={groups[0].config[key]}" for key in own)]
+        sections += [f"## {', '.join(heading)}", _markdown(rows), *_notes(groups)]
+        cells += [{"data": ", ".join(heading)} | row for row in rows]
     text = "\n\n".join(sections) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "table.md", text)
@@ -103,40 +133,60 @@ def write_report(runs: list[Path], folder: Path, title: str) -> str:
     return f"{text}\nwritten to {folder}/table.md and table.csv"
 
 
+def _position(model: str) -> int:
+    return ORDER.index(model) if model in ORDER else len(ORDER)
+
+
+def _pivoted(groups: list[Group], columns: str, value: str) -> Rows:
+    """A row per model, a column per setting of the key ``columns``, in the order of the runs."""
+    rows: dict[str, dict[str, str]] = {}
+    for group in groups:
+        row = rows.setdefault(group.model, {"model": group.model})
+        mean, deviation = (f("metrics", "test", value) for f in (group.mean, group.deviation))
+        spread = f" ± {deviation:.5f}" if len(group.results) > 1 else ""
+        row[str(group.config[columns])] = f"{mean:.5f}{spread}"
+    return list(rows.values())
+
+
 def _rows(groups: list[Group]) -> Rows:
     differing = _differing(groups)
-    baseline = [g for g in groups if g.results[0]["model"] == "lr"]
-    order = list(TABLE2_CRITEO["arXiv"])
-    position = {name: i for i, name in enumerate(order)}
+    baseline = [g for g in groups if g.model == "lr"]
     rows = []
-    for group in sorted(groups, key=lambda g: position.get(g.results[0]["model"], len(order))):
-        model = group.results[0]["model"]
-        row = {"model": model, "runs": str(len(group.results))}
-        if differing.get(model):
-            row["settings"] = ", ".join(f"{k}={group.config.get(k)}" for k in differing[model])
+    for group in groups:
+        row = {"model": group.model, "runs": str(len(group.results))}
+        if differing.get(group.model):
+            named = differing[group.model]
+            row["settings"] = ", ".join(f"{k}={group.config.get(k)}" for k in named)
+        row["keep prob."] = group.keep_probability
         for name, digits in (("auc", 5), ("logloss", 5)):
             path = ("metrics", "test", name)
             row[name] = f"{group.mean(*path):.{digits}f} ± {group.deviation(*path):.{digits}f}"
-        seconds = group.mean("seconds_per_epoch")
-        row["s/epoch"] = f"{seconds:.2f}"
-        row["time / LR"] = (
-            f"{seconds / baseline[0].mean('seconds_per_epoch'):.2f}" if len(baseline) == 1 else "-"
-        )
+        row["s/epoch"] = _times(group, 1.0)
+        one = baseline[0].mean("seconds_per_epoch") if len(baseline) == 1 else None
+        row["time / LR"] = _times(group, one) if one else "-"
         if "best_auc" in group.results[0]["metrics"]["test"]:
             row["excess logloss"] = f"{group.mean('metrics', 'test', 'excess_logloss'):.5f}"
         if group.results[0]["data"] == "criteo":
             for version, table in TABLE2_CRITEO.items():
-                cell = table.get(model)
+                cell = table.get(group.model)
                 row[version] = f"{cell.auc:.4f} / {cell.logloss:.5f}" if cell else "-"
         rows.append(row)
     return rows
+
+
+def _times(group: Group, unit: float) -> str:
+    """Seconds of an epoch over ``unit``, those of a first stage apart (figure 6)."""
+    own = f"{group.mean('seconds_per_epoch') / unit:.2f}"
+    if group.results[0]["pretrain_seconds_per_epoch"] is None:
+        return own
+    return f"{own} + {group.mean('pretrain_seconds_per_epoch') / unit:.2f}"
 
 
 def _differing(groups: list[Group]) -> dict[str, list[str]]:
     """Per model, the settings in which its groups differ: they name the rows."""
     by_model: dict[str, list[Group]] = defaultdict(list)
     for group in groups:
-        by_model[group.results[0]["model"]].append(group)
+        by_model[group.model].append(group)
     return {
         model: sorted(
             key
@@ -164,6 +214,8 @@ def _notes(groups: list[Group]) -> list[str]:
             f"Best reachable on these rows: AUC {test['best_auc']:.5f}, logloss "
             f"{test['best_logloss']:.5f}; excess logloss is what a model leaves of it."
         )
+    if any(g.results[0]["pretrain_seconds_per_epoch"] is not None for g in groups):
+        notes.append("Times of fnn: its own + those of the FM that it starts from, per epoch.")
     if result["data"] != "criteo":
         notes.append("This is not a data set of the paper; its figures are not shown.")
     elif total != CRITEO_ROWS:

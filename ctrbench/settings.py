@@ -43,6 +43,7 @@ def settings(name: str) -> Callable[[type[T]], type[T]]:
     """Register a settings dataclass as ``/settings/NAME`` for the YAML files to extend."""
 
     def register(cls: type[T]) -> type[T]:
+        cls.registered = name  # type: ignore[attr-defined]
         ConfigStore.instance().store(group="settings", name=name, node=cls)
         return cls
 
@@ -91,4 +92,4 @@ def _check_item(key: str, value: Any, limits: Any) -> None:
     for name, (words, holds) in _LIMITS.items():
         bound = limits.get(name)
         if bound is not None and not holds(value, bound):  # NaN holds nowhere
-            raise UserError(f"{key}={value}: must be {words} {bound:g}")
+            raise UserError(f"{key}={value}: must be {words} {bound:g} ({limits['doc']})")

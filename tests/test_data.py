@@ -14,7 +14,7 @@ from conftest import REAL, Compose, criteo_line
 
 from ctrbench.data import encode
 from ctrbench.data.prepare import prepare
-from ctrbench.data.schema import CATEGORICAL, NUMERIC, Column
+from ctrbench.data.schema import CATEGORICAL, MULTI, NUMERIC, Column
 from ctrbench.data.settings import SplitSettings
 from ctrbench.data.split import assign
 from ctrbench.data.store import Store
@@ -68,6 +68,35 @@ def test_values_are_standardised_logarithms() -> None:
     np.testing.assert_allclose(encoder.values(column)[:-1], (logs - logs.mean()) / logs.std(), 1e-6)
     assert encoder.ids(column).tolist() == [1] * 5 + [0]
     assert encoder.values(column)[-1] == 1
+
+
+def test_several_values_have_a_slot_each() -> None:
+    """An empty list is a missing value, an unknown value is 0, a slot not used has the last id."""
+    column = Column("g", MULTI)
+    values = pl.Series([["a", "b"], ["a"], [], None, ["b", "a"]], dtype=pl.List(pl.String))
+    seen = values.explode(empty_as_null=True, keep_nulls=True).to_frame("value")
+    counted = seen.group_by("value").agg(pl.len().alias("count"))
+    encoder = encode.fit(column, "sum", counted, min_count=2, bins=2, slots=2)
+    a, b, missing, unused = 1, 2, 3, 4
+    assert (encoder.field.size, encoder.field.slots, encoder.field.padding) == (5, 2, unused)
+    assert encoder.ids(values).tolist() == [
+        [a, b],
+        [a, unused],
+        [missing, unused],
+        [missing, unused],
+        [b, a],
+    ]
+    more = pl.Series([["x"], ["b", "x", "a"]], dtype=pl.List(pl.String))
+    assert encoder.ids(more).tolist() == [[0, unused], [b, 0]]
+
+
+def test_fields_left_out(settings: Compose, criteo_file: Path) -> None:
+    words = ["data=criteo", f"data.path={criteo_file}"]
+    whole, part = store_of(settings(*words)), store_of(settings(*words, "data.exclude=[I2,C26]"))
+    names = [field.name for field in part.schema.fields]
+    assert len(names) == 37 and not {"I2", "C26"} & set(names)
+    kept = [i for i, f in enumerate(whole.schema.fields) if f.name in names]
+    np.testing.assert_array_equal(part.part("test").ids_NS, whole.part("test").ids_NS[:, kept])
 
 
 @pytest.mark.parametrize("kind", ["random", "order"])
@@ -189,6 +218,10 @@ def one_class(lines: list[str]) -> None:
     lines[:] = ["0" + line[1:] for line in lines]
 
 
+def one_value(lines: list[str]) -> None:
+    lines[:] = ["\t".join([*line.split("\t")[:-1], "68fd1e64"]) for line in lines]
+
+
 BAD_ROWS = {
     "too few columns": (drop_cell, "line 7: 39 columns, expected 40"),
     "too many columns": (add_cell, "line 8: 41 columns, expected 40"),
@@ -198,6 +231,10 @@ BAD_ROWS = {
     "text integer": (spoil(9, 2, "many"), "line 9, column I2: 'many' is not an integer"),
     "not hex": (spoil(11, 15, "xyz"), "line 11, column C2: 'xyz' is not a category"),
     "one class": (one_class, "only one class"),
+    "one value": (
+        one_value,
+        "column C26: all training rows have the same value; leave it out with data.exclude=[C26]",
+    ),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import Compose
 
 from ctrbench.data.encode import log_squared
-from ctrbench.data.planted import Planted
+from ctrbench.data.planted import PAIRS, QUADRUPLES, TRIPLES, Planted
 
 
 def test_shares_of_the_logit_variance(settings: Compose) -> None:
@@ -62,3 +62,9 @@ def test_shape_is_criteos(settings: Compose) -> None:
     assert frame["I1"].null_count() / len(frame) == pytest.approx(0.2, abs=0.03)
     tokens = frame.select(log_squared(pl.col("I2"))).to_series()
     assert tokens.n_unique() <= 9  # the raw integers fall into as many bins as the field has levels
+
+
+def test_the_default_crosses_are_the_planted_effects(settings: Compose) -> None:
+    names = [column.name for column in Planted.columns]
+    planted = [[names[i] for i in fields] for fields in (*PAIRS, *TRIPLES, *QUADRUPLES)]
+    assert sorted(settings().data.crosses) == sorted(planted)

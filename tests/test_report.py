@@ -9,13 +9,28 @@ import yaml
 
 from ctrbench.errors import UserError
 from ctrbench.paper import CRITEO_ROWS
-from ctrbench.report import find_runs, write_report
+from ctrbench.report import ORDER, find_runs, write_report
 
 
-def make_run(folder: Path, model: str, data: str, seed: int, auc: float, test_rows: int) -> None:
-    path = folder / f"{model}-{seed}-{auc}"
+def make_run(
+    folder: Path,
+    model: str,
+    data: str,
+    seed: int,
+    auc: float,
+    test_rows: int,
+    effects: str = "whole",
+    **options: Any,
+) -> None:
+    path = folder / f"{model}-{seed}-{auc}-{effects}"
     path.mkdir(parents=True)
-    config = {"model": {"name": model}, "optimizer": {"lr": 0.1}, "seed": seed, "results": "x"}
+    config = {
+        "model": {"name": model} | options,
+        "data": {"effects": effects},
+        "optimizer": {"lr": 0.1},
+        "seed": seed,
+        "results": "x",
+    }
     (path / "config.yaml").write_text(yaml.safe_dump(config))
     result: dict[str, Any] = {
         "status": "ok",
@@ -24,10 +39,11 @@ def make_run(folder: Path, model: str, data: str, seed: int, auc: float, test_ro
         "data": data,
         "seed": seed,
         "metrics": {"test": {"auc": auc, "logloss": 0.45}},
-        "seconds_per_epoch": {"lr": 2.0, "fm": 5.0}[model],
+        "seconds_per_epoch": {"lr": 2.0, "fm": 5.0, "fnn": 8.0}[model],
+        "pretrain_seconds_per_epoch": 5.0 if model == "fnn" else None,
         "environment": {"device": "cpu", "threads": 2, "precision": "fp32", "torch": "2"},
         "dataset": {
-            "content": "c",
+            "content": effects,
             "fields": 39,
             "features": 10,
             "rows": {"train": 10, "valid": 5, "test": test_rows},
@@ -45,6 +61,40 @@ def test_mean_deviation_and_time(tmp_path: Path) -> None:
     assert "0.72000 ± 0.02000" in lr and "| 1.00 " in lr and "| 2.50 " in fm
     assert "0.7686 / 0.47762" in lr and "0.7804 / 0.46782" in lr  # arXiv, IJCAI
     assert "22 rows" in text and "cannot be compared" in text
+
+
+def test_a_stage_has_its_own_time_and_dropout_is_shown_as_keeping(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", "fnn", "planted", 0, 0.8, 7, dropout=0.4)
+    make_run(tmp_path / "runs", "lr", "planted", 0, 0.7, 7)
+    text = write_report(find_runs([tmp_path / "runs"]), tmp_path / "report", "T")
+    lr, fnn = (line for line in text.splitlines() if line.startswith(("| lr", "| fnn")))
+    cells = [cell.strip() for cell in fnn.split("|")]
+    assert "8.00 + 5.00" in cells and "4.00 + 2.50" in cells and "0.6" in cells
+    assert "| - " in lr and "FM that it starts from" in text
+
+
+def test_a_pivot_has_a_column_for_each_setting(tmp_path: Path) -> None:
+    for model in ("fm", "lr"):
+        for effects, auc in (("one", 0.6), ("two", 0.7)):
+            for seed in (0, 1):
+                auc += seed * (model == "fm") / 10
+                make_run(tmp_path / "runs", model, "planted", seed, auc, 7, effects)
+    pivot = {"columns": "data.effects", "value": "auc"}
+    text = write_report(find_runs([tmp_path / "runs"]), tmp_path / "report", "T", pivot)
+    lines = text.splitlines()
+    assert lines[2] == "Test auc by data.effects:"
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[4:8]]
+    assert table[0] == ["model", "one", "two"]
+    assert table[2] == ["lr", "0.60000 ± 0.00000", "0.70000 ± 0.00000"]
+    assert table[3] == ["fm", "0.65000 ± 0.07071", "0.75000 ± 0.07071"]
+    assert "## planted, data.effects=one" in lines
+
+
+def test_rows_stand_in_the_papers_order() -> None:
+    """A model that is new stands last; all that there are have a place."""
+    from ctrbench.models.registry import names
+
+    assert sorted(ORDER) == names()
 
 
 def test_all_of_criteo_needs_no_warning(tmp_path: Path) -> None:

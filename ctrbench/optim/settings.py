@@ -1,8 +1,9 @@
 """Settings of the optimizers."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+from ctrbench.errors import UserError
 from ctrbench.settings import option, settings
 
 
@@ -11,6 +12,15 @@ class OptimizerSettings:
     """What every optimizer has."""
 
     name: str = option("name of the optimizer")
+    registered: ClassVar[str]
+
+    def validate(self) -> None:
+        """Refuse values that are another optimizer's: tuned values say whose they are."""
+        if self.name != self.registered:
+            raise UserError(
+                f"optimizer={self.registered}: the tuned values of this model are {self.name}'s; "
+                "leave them out with tuned=none"
+            )
 
 
 @dataclass
