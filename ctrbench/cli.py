@@ -16,8 +16,12 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
 
   train [-m] model=deepfm data=criteo data.path=FILE   one run; with -m a sweep over lists
   reproduce EXPERIMENT [KEY=VALUE ...] | --list        an experiment: its runs, then its report
+  data data=table data.path=FILE data.label=COLUMN     a look at a data set before training
   prepare data=criteo data.path=FILE                   encode a data set; training finds it again
   report [FOLDER ...]                                  the table of any run directories
+  predict RUN FILE                                     a probability per row of FILE
+  export RUN [onnx=true]                               the model as a program of its own
+  rows data=planted data.rows=1000                     planted rows in Criteo's raw layout
   bench model=deepfm                                   a training step beside the machine's limit
 
 `ctrbench train --help` lists every key. Everything goes to results=FOLDER (default: results).
@@ -59,7 +63,11 @@ def _main(words: list[str]) -> int:
     verbs: dict[str, Callable[[list[str]], None]] = {
         "train": train,
         "reproduce": reproduce,
+        "data": data,
         "prepare": prepare,
+        "predict": predict,
+        "export": export,
+        "rows": rows,
         "report": report,
         "bench": bench,
     }
@@ -136,9 +144,56 @@ def prepare(words: list[str]) -> None:
     print(f"{store.folder}: {store.schema.features:,} features, rows: {rows}")
 
 
+def data(words: list[str]) -> None:
+    """A look at a data set."""
+    _refuse_flags("data", words)
+    settings = _check_job(words)
+    _check_results(settings.results)
+    from ctrbench.data.prepare import prepare
+    from ctrbench.data_page import write_page
+
+    results = Path(settings.results)
+    store = prepare(settings.data, settings.split, results)
+    print(write_page(store, results / "report" / f"data-{settings.data.name}"))
+
+
+def predict(words: list[str]) -> None:
+    """Probabilities for a file, on standard output."""
+    _refuse_flags("predict", words, named=True)
+    if len(words) != 2:
+        raise UserError("predict takes a run's directory and a file: ctrbench predict RUN FILE")
+    from ctrbench.predict import predict
+
+    predict(Path(words[0]), Path(words[1]), sys.stdout.buffer)
+
+
+def export(words: list[str]) -> None:
+    """A run's model as a program."""
+    _refuse_flags("export", words, named=True)
+    if len(words) not in (1, 2) or words[1:] not in ([], ["onnx=true"]):
+        raise UserError("export takes a run's directory: ctrbench export RUN [onnx=true]")
+    from ctrbench.export import export
+
+    for path in export(Path(words[0]), onnx=len(words) == 2):
+        print(path)
+
+
+def rows(words: list[str]) -> None:
+    """Planted rows as text, on standard output."""
+    _refuse_flags("rows", words)
+    settings = _check_job(words)
+    from ctrbench.data.criteo import to_text
+    from ctrbench.data.planted import Planted
+
+    if settings.data.registered != "planted":
+        raise UserError(f"data={settings.data.name}: only planted rows are made; data=planted")
+    for piece in Planted(settings.data).slices():
+        sys.stdout.buffer.write(to_text(piece.read()))
+
+
 def report(words: list[str]) -> None:
     """The table of run directories."""
-    _refuse_flags("report", words)
+    _refuse_flags("report", words, named=True)
     folders = [word for word in words if "=" not in word]
     values = dict(word.split("=", 1) for word in words if "=" in word)
     for key in values.keys() - {"results"}:
@@ -159,11 +214,12 @@ def bench(words: list[str]) -> None:
     print(measure(settings))
 
 
-def _refuse_flags(verb: str, words: list[str]) -> None:
+def _refuse_flags(verb: str, words: list[str], *, named: bool = False) -> None:
+    """Refuse what is no option of a verb, nor, but for one that takes names, KEY=VALUE."""
     for word in words:
         if word.startswith("-"):
             raise UserError(f"{word}: no such option of {verb}; see ctrbench --help")
-        if "=" not in word and verb != "report" and word[:1] != "~":
+        if "=" not in word and not named and word[:1] != "~":
             raise UserError(f"{word}: not KEY=VALUE; see ctrbench {verb} --help")
 
 
@@ -177,7 +233,9 @@ def _check_job(overrides: list[str]) -> Any:
 
     settings = to_settings(compose(overrides))
     check_fractions(settings.split)
-    encodings = field_encodings(settings.data, open_source(settings.data))
+    source = open_source(settings.data)
+    source.check()
+    encodings = field_encodings(settings.data, source)
     if isinstance(settings.model, CrossedSettings):
         check_crosses(settings.model.crosses, encodings)
     return settings

@@ -8,6 +8,7 @@ from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
@@ -44,6 +45,12 @@ def to_settings(config: DictConfig) -> RunSettings:
     assert isinstance(settings, RunSettings)
     check(settings)
     return settings
+
+
+def settings_from(registered: str, values: dict[str, Any]) -> Any:
+    """Settings of the class registered under a name, from a run's ``config.yaml``."""
+    schema = ConfigStore.instance().load(f"settings/{registered}.yaml").node
+    return OmegaConf.to_object(OmegaConf.merge(schema, values))
 
 
 def _refuse_added_keys(node: DictConfig, path: str = "") -> None:

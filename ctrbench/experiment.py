@@ -119,7 +119,10 @@ class _Run:
         self.prepare_seconds = time.perf_counter() - started
         self.pretraining = None if settings.pretraining is None else self._pretrain()
         directory.path.mkdir(parents=True, exist_ok=True)
-        directory.write("config.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
+        resolved = replace(settings, data=open_source(settings.data).resolved())
+        classes = {key: getattr(resolved, key).registered for key in ("model", "data")}
+        config = asdict(resolved) | {"classes": classes}
+        directory.write("config.yaml", yaml.safe_dump(config, sort_keys=False))
         self.device = resolve_device(settings.device)
         torch.manual_seed(settings.seed)
         self.model = models.build(self.store.schema, settings.model).to(self.device)

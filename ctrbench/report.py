@@ -15,12 +15,12 @@ from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
 from ctrbench.paper import CRITEO_ROWS, TABLE2_CRITEO
 from ctrbench.records import RunDirectory
+from ctrbench.text_table import Rows, markdown
 
 ORDER = (  # of the rows: the paper's, its predecessors where they belong
     *("lr", "fm", "ffm", "ccpm", "fnn", "ipnn", "opnn", "pnn"),
     *("wide_deep", "lr_dnn", "fm_dnn", "deepfm"),
 )
-Rows = list[dict[str, str]]
 
 
 def find_runs(folders: list[Path]) -> list[Path]:
@@ -118,13 +118,13 @@ def write_report(
     if pivot:
         sections += [
             f"Test {pivot['value'].replace('_', ' ')} by {pivot['columns']}:",
-            _markdown(_pivoted(all_groups, **pivot)),
+            markdown(_pivoted(all_groups, **pivot)),
         ]
     for (data, _), groups in by_data.items():
         rows = _rows(groups)
         own = [pivot["columns"]] if pivot else []
         heading = [data, *(f"{key}={groups[0].config[key]}" for key in own)]
-        sections += [f"## {', '.join(heading)}", _markdown(rows), *_notes(groups)]
+        sections += [f"## {', '.join(heading)}", markdown(rows), *_notes(groups)]
         cells += [{"data": ", ".join(heading)} | row for row in rows]
     text = "\n\n".join(sections) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
@@ -224,18 +224,6 @@ def _notes(groups: list[Group]) -> list[str]:
             f"these are {total:,} rows, so the figures cannot be compared."
         )
     return notes
-
-
-def _markdown(rows: Rows) -> str:
-    header = list(dict.fromkeys(key for row in rows for key in row))
-    table = [header, *([row.get(key, "") for key in header] for row in rows)]
-    widths = [max(len(line[i]) for line in table) for i in range(len(header))]
-    lines = [
-        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
-        for line in table
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
 
 
 def _csv(rows: Rows) -> str:

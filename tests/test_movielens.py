@@ -8,6 +8,7 @@ import pytest
 from conftest import REAL, Compose
 
 from ctrbench.data.prepare import prepare
+from ctrbench.data.schema import LABEL
 from ctrbench.data.sources import open_source
 from ctrbench.errors import UserError
 from ctrbench.experiment import run
@@ -45,9 +46,9 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_rows(folder: Path, settings: Compose) -> None:
     """Ratings of 3 are dropped, higher ones are clicks; traits stand beside user and item."""
     source = open_source(settings("data=movielens", f"data.path={folder}").data)
-    frame = pl.concat([frame for _, frame in source.slices()])
+    frame = pl.concat([piece.read() for piece in source.slices()])
     kept = [row for row in RATINGS if row[2] != 3]
-    assert frame["label"].to_list() == [int(int(str(row[2])) > 3) for row in kept]
+    assert frame[LABEL].to_list() == [int(int(str(row[2])) > 3) for row in kept]
     assert frame["user"].to_list() == [row[0] for row in kept]
     users, items = {row[0]: row for row in USERS}, {row[0]: row for row in ITEMS}
     for own, row in zip(frame.iter_rows(named=True), kept, strict=True):

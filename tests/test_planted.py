@@ -9,6 +9,7 @@ from conftest import Compose
 
 from ctrbench.data.encode import log_squared
 from ctrbench.data.planted import PAIRS, QUADRUPLES, TRIPLES, Planted
+from ctrbench.data.schema import LABEL, TRUTH
 
 
 def test_shares_of_the_logit_variance(settings: Compose) -> None:
@@ -37,26 +38,26 @@ def test_an_effect_is_not_expressible_by_fewer_fields(order: int, settings: Comp
 
 def test_labels_follow_the_truth(settings: Compose) -> None:
     source = Planted(settings("data.rows=131072", "data.click_rate=0.25").data)
-    frame = pl.concat([frame for _, frame in source.slices()])
-    assert frame["truth"].mean() == pytest.approx(0.25, abs=0.01)
+    frame = pl.concat([piece.read() for piece in source.slices()])
+    assert frame[TRUTH].mean() == pytest.approx(0.25, abs=0.01)
     for low in np.arange(0, 1, 0.1):
-        inside = frame.filter(pl.col("truth").is_between(low, low + 0.1))
+        inside = frame.filter(pl.col(TRUTH).is_between(low, low + 0.1))
         if len(inside) > 1000:
             error = 4 * 0.5 / np.sqrt(len(inside))
-            assert inside["label"].mean() == pytest.approx(inside["truth"].mean(), abs=error)
+            assert inside[LABEL].mean() == pytest.approx(inside[TRUTH].mean(), abs=error)
 
 
 def test_more_rows_begin_with_the_same_rows(settings: Compose) -> None:
     data = settings().data
-    few = pl.concat([f for _, f in Planted(dataclasses.replace(data, rows=1000)).slices()])
-    more = pl.concat([f for _, f in Planted(dataclasses.replace(data, rows=70_000)).slices()])
+    few = pl.concat([p.read() for p in Planted(dataclasses.replace(data, rows=1000)).slices()])
+    more = pl.concat([p.read() for p in Planted(dataclasses.replace(data, rows=70_000)).slices()])
     assert len(more) == 70_000 and more.head(1000).equals(few)
-    other = pl.concat([f for _, f in Planted(dataclasses.replace(data, seed=1)).slices()])
+    other = pl.concat([p.read() for p in Planted(dataclasses.replace(data, seed=1)).slices()])
     assert not other.head(1000).equals(few)
 
 
 def test_shape_is_criteos(settings: Compose) -> None:
-    _, frame = next(iter(Planted(settings("data.missing=0.2").data).slices()))
+    frame = next(iter(Planted(settings("data.missing=0.2").data).slices())).read()
     assert len([c for c in frame.columns if c.startswith("I")]) == 13
     assert len([c for c in frame.columns if c.startswith("C")]) == 26
     assert frame["I1"].null_count() / len(frame) == pytest.approx(0.2, abs=0.03)

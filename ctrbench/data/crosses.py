@@ -7,7 +7,6 @@ rows (id 0 is all others), or hashes every combination to one of a declared numb
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from ctrbench.errors import UserError
 from ctrbench.files import locked, write_atomic
 from ctrbench.settings import nearest
 
-FORMAT = 1  # part of every key: a change of ids must change it
+FORMAT = 2  # part of every key: a change of ids must change it
 Cross = list[str]
 Ids = npt.NDArray[np.int32]
 
@@ -84,45 +83,58 @@ def cross(store: Store, crosses: list[Cross], *, min_count: int, buckets: int | 
 def _write(
     store: Store, crosses: list[Cross], min_count: int, buckets: int | None, work: Path
 ) -> tuple[Field, ...]:
-    slots = {}
-    for slot, i in enumerate(store.schema.field_of_slot):
-        slots[store.schema.fields[i].name] = slot
     parts = {name: store.part(name).ids_NS for name in PARTS}
-    ids = {name: np.empty((len(rows), len(crosses)), np.int32) for name, rows in parts.items()}
     fields = []
     for i, names in enumerate(crosses):
-        columns = [slots[name] for name in names]
-        frames = {part: pl.from_numpy(rows[:, columns], names) for part, rows in parts.items()}
+        size = buckets
         if buckets is None:
-            known = _vocabulary(names, frames["train"], min_count)
-            size = len(known) + 1
+            known = _vocabulary(names, _columns(store.schema, names, parts["train"]), min_count)
             known.write_parquet(work / f"{i:03}.parquet")
-        else:
-            size = buckets
-        for part, frame in frames.items():
-            ids[part][:, i] = _hashed(frame, size) if buckets else _looked_up(frame, names, known)
+            size = len(known) + 1
+        assert size is not None
         fields.append(Field(" x ".join(names), "vocabulary", size))
-    for part, rows in ids.items():
-        np.save(work / f"{part}.ids.npy", rows)
+    for name, rows in parts.items():
+        np.save(
+            work / f"{name}.ids.npy", cross_ids(store.schema, crosses, tuple(fields), work, rows)
+        )
     return tuple(fields)
 
 
-def _vocabulary(names: Sequence[str], train: pl.DataFrame, min_count: int) -> pl.DataFrame:
+def cross_ids(
+    schema: Schema, crosses: list[Cross], fields: tuple[Field, ...], folder: Path, ids_NS: Ids
+) -> Ids:
+    """Ids NC of rows of ids, by the vocabularies in a folder, or hashed where it has none."""
+    ids_NC = np.empty((len(ids_NS), len(crosses)), np.int32)
+    for i, (names, field) in enumerate(zip(crosses, fields, strict=True)):
+        frame, path = _columns(schema, names, ids_NS), folder / f"{i:03}.parquet"
+        if path.exists():
+            known = pl.read_parquet(path)
+            joined = frame.join(known, on=frame.columns, how="left", maintain_order="left")
+            ids_NC[:, i] = joined["id"].fill_null(0).to_numpy()
+        else:
+            ids_NC[:, i] = _hashed(frame, field.size)
+    return ids_NC
+
+
+def _columns(schema: Schema, names: Cross, ids_NS: Ids) -> pl.DataFrame:
+    """The ids of the crossed fields, named by their place in the cross."""
+    slots = {schema.fields[i].name: slot for slot, i in enumerate(schema.field_of_slot)}
+    columns = [slots[name] for name in names]
+    return pl.from_numpy(ids_NS[:, columns], [f"f{i}" for i in range(len(names))])
+
+
+def _vocabulary(names: Cross, train: pl.DataFrame, min_count: int) -> pl.DataFrame:
     """The frequent combinations, the most frequent first, ties by ids."""
-    counts = train.group_by(names).agg(pl.len().alias("count"))
+    counts = train.group_by(train.columns).agg(pl.len().alias("count"))
     kept = counts.filter(pl.col("count") >= min_count)
     if kept.is_empty():
         raise UserError(
             f"model.crosses: [{', '.join(names)}]: no combination occurs {min_count} times in the "
             "training rows; lower model.cross_min_count"
         )
-    ordered = kept.sort(["count", *names], descending=[True] + [False] * len(names))
-    return ordered.select(*names, pl.arange(1, len(kept) + 1, dtype=pl.Int32).alias("id"))
-
-
-def _looked_up(frame: pl.DataFrame, names: Sequence[str], known: pl.DataFrame) -> Ids:
-    joined = frame.join(known, on=list(names), how="left", maintain_order="left")
-    return joined["id"].fill_null(0).to_numpy()
+    ordered = kept.sort(["count", *train.columns], descending=[True] + [False] * len(names))
+    ids = pl.arange(1, len(kept) + 1, dtype=pl.Int32).alias("id")
+    return ordered.select(*train.columns, ids)
 
 
 def _hashed(frame: pl.DataFrame, buckets: int) -> Ids:

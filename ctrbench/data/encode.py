@@ -4,13 +4,15 @@ Every encoder maps what it did not see in training, or too rarely, to id 0. A mi
 value like any other: it gets an id of its own if it is frequent enough.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ctrbench.data.schema import MULTI, NUMERIC, Column, Field
+from ctrbench.data.schema import MULTI, NUMERIC, Column, Field, Schema
+from ctrbench.data.settings import POOLINGS
 from ctrbench.errors import UserError
 
 Ids = npt.NDArray[np.int32]
@@ -60,7 +62,8 @@ class Vocabulary:
         if kept.is_empty():
             raise UserError(
                 f"column {column.name}: no value occurs {min_count} times in the training rows, "
-                "its vocabulary would be empty; lower data.min_count"
+                "its vocabulary would be empty; lower data.min_count, or leave the column out with "
+                f"data.exclude=[{column.name}]"
             )
         order = kept.sort(["count", "value"], descending=[True, False], nulls_last=True)
         return cls(column.name, encoding, order["value"])
@@ -160,6 +163,39 @@ class Scaled:
         return pl.DataFrame({"mean": [self.mean], "std": [self.std]})
 
 
+class RowEncoder:
+    """The fitted columns of a set: raw rows to ids and values."""
+
+    def __init__(self, encoders: Sequence[Encoder]) -> None:
+        self.encoders = encoders
+        self.schema = Schema(tuple(encoder.field for encoder in encoders))
+        self.scaled = [encoder for encoder in encoders if isinstance(encoder, Scaled)]
+
+    def __call__(self, frame: pl.DataFrame) -> tuple[Ids, Values]:
+        """Ids NS and values NX of a source's frame."""
+        ids_NS = np.empty((len(frame), self.schema.slots), np.int32)
+        slot = 0
+        for encoder in self.encoders:
+            ids = encoder.ids(frame[encoder.field.name])
+            ids_NS[:, slot : slot + encoder.field.slots] = ids.reshape(len(frame), -1)
+            slot += encoder.field.slots
+        values_NX = np.empty((len(frame), len(self.scaled)), np.float32)
+        for i, encoder in enumerate(self.scaled):
+            values_NX[:, i] = encoder.values(frame[encoder.field.name])
+        return ids_NS, values_NX
+
+
+def load(field: Field, state: pl.DataFrame) -> Encoder:
+    """The inverse of an encoder's :meth:`state`."""
+    if field.encoding == "quantile":
+        return Quantiles(field.name, state["edge"].to_numpy())
+    if field.encoding == "value":
+        return Scaled(field.name, state["mean"][0], state["std"][0])
+    if field.encoding in POOLINGS:
+        return MultiValued(Vocabulary(field.name, field.encoding, state["value"]), field.slots)
+    return Vocabulary(field.name, field.encoding, state["value"])
+
+
 def fit(
     column: Column,
     encoding: str,
@@ -168,7 +204,7 @@ def fit(
     min_count: int,
     bins: int,
     slots: int = 1,
-) -> Vocabulary | MultiValued | Quantiles | Scaled:
+) -> Encoder:
     """Fit one column from a frame of ``value`` and ``count`` over the training rows.
 
     Args:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from ctrbench.data.schema import CATEGORICAL, MULTI, Column
+from ctrbench.data.schema import CATEGORICAL, LABEL, MULTI, Column, Slice
 from ctrbench.data.settings import MovieLensSettings
-from ctrbench.data.text import blocks, content_digest, parse
+from ctrbench.data.text import Block, blocks, content_digest, parse
 from ctrbench.errors import UserError
 
 SLICE_ROWS = 131_072
@@ -40,12 +41,14 @@ class Table:
         is_grouplens = path.name.startswith(self.names[0])
         separator = b"::" if is_grouplens else self.separator
         frames = []
-        for line, block in blocks(path):
+        for block in blocks(path):
+            line, data = block.line, block.data
             if self.has_header and not is_grouplens and line == 1:
-                line, block = 2, block.partition(b"\n")[2]
+                line, data = 2, data.partition(b"\n")[2]
             if is_grouplens:
-                block = block.decode("latin-1").encode()
-            frames.append(parse(path, line, block.replace(separator, b"\t"), self.columns))
+                data = data.decode("latin-1").encode()
+            tabbed = Block(line, data.replace(separator, b"\t"), block.share)
+            frames.append(parse(path, tabbed, self.columns))
         return pl.concat(frames)
 
 
@@ -79,6 +82,7 @@ class MovieLens:
     )
 
     def __init__(self, settings: MovieLensSettings) -> None:
+        self.settings = settings
         if settings.path is None:
             raise UserError(f"data={settings.name} needs data.path=FOLDER")
         folder = Path(settings.path)
@@ -87,12 +91,25 @@ class MovieLens:
             raise UserError(f"{folder}: {what}; name the folder with data.path=FOLDER")
         self.files = {table: table.find(folder) for table in (RATINGS, USERS, ITEMS)}
 
+    def check(self) -> None:
+        """Nothing that the constructor has not seen."""
+
+    def resolved(self) -> MovieLensSettings:
+        """The settings as they are."""
+        return self.settings
+
     def fingerprint(self) -> str:
         """A hash of the bytes of the three files."""
         return ":".join(content_digest(path) for path in self.files.values())
 
-    def slices(self) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Frames of whole rows; the split is still to be made."""
+    def slices(self) -> Iterator[Slice]:
+        """The rows; the split is still to be made."""
+        rows = self._rows()
+        for start in range(0, len(rows), SLICE_ROWS):
+            share = min(1.0, (start + SLICE_ROWS) / len(rows))
+            yield Slice("all", share, partial(rows.slice, start, SLICE_ROWS))
+
+    def _rows(self) -> pl.DataFrame:
         path = self.files[RATINGS]
         users = self._traits(USERS, "user")
         year = pl.col("title").str.extract(r"\((\d{4})\)\s*$").cast(pl.Int64)
@@ -103,7 +120,7 @@ class MovieLens:
         if wrong is not None and ratings["rating"][wrong] not in range(1, 6):
             value = ratings["rating"][wrong]
             raise UserError(f"{path}, row {wrong + 1}, column rating: {value}; must be 1 to 5")
-        label = (pl.col("rating") > 3).cast(pl.UInt8).alias("label")
+        label = (pl.col("rating") > 3).cast(pl.UInt8).alias(LABEL)
         rows = ratings.filter(pl.col("rating") != 3).with_columns(label).drop("rating", "fourth")
         for name, traits in (("user", users), ("item", items)):
             unknown = rows.filter(~pl.col(name).is_in(traits[name].implode()))
@@ -113,8 +130,7 @@ class MovieLens:
                     f"{self.files[USERS if name == 'user' else ITEMS]}; fetch the set again"
                 )
             rows = rows.join(traits, on=name, how="left", maintain_order="left")
-        for frame in rows.iter_slices(SLICE_ROWS):
-            yield "all", frame
+        return rows
 
     def _traits(self, table: Table, key: str) -> pl.DataFrame:
         traits = table.read(self.files[table])

@@ -14,13 +14,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from ctrbench.data.criteo import CATEGORICAL_NAMES, NUMERIC_NAMES
-from ctrbench.data.schema import CATEGORICAL, NUMERIC, Column
+from ctrbench.data.schema import CATEGORICAL, LABEL, NUMERIC, TRUTH, Column, Slice
 from ctrbench.data.settings import PlantedSettings
 from ctrbench.errors import UserError
 
@@ -91,24 +92,32 @@ class Planted:
         self.codes = [rng.integers(2**32, size=len(f.probabilities)) for f in self.fields]
         self.intercept = self._intercept()
 
+    def check(self) -> None:
+        """Nothing that the constructor has not seen."""
+
+    def resolved(self) -> PlantedSettings:
+        """The settings as they are."""
+        return self.settings
+
     def fingerprint(self) -> str:
         """A hash of everything that decides the rows."""
         made_of = ["rows", "seed", "vocabulary", "missing", "effects", "signal", "click_rate"]
         values = [GENERATOR, *(getattr(self.settings, name) for name in made_of)]
         return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]
 
-    def slices(self) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Frames with the label, the columns and the column ``truth``."""
-        for chunk, start in enumerate(range(0, self.settings.rows, CHUNK_ROWS)):
-            rows = min(CHUNK_ROWS, self.settings.rows - start)
-            yield "all", self._chunk(chunk).head(rows)
+    def slices(self) -> Iterator[Slice]:
+        """The rows; the split is still to be made."""
+        total = self.settings.rows
+        for chunk, start in enumerate(range(0, total, CHUNK_ROWS)):
+            rows = min(CHUNK_ROWS, total - start)
+            yield Slice("all", (start + rows) / total, partial(self._chunk, chunk, rows))
 
-    def _chunk(self, chunk: int) -> pl.DataFrame:
+    def _chunk(self, chunk: int, rows: int) -> pl.DataFrame:
         rng = np.random.default_rng([self.settings.seed, 1, chunk])
         levels = [field.draw(rng, CHUNK_ROWS) for field in self.fields]
         truth = 1 / (1 + np.exp(-self._logits(levels)))
         label = (rng.random(CHUNK_ROWS) < truth).astype(np.uint8)
-        frame: dict[str, npt.NDArray[np.generic] | pl.Series] = {"label": label}
+        frame: dict[str, npt.NDArray[np.generic] | pl.Series] = {LABEL: label}
         for field, level, codes in zip(self.fields, levels, self.codes, strict=True):
             if field.name in NUMERIC_NAMES:
                 raw = pl.Series(_counts(level - field.has_missing, rng))
@@ -117,7 +126,7 @@ class Planted:
             if field.has_missing:
                 raw = raw.set(pl.Series(level == 0), None)
             frame[field.name] = raw
-        return pl.DataFrame(frame | {"truth": truth})
+        return pl.DataFrame(frame | {TRUTH: truth}).head(rows)
 
     def _logits(self, levels: list[Levels]) -> Floats:
         logits: Floats = self.intercept + np.sum(

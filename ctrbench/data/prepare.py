@@ -1,16 +1,22 @@
-"""Raw rows to a store, in slices: read and check, split, fit on training rows, encode, rename.
+"""Raw rows to a store: read and check, split, fit on training rows, encode, rename.
 
-Memory holds a slice, one raw column while it is fitted, and two bytes a row.
+A preparation works in a folder named by its content and in three stages, each of small pieces that
+are written to one side and renamed: raw slices, then a vocabulary per column, then groups of
+encoded rows. One that was killed goes on behind its last piece and gives the same bytes. Memory
+holds a few slices, or the counts of one column, and two bytes a row.
 """
 
 import hashlib
 import json
 import logging
+import os
 import shutil
 import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,17 +24,24 @@ import numpy.typing as npt
 import polars as pl
 
 from ctrbench.data import encode
-from ctrbench.data.schema import MULTI, NUMERIC, Column, Schema
+from ctrbench.data.schema import LABEL, MULTI, NUMERIC, TRUTH, Column, Field, Slice
 from ctrbench.data.settings import NUMERIC_ENCODINGS, POOLINGS, DataSettings, SplitSettings
 from ctrbench.data.sources import Source, open_source
 from ctrbench.data.split import PARTS, assign, check_fractions
-from ctrbench.data.store import MANIFEST, Store, file_digests, seal
+from ctrbench.data.store import MANIFEST, Store, file_digests, seal, vocabulary_path
+from ctrbench.data.table import Table
 from ctrbench.errors import UserError
 from ctrbench.files import locked, write_atomic
 from ctrbench.settings import nearest
+from ctrbench.text_table import Rows, markdown
 
-FORMAT = 2  # part of every key: a change of layout or encoding must change it
+FORMAT = 3  # part of every key: a change of layout or encoding must change it
+READERS = 2  # slices that are parsed at once, beside the one that is read from the file
+FIT_ROWS = 4_000_000  # rows whose values of a column are counted at once
+ENCODE_ROWS = 500_000  # rows that are encoded at once
+ENCODED = "encoded.json"
 log = logging.getLogger(__name__)
+Bytes = npt.NDArray[np.uint8]
 
 
 def content_key(settings: DataSettings, split: SplitSettings, source: Source) -> str:
@@ -43,10 +56,11 @@ def prepare(settings: DataSettings, split: SplitSettings, results: Path) -> Stor
     """Find the store of these settings under ``results``, or make it.
 
     Raises:
-        UserError: for rows that cannot be used; nothing is left behind then.
+        UserError: for rows that cannot be used, or a disk too small; nothing is left behind then.
     """
     check_fractions(split)
     source = open_source(settings)
+    source.check()
     encodings = field_encodings(settings, source)
     key = content_key(settings, split, source)
     folder = results / "stores" / settings.name / key
@@ -54,16 +68,33 @@ def prepare(settings: DataSettings, split: SplitSettings, results: Path) -> Stor
         if not (folder / MANIFEST).exists():
             started = time.perf_counter()
             work = folder.with_suffix(".partial")
-            shutil.rmtree(work, ignore_errors=True)
             try:
-                manifest = _Preparation(source, settings, split, encodings, work).run()
+                manifest = _Preparation(source, split, encodings, work).run()
                 manifest |= {"key": key, "seconds": time.perf_counter() - started}
                 write_atomic(work / MANIFEST, json.dumps(seal(manifest), indent=1))
                 shutil.rmtree(folder, ignore_errors=True)
                 work.rename(folder)
-            finally:
+                if isinstance(source, Table):
+                    log.info("%s", markdown(_found(manifest, source)))
+            except (UserError, OSError):
                 shutil.rmtree(work, ignore_errors=True)
+                raise
     return Store(folder)
+
+
+def _found(manifest: dict[str, Any], source: Table) -> Rows:
+    """What was found of each column of a table."""
+    types = {c.name: str(t) for name, t in source.types.items() for c in t.columns(name)}
+    return [
+        {
+            "field": field["name"],
+            "type": types[field["name"]],
+            "distinct": f"{counted['distinct']:,}",
+            "missing": f"{counted['missing']:.1%}",
+            "ids": f"{field['size']:,} ({field['encoding']})",
+        }
+        for field, counted in zip(manifest["fields"], manifest["statistics"], strict=True)
+    ]
 
 
 def field_encodings(settings: DataSettings, source: Source) -> dict[str, str]:
@@ -101,60 +132,47 @@ class _Preparation:
     """One preparation, in a folder of its own."""
 
     def __init__(
-        self,
-        source: Source,
-        settings: DataSettings,
-        split: SplitSettings,
-        encodings: dict[str, str],
-        work: Path,
+        self, source: Source, split: SplitSettings, encodings: dict[str, str], work: Path
     ) -> None:
-        self.source, self.settings, self.split, self.encodings = source, settings, split, encodings
+        self.source, self.split, self.encodings, self.work = source, split, encodings, work
+        self.settings = source.resolved()
         self.columns = [column for column in source.columns if column.name in encodings]
-        self.work = work
-        self.slices: list[Path] = []
-        self.has_truth = False
 
     def run(self) -> dict[str, Any]:
-        (self.work / "vocabulary").mkdir(parents=True)
-        parts, labels = self._read()
+        (self.work / "vocabulary").mkdir(parents=True, exist_ok=True)
+        slices = _Reading(self.source, self.work).run()
+        parts, labels = self._parts(slices)
         counts = self._check_classes(parts, labels)
-        encoders = [self._fit(column, parts == 0) for column in self.columns]
-        self._encode(encoders, parts, [count["rows"] for count in counts.values()])
-        for path in self.slices:
+        fitted = [self._fitted(column, slices, parts) for column in self.columns]
+        fields = [Field(**about["field"]) for about in fitted]
+        self._encode(fields, slices, parts, [count["rows"] for count in counts.values()])
+        for path in slices:
             path.unlink()
+        (self.work / ENCODED).unlink()
         return {
-            "fields": Schema(tuple(encoder.field for encoder in encoders)).to_json(),
+            "fields": [asdict(field) for field in fields],
+            "statistics": [about["statistics"] for about in fitted],
             "parts": counts,
             "settings": asdict(self.settings),
             "split": asdict(self.split),
             "files": file_digests(self.work),
         }
 
-    def _read(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-        """Raw slices to Parquet; the part and the label of every row."""
-        named, labels, rows = [], [], 0
-        for part, frame in self.source.slices():
-            path = self.work / f"slice-{len(self.slices):05}.parquet"
-            _write_parquet(frame, path)
-            self.slices.append(path)
-            self.has_truth = "truth" in frame.columns
-            named.append(part)
-            labels.append(frame["label"].to_numpy())
-            rows += len(frame)
-            if len(self.slices) % 10 == 0:
-                log.info("read %s rows", f"{rows:,}")
+    def _parts(self, slices: list[Path]) -> tuple[Bytes, Bytes]:
+        """The part (an index into PARTS) and the label of every row."""
+        labels = [pl.read_parquet(path, columns=[LABEL])[LABEL].to_numpy() for path in slices]
+        total = sum(map(len, labels))
         parts, start = [], 0
-        for part, column in zip(named, labels, strict=True):
-            if part == "all":
-                parts.append(assign(self.split, start, len(column), rows))
+        for path, column in zip(slices, labels, strict=True):
+            named = path.stem.rpartition("-")[2]
+            if named == "all":
+                parts.append(assign(self.split, start, len(column), total))
             else:
-                parts.append(np.full(len(column), PARTS.index(part), np.uint8))
+                parts.append(np.full(len(column), PARTS.index(named), np.uint8))
             start += len(column)
         return np.concatenate(parts), np.concatenate(labels)
 
-    def _check_classes(
-        self, parts: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]
-    ) -> dict[str, dict[str, int]]:
+    def _check_classes(self, parts: Bytes, labels: Bytes) -> dict[str, dict[str, int]]:
         counts = {}
         for i, name in enumerate(PARTS):
             own = labels[parts == i]
@@ -168,67 +186,185 @@ class _Preparation:
             counts[name] = {"rows": rows, "clicks": clicks}
         return counts
 
-    def _fit(self, column: Column, is_train: npt.NDArray[np.bool_]) -> Any:
-        frame = pl.scan_parquet(self.slices).select(pl.col(column.name).alias("value")).collect()
-        slots = 1
-        train = frame.filter(pl.Series(is_train))
-        if column.kind == MULTI:
-            slots = max(1, int(frame["value"].list.len().max() or 0))  # type: ignore[arg-type]
-            train = train.explode("value", empty_as_null=True, keep_nulls=True)
-        encoder = encode.fit(
-            column,
-            self.encodings[column.name],
-            train.group_by("value").agg(pl.len().alias("count")),
-            min_count=self.settings.min_count,
-            bins=self.settings.bins,
-            slots=slots,
-        )
-        _write_parquet(encoder.state(), self.work / "vocabulary" / f"{column.name}.parquet")
-        return encoder
+    def _fitted(self, column: Column, slices: list[Path], parts: Bytes) -> dict[str, Any]:
+        """The field of a column and what was counted; its vocabulary is in its file then."""
+        about = vocabulary_path(self.work, column.name).with_suffix(".json")
+        if not about.exists():
+            counts, slots = _count(column, slices, parts == 0)
+            encoder = encode.fit(
+                column,
+                self.encodings[column.name],
+                counts,
+                min_count=self.settings.min_count,
+                bins=self.settings.bins,
+                slots=slots,
+            )
+            _write_parquet(encoder.state(), vocabulary_path(self.work, column.name))
+            missing = counts.filter(pl.col("value").is_null())["count"].sum()
+            statistics = {
+                "type": column.kind,
+                "distinct": len(counts) - int(missing > 0),
+                "missing": missing / int(counts["count"].sum()),
+            }
+            found = {"field": asdict(encoder.field), "statistics": statistics}
+            write_atomic(about, json.dumps(found))
+        found = json.loads(about.read_text())
+        return dict(found)
 
     def _encode(
-        self, encoders: list[Any], parts: npt.NDArray[np.uint8], part_rows: list[int]
+        self, fields: list[Field], slices: list[Path], parts: Bytes, part_rows: list[int]
     ) -> None:
-        scaled = [encoder for encoder in encoders if encoder.field.encoding == "value"]
-        slots = sum(encoder.field.slots for encoder in encoders)
-        start = 0
-        with _Writers(self.work, part_rows, slots, len(scaled), self.has_truth) as writers:
-            for path in self.slices:
-                frame = pl.read_parquet(path)
-                rows = len(frame)
-                own = parts[start : start + rows]
-                ids_NS = np.empty((rows, slots), np.int32)
-                slot = 0
-                for encoder in encoders:
-                    ids = encoder.ids(frame[encoder.field.name])
-                    ids_NS[:, slot : slot + encoder.field.slots] = ids.reshape(rows, -1)
-                    slot += encoder.field.slots
-                values_NX = np.empty((rows, len(scaled)), np.float32)
-                for i, encoder in enumerate(scaled):
-                    values_NX[:, i] = encoder.values(frame[encoder.field.name])
-                columns = {"ids": ids_NS, "values": values_NX, "labels": frame["label"].to_numpy()}
-                if self.has_truth:
-                    columns["truth"] = frame["truth"].to_numpy()
-                writers.write(own, columns)
-                start += rows
-                log.info("encoded %s of %s rows", f"{start:,}", f"{len(parts):,}")
+        encoder = encode.RowEncoder(
+            [encode.load(field, _vocabulary(self.work, field)) for field in fields]
+        )
+        has_truth = TRUTH in pl.read_parquet_schema(slices[0])
+        slots, values = encoder.schema.slots, len(encoder.scaled)
+        progress = _Progress("encoded")
+        with _Writers(self.work, part_rows, slots, values, has_truth) as writers:
+            for start, paths in _groups(slices, ENCODE_ROWS):
+                rows = sum(map(_rows, paths))
+                if start >= writers.rows_done:
+                    frame = pl.read_parquet(paths)
+                    ids_NS, values_NX = encoder(frame)
+                    columns = {
+                        "ids": ids_NS,
+                        "values": values_NX,
+                        "labels": frame[LABEL].to_numpy(),
+                    }
+                    if has_truth:
+                        columns["truth"] = frame[TRUTH].to_numpy()
+                    writers.write(parts[start : start + rows], columns)
+                progress.say(start + rows, (start + rows) / len(parts))
+
+
+class _Reading:
+    """The first stage: every slice of a source to a Parquet file, a few at once."""
+
+    def __init__(self, source: Source, work: Path) -> None:
+        self.source, self.work = source, work
+        self.progress = _Progress("read")
+        self.rows = 0
+
+    def run(self) -> list[Path]:
+        """The files in the source's order, named ``slice-NUMBER-PART``."""
+        paths: list[Path] = []
+        pending: deque[tuple[Slice, Path, Future[int]]] = deque()
+        with ThreadPoolExecutor(READERS) as pool:
+            try:
+                for piece in self.source.slices():
+                    path = self.work / f"slice-{len(paths):06}-{piece.part}.parquet"
+                    paths.append(path)
+                    pending.append((piece, path, pool.submit(_read, piece, path)))
+                    if len(pending) > READERS:
+                        self._finish(*pending.popleft(), first=len(paths) == READERS + 1)
+                while pending:
+                    self._finish(*pending.popleft(), first=False)
+            finally:
+                pool.shutdown(cancel_futures=True)
+        return paths
+
+    def _finish(self, piece: Slice, path: Path, done: Future[int], first: bool) -> None:
+        self.rows += done.result()
+        if first:
+            self._check_disk(path.stat().st_size, done.result(), piece.share)
+        self.progress.say(self.rows, piece.share)
+
+    def _check_disk(self, raw_bytes: int, rows: int, share: float) -> None:
+        """From the first slice: the raw slices, then the ids beside them."""
+        columns = len(self.source.columns)
+        needed = int((raw_bytes + rows * (4 * columns + 1)) / share)
+        free = shutil.disk_usage(self.work).free
+        size = f"about {needed / 1e9:.1f} GB of disk for about {rows / share:,.0f} rows"
+        log.info("this takes %s; %.1f GB are free", size, free / 1e9)
+        if needed > free:
+            raise UserError(
+                f"{self.work.parent}: preparing takes {size}, and {free / 1e9:.1f} GB are free; "
+                "free the space, or name another folder with results=FOLDER"
+            )
+
+
+def _read(piece: Slice, path: Path) -> int:
+    """Write a slice unless it is there; its rows."""
+    if not path.exists():
+        _write_parquet(piece.read(), path)
+    return _rows(path)
+
+
+def _rows(path: Path) -> int:
+    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+
+
+def _groups(slices: list[Path], at_least: int) -> Iterator[tuple[int, list[Path]]]:
+    """Slices put together to so many rows, with the number of the first row."""
+    start, rows, group = 0, 0, list[Path]()
+    for path in slices:
+        group.append(path)
+        rows += _rows(path)
+        if rows >= at_least:
+            yield start, group
+            start, rows, group = start + rows, 0, []
+    if group:
+        yield start, group
+
+
+def _count(column: Column, slices: list[Path], is_train: npt.NDArray[np.bool_]) -> Any:
+    """How often each value occurs in training rows, and the most values that any row has."""
+    counts: list[pl.DataFrame] = []
+    slots = 1
+    for start, paths in _groups(slices, FIT_ROWS):
+        values = pl.scan_parquet(paths).select(pl.col(column.name).alias("value")).collect()
+        train = values.filter(pl.Series(is_train[start : start + len(values)]))
+        if column.kind == MULTI:
+            slots = max(slots, int(values["value"].list.len().max() or 0))  # type: ignore[arg-type]
+            train = train.explode("value", empty_as_null=True, keep_nulls=True)
+        counts.append(train.group_by("value").agg(pl.len().alias("count")))
+    merged = pl.concat(counts).group_by("value").agg(pl.col("count").sum())
+    return merged, slots
+
+
+def _vocabulary(work: Path, field: Field) -> pl.DataFrame:
+    return pl.read_parquet(vocabulary_path(work, field.name))
 
 
 def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    side = path.with_suffix(".tmp")
     try:
-        frame.write_parquet(path, compression="lz4", statistics=False)
+        frame.write_parquet(side, compression="lz4", statistics=False)
+        side.replace(path)
     except pl.exceptions.PolarsError as error:  # a full disk, in other words than an OSError's
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path}: cannot be written ({reason}); free the space") from None
 
 
+class _Progress:
+    """A line now and then: rows done, and the time that is left."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.started = self.said = time.perf_counter()
+
+    def say(self, rows: int, share: float) -> None:
+        """Log, unless the last line is younger than five seconds."""
+        now = time.perf_counter()
+        if now - self.said > 5:
+            self.said = now
+            left = (now - self.started) * (1 - share) / share
+            log.info("%s %s rows, %.0f %%, %.0f s left", self.what, f"{rows:,}", 100 * share, left)
+
+
 class _Writers:
     """The .npy files of all parts, written row by row: unlike a memory map, a full disk is an
-    error here and not a crash."""
+    error here and not a crash.
+
+    Attributes:
+        rows_done: rows that an earlier process wrote; its files are continued behind them.
+    """
 
     def __init__(
         self, folder: Path, part_rows: list[int], slots: int, values: int, truth: bool
     ) -> None:
+        self.progress = folder / ENCODED
+        self.rows_done = 0
         self.files: dict[tuple[int, str], BinaryIO] = {}
         shapes: dict[str, tuple[str, tuple[int, ...]]] = {
             "ids": ("<i4", (slots,)),
@@ -237,26 +373,37 @@ class _Writers:
         }
         if truth:
             shapes["truth"] = ("<f8", ())
+        done = json.loads(self.progress.read_text()) if self.progress.exists() else None
         for i, name in enumerate(PARTS):
             for what, (dtype, tail) in shapes.items():
-                file = (folder / f"{name}.{what}.npy").open("wb")
-                header = {"descr": dtype, "fortran_order": False, "shape": (part_rows[i], *tail)}
-                np.lib.format.write_array_header_1_0(file, header)
+                path = folder / f"{name}.{what}.npy"
+                file = path.open("wb" if done is None else "r+b")
+                if done is None:
+                    header = {
+                        "descr": dtype,
+                        "fortran_order": False,
+                        "shape": (part_rows[i], *tail),
+                    }
+                    np.lib.format.write_array_header_1_0(file, header)
+                else:
+                    os.truncate(path, done["bytes"][path.name])
+                    file.seek(0, os.SEEK_END)
                 self.files[i, what] = file
+        if done is not None:
+            self.rows_done = done["rows"]
 
-    def write(self, parts: npt.NDArray[np.uint8], columns: dict[str, Any]) -> None:
-        """Append each row to the files of its part."""
+    def write(self, parts: Bytes, columns: dict[str, Any]) -> None:
+        """Append each row to the files of its part, and note where they end."""
         for (i, what), file in self.files.items():
             file.write(columns[what][parts == i].tobytes())
+            file.flush()
+        self.rows_done += len(parts)
+        ends = {Path(file.name).name: file.tell() for file in self.files.values()}
+        write_atomic(self.progress, json.dumps({"rows": self.rows_done, "bytes": ends}))
 
     def __enter__(self) -> "_Writers":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for file in self.files.values():
             file.close()

@@ -5,10 +5,14 @@ field, several for a field of several values), X value fields (numeric fields fe
 their embedding), V features of all fields, D columns of the table, K factors, U units.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import polars as pl
+
 CATEGORICAL, NUMERIC, MULTI = "categorical", "numeric", "multi"
+LABEL, TRUTH = "__label__", "__truth__"  # columns of a source's frames beside its own
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,22 @@ class Column:
 
     name: str
     kind: str
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Rows of a source that are still to be read.
+
+    Attributes:
+        part: ``train``, ``valid`` or ``test``, or ``all`` where the split is still to be made.
+        share: of the source, up to the end of these rows.
+        read: gives the frame of these rows: the source's columns, LABEL where there are labels and
+            TRUTH (the click probability) where it is known.
+    """
+
+    part: str
+    share: float
+    read: Callable[[], pl.DataFrame]
 
 
 @dataclass(frozen=True)

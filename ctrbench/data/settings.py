@@ -21,15 +21,34 @@ class DataSettings:
     crosses: list[list[str]] = option("crosses for Wide & Deep: [[C1, C2], [C1, C3, C4]]")
 
 
-@settings("criteo")
 @dataclass
-class CriteoSettings(DataSettings):
-    """Rows of the Display Advertising challenge: label, 13 integers, 26 hex categories."""
+class FileSettings(DataSettings):
+    """Rows in files."""
 
     path: str | None = option("the file (plain, .gz, .xz, .zst), to be split by `split`")
     train: str | None = option("file of training rows, where the split is yours")
     valid: str | None = option("file of validation rows")
     test: str | None = option("file of test rows")
+
+
+@settings("criteo")
+@dataclass
+class CriteoSettings(FileSettings):
+    """Rows of the Display Advertising challenge: label, 13 integers, 26 hex categories."""
+
+
+@settings("table")
+@dataclass
+class TableSettings(FileSettings):
+    """Rows of named columns: CSV, TSV or Parquet."""
+
+    label: str | None = option("the column of clicks: 0 or 1, true or false, yes or no")
+    separator: str | None = option("between cells; null: by the file's name and header")
+    values_separator: str = option("between the values of a cell of type multi")
+    types: list[str] = option(
+        "types of columns, [zip:category, price:number, seen:date, genres:multi, id:skip], and of "
+        "all others, *:TYPE; those not named are found out"
+    )
 
 
 @settings("movielens")

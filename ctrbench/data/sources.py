@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-import polars as pl
-
 from ctrbench.data.criteo import Criteo
 from ctrbench.data.movielens import MovieLens
 from ctrbench.data.planted import Planted
-from ctrbench.data.schema import Column
+from ctrbench.data.schema import Column, Slice
 from ctrbench.data.settings import (
     CriteoSettings,
     DataSettings,
     MovieLensSettings,
     PlantedSettings,
+    TableSettings,
 )
+from ctrbench.data.table import Table
 
 
 class Source(Protocol):
@@ -22,13 +22,20 @@ class Source(Protocol):
 
     columns: tuple[Column, ...]
 
+    def check(self) -> None:
+        """Refuse what can be seen to be wrong without reading all rows."""
+        ...
+
+    def resolved(self) -> DataSettings:
+        """The settings with all that was found out from the rows."""
+        ...
+
     def fingerprint(self) -> str:
         """A hash of the content of the rows."""
         ...
 
-    def slices(self) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Frames of ``label`` (0 or 1), the columns and, where known, ``truth``; each with the
-        part it belongs to, or ``all`` where the split is still to be made."""
+    def slices(self) -> Iterator[Slice]:
+        """All rows, labelled."""
         ...
 
 
@@ -36,6 +43,7 @@ SOURCES: dict[type[DataSettings], Any] = {
     CriteoSettings: Criteo,
     MovieLensSettings: MovieLens,
     PlantedSettings: Planted,
+    TableSettings: Table,
 }
 
 
@@ -43,7 +51,7 @@ def open_source(settings: DataSettings) -> Source:
     """The source of a data set.
 
     Raises:
-        UserError: if its files are missing or its settings contradict each other.
+        UserError: if its settings contradict each other.
     """
     source: Source = SOURCES[type(settings)](settings)
     return source

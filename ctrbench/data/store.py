@@ -8,10 +8,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
+from ctrbench.data.encode import RowEncoder, load
 from ctrbench.data.schema import Schema
 from ctrbench.errors import UserError
 
@@ -68,6 +71,12 @@ class Store:
         truth_N = load("truth") if known else None
         return Part(load("ids"), crosses_NC, labels_N, load("values"), truth_N)
 
+    def encoder(self) -> RowEncoder:
+        """What made the ids and values of the store of raw rows."""
+        fields = self.schema.fields
+        states = [pl.read_parquet(vocabulary_path(self.folder, field.name)) for field in fields]
+        return RowEncoder([load(*pair) for pair in zip(fields, states, strict=True)])
+
     def summary(self) -> dict[str, Any]:
         """What a result says of its data."""
         return {
@@ -76,6 +85,11 @@ class Store:
             "features": self.schema.features,
             "content": self.manifest["key"],
         }
+
+
+def vocabulary_path(folder: Path, name: str) -> Path:
+    """The file of a column's encoder, whatever characters its name has."""
+    return folder / "vocabulary" / f"{quote(name, safe=' ')}.parquet"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -5,10 +5,12 @@ import gzip
 import hashlib
 import io
 import lzma
+import os
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
@@ -19,49 +21,64 @@ from ctrbench.errors import UserError
 BLOCK_BYTES = 32 << 20
 
 
-def _chunks(path: Path, size: int) -> Iterator[bytes]:
-    """The bytes of a plain, .gz, .xz or .zst file, in pieces.
+@dataclass(frozen=True)
+class Block:
+    """Whole lines of a file.
+
+    Attributes:
+        line: number of the first, from 1.
+        share: of the file's bytes that are read when this block is.
+    """
+
+    line: int
+    data: bytes
+    share: float
+
+
+def _chunks(file: BinaryIO, suffix: str, size: int) -> Iterator[bytes]:
+    """The bytes of a plain, .gz, .xz or .zst file, in pieces of about ``size``.
 
     Raises:
         EOFError: where a compressed file is cut off.
     """
-    if path.suffix == ".zst":
-        yield from _zstandard_chunks(path)
+    if suffix == ".zst":
+        yield from _zstandard_chunks(file)
         return
     openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
-    opener = openers.get(path.suffix, open)
-    with opener(path, "rb") as file:
-        while chunk := file.read(size):
-            yield chunk
+    opened = openers[suffix](file, "rb") if suffix in openers else file
+    while chunk := opened.read(size):
+        yield chunk
 
 
-def _zstandard_chunks(path: Path) -> Iterator[bytes]:
+def _zstandard_chunks(file: BinaryIO) -> Iterator[bytes]:
     """The library's own reader takes a cut-off file for a whole one."""
-    with path.open("rb") as file:
-        frame, raw = zstandard.ZstdDecompressor().decompressobj(), b""
-        while raw := raw or file.read(1 << 20):
-            yield frame.decompress(raw)
-            raw = frame.unused_data if frame.eof else b""
-            if frame.eof and (raw := raw or file.read(1 << 20)):
-                frame = zstandard.ZstdDecompressor().decompressobj()
-        if not frame.eof:
-            raise EOFError("the last frame has no end")
+    frame, raw = zstandard.ZstdDecompressor().decompressobj(), b""
+    while raw := raw or file.read(1 << 20):
+        yield frame.decompress(raw)
+        raw = frame.unused_data if frame.eof else b""
+        if frame.eof and (raw := raw or file.read(1 << 20)):
+            frame = zstandard.ZstdDecompressor().decompressobj()
+    if not frame.eof:
+        raise EOFError("the last frame has no end")
 
 
-def blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines with the number of their first line (from 1); CRLF becomes LF.
+def blocks(path: Path, block_bytes: int = BLOCK_BYTES, *, quoted: bool = False) -> Iterator[Block]:
+    """Blocks of whole lines, of about ``block_bytes``; CRLF becomes LF.
+
+    Args:
+        quoted: a line break between quotation marks ends no line.
 
     Raises:
         UserError: for a file that is missing, empty, or damaged.
     """
-    line, rest = 1, b""
+    line = 1
     try:
-        for chunk in _chunks(path, block_bytes):
-            whole, newline, rest = (rest + chunk).rpartition(b"\n")
-            if newline:
-                block = (whole + newline).replace(b"\r\n", b"\n")
-                yield line, block
-                line += block.count(b"\n")
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            for data in _whole_lines(_chunks(file, path.suffix, block_bytes), block_bytes, quoted):
+                data = data.replace(b"\r\n", b"\n")
+                yield Block(line, data, file.tell() / size)
+                line += data.count(b"\n")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; name one with data.path=FILE") from None
     except IsADirectoryError:
@@ -73,10 +90,34 @@ def blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[int, by
             f"{path}: the compressed file is damaged or cut off after line {line - 1} ({error}); "
             "fetch it again"
         ) from None
-    if rest:
-        yield line, rest.replace(b"\r\n", b"\n").rstrip(b"\r") + b"\n"
-    elif line == 1:
+    if line == 1:
         raise UserError(f"{path}: the file is empty; name a file with rows")
+
+
+def _whole_lines(chunks: Iterator[bytes], size: int, quoted: bool) -> Iterator[bytes]:
+    """Chunks put together to whole lines, at least ``size`` bytes but for the last."""
+    held: list[bytes] = []
+    for chunk in chunks:
+        held.append(chunk)
+        if sum(map(len, held)) < size:
+            continue
+        data = b"".join(held)
+        end = _last_end(data) if quoted else data.rfind(b"\n") + 1
+        if end:
+            yield data[:end]
+        held = [data[end:]]
+    if rest := b"".join(held):
+        yield rest if rest.endswith(b"\n") else rest.rstrip(b"\r") + b"\n"
+
+
+def _last_end(data: bytes) -> int:
+    """Bytes up to and with the last line break that is not between quotation marks."""
+    if b'"' not in data:
+        return data.rfind(b"\n") + 1
+    raw = np.frombuffer(data, np.uint8)
+    between = np.logical_xor.accumulate(raw == ord('"'))
+    ends = np.flatnonzero((raw == ord("\n")) & ~between)
+    return int(ends[-1]) + 1 if len(ends) else 0
 
 
 def content_digest(path: Path) -> str:
@@ -94,21 +135,23 @@ def _digest(path: Path, modified_ns: int) -> str:
         raise UserError(f"{path}: may not be read; change its permissions") from None
 
 
-def parse(path: Path, line: int, block: bytes, columns: dict[str, pl.DataType]) -> pl.DataFrame:
+def parse(path: Path, block: Block, columns: dict[str, pl.DataType]) -> pl.DataFrame:
     """A block of tab-separated lines as a frame; empty cells are missing.
 
     Raises:
         UserError: naming file and line of the first that does not fit ``columns``.
     """
-    _check_widths(path, line, block, len(columns))
+    line, data = block.line, block.data
+    check_widths(path, block, len(columns), b"\t")
     options = {"separator": "\t", "has_header": False, "quote_char": None}
     try:
-        return pl.read_csv(io.BytesIO(block), schema=columns, **options)  # type: ignore[arg-type]
+        return pl.read_csv(io.BytesIO(data), schema=columns, **options)  # type: ignore[arg-type]
     except pl.exceptions.PolarsError:
         pass  # slower, but it can say where
-    text = block.decode("utf-8", errors="replace").split("\n")
+    text = data.decode("utf-8", errors="replace").split("\n")
     for offset, row in enumerate(text[:-1]):
-        for (name, kind), cell in zip(columns.items(), row.split("\t"), strict=True):
+        for (column, kind), cell in zip(columns.items(), row.split("\t"), strict=True):
+            name = column.strip("_")  # LABEL is the label
             if "�" in cell:
                 raise UserError(f"{path}, line {line + offset}, column {name}: not UTF-8 text")
             if cell and kind.is_integer() and not _is_int(cell):
@@ -130,16 +173,16 @@ def _is_int(cell: str) -> bool:
         return False
 
 
-def _check_widths(path: Path, line: int, block: bytes, width: int) -> None:
+def check_widths(path: Path, block: Block, width: int, separator: bytes) -> None:
     """Every line must have ``width`` columns; polars alone fills short lines with nulls."""
-    data = np.frombuffer(block, np.uint8)
+    data = np.frombuffer(block.data, np.uint8)
     ends = np.flatnonzero(data == ord("\n"))
-    tabs = np.flatnonzero(data == ord("\t"))
-    per_line = np.diff(np.searchsorted(tabs, ends), prepend=0) + 1
+    separators = np.flatnonzero(data == ord(separator))
+    per_line = np.diff(np.searchsorted(separators, ends), prepend=0) + 1
     wrong = np.flatnonzero(per_line != width)
     if len(wrong):
         first = int(wrong[0])
         raise UserError(
-            f"{path}, line {line + first}: {per_line[first]} columns, expected {width}; "
+            f"{path}, line {block.line + first}: {per_line[first]} columns, expected {width}; "
             "mend or remove the line"
         )

@@ -28,6 +28,6 @@ class FNN(Model):
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         rows_BFD = self.embedding(ids_BS, values_BX)
-        bias_B1 = self.bias.expand(len(rows_BFD), 1)
+        bias_B1 = self.bias.expand(rows_BFD.shape[0], 1)
         logits_B: Tensor = self.mlp(torch.cat([bias_B1, rows_BFD.flatten(start_dim=1)], dim=1))
         return logits_B
