@@ -6,9 +6,12 @@ measured copy bandwidth.
 """
 
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,7 @@ from ctrbench.optim import registry as optimizers
 from ctrbench.run_settings import RunSettings
 
 FIELDS, FEATURES, WARM_UP, STEPS = 39, 1_000_000, 3, 20
+FEED_ROWS = 1_000_000
 MOVES = 7  # floats of a dense step per weight: w and two states read and written, g read
 CROSSES = 10
 SCHEMA = Schema(
@@ -62,6 +66,7 @@ def bench(settings: RunSettings) -> str:
         f"  {'limit':12}{1e3 * limit:9.2f} ms  {operations / 1e9:.2f} GFLOP at "
         f"{gemm / 1e9:.0f} GFLOP/s fp32, {moved / 1e9:.3f} GB at {copy / 1e9:.0f} GB/s",
         f"  the step takes {step / limit:.1f} times its limit",
+        f"  feeding from {', from '.join(_feeding(schema, rows, device))}",
     ]
     return "\n".join(lines)
 
@@ -71,7 +76,7 @@ def _times(settings: RunSettings, schema: Schema, device: torch.device) -> dict[
     optimizer = optimizers.build(model, settings.optimizer)
     rows = settings.trainer.batch_size * (WARM_UP + STEPS)
     batches = Batches(_random_part(schema, rows), settings.trainer.batch_size, device)
-    order = batches.permutation(settings.seed, 0)
+    epoch = batches.epoch(settings.seed, 0)
     times: dict[str, list[float]] = {n: [] for n in ("batch", "forward", "backward", "optimizer")}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
@@ -83,8 +88,8 @@ def _times(settings: RunSettings, schema: Schema, device: torch.device) -> dict[
         return result
 
     model.train()
-    for step in range(batches.steps):
-        ids_BS, values_BX, labels_B = timed("batch", partial(batches.batch, order, step))
+    for _ in range(batches.steps):
+        ids_BS, values_BX, labels_B = timed("batch", partial(next, epoch))
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             logits_B = timed("forward", partial(model, ids_BS, values_BX))
         loss = F.binary_cross_entropy_with_logits(logits_B.float(), labels_B)
@@ -92,6 +97,27 @@ def _times(settings: RunSettings, schema: Schema, device: torch.device) -> dict[
         timed("backward", loss.backward)
         timed("optimizer", optimizer.step)
     return {name: statistics.median(taken[WARM_UP:]) for name, taken in times.items()}
+
+
+def _feeding(schema: Schema, batch_size: int, device: torch.device) -> list[str]:
+    """Rows a second of batches alone, from each place that rows can be held in. The disk's are
+    those of files that the system has in its memory."""
+    rates = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ids.npy"
+        made = _random_part(schema, FEED_ROWS)
+        np.save(path, made.ids_NS)
+        mapped = replace(made, ids_NS=np.load(path, mmap_mode="r"))
+        for place in ("device", "host", "disk"):
+            batches = Batches(mapped if place == "disk" else made, batch_size, device, place)
+            _wait(device)
+            started = time.perf_counter()
+            for _ in batches.epoch(0, 0):
+                pass
+            _wait(device)
+            rate = batches.rows / (time.perf_counter() - started)
+            rates.append(f"{place} {rate / 1e6:.1f} M rows/s")
+    return rates
 
 
 def _random_part(schema: Schema, rows: int) -> Part:

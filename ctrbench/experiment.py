@@ -18,7 +18,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ctrbench import metrics
-from ctrbench.data.batches import Batches
+from ctrbench.data.batches import Batches, choose
 from ctrbench.data.crosses import cross
 from ctrbench.data.prepare import content_key, prepare
 from ctrbench.data.sources import open_source
@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 def run_directory(settings: RunSettings) -> RunDirectory:
     """Where a run of these settings lies, by its identity."""
     config = asdict(settings)
-    for name in ("results", "experiment", "split"):  # the split is part of the content
+    # The split is part of the content; where rows are held changes nothing.
+    for name in ("results", "experiment", "split", "rows_in"):
         del config[name]
     content = content_key(settings.data, settings.split, open_source(settings.data))
     config["data"] = {"name": settings.data.name, "content": content}
@@ -124,6 +125,9 @@ class _Run:
         config = asdict(resolved) | {"classes": classes}
         directory.write("config.yaml", yaml.safe_dump(config, sort_keys=False))
         self.device = resolve_device(settings.device)
+        self.rows_in = settings.rows_in
+        if self.rows_in == "auto":
+            self.rows_in = choose([self.store.part(n) for n in ("train", "valid")], self.device)
         torch.manual_seed(settings.seed)
         self.model = models.build(self.store.schema, settings.model).to(self.device)
         if self.pretraining is not None:
@@ -165,8 +169,9 @@ class _Run:
                 )
         self.model.load_state_dict(own | given)
 
-    def _batches(self, part: str) -> Batches:
-        return Batches(self.store.part(part), self.settings.trainer.batch_size, self.device)
+    def _batches(self, name: str) -> Batches:
+        part, batch_size = self.store.part(name), self.settings.trainer.batch_size
+        return Batches(part, batch_size, self.device, self.rows_in)
 
     def result(self) -> dict[str, Any]:
         progress = self._fit()

@@ -20,6 +20,15 @@ def write_atomic(path: Path, data: str | bytes) -> None:
         side.unlink(missing_ok=True)
 
 
+def free_memory() -> int:
+    """Bytes of memory that can be taken without swapping, what caches of files hold included."""
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):  # not Linux
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on a file; another process waits. A dead holder holds nothing."""

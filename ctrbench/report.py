@@ -78,7 +78,7 @@ def group_runs(runs: list[Path]) -> list[Group]:
         if result is None:
             raise UserError(f"{path}: this run is not finished; run its command again")
         config = yaml.safe_load((path / "config.yaml").read_text())
-        for key in ("seed", "results", "experiment"):
+        for key in ("seed", "results", "experiment", "rows_in"):
             config.pop(key, None)
         for key in ("path", "train", "valid", "test"):  # the content stands for the files
             config.get("data", {}).pop(key, None)

@@ -21,6 +21,11 @@ class RunSettings:
     trainer: TrainerSettings = option("the trainer: conf/trainer")
     seed: int = option("seed of weights, permutations and dropout", ge=0, lt=2**31)
     device: str = option("auto takes a GPU where there is one", choices=("auto", "cpu", "cuda"))
+    rows_in: str = option(
+        "where rows are held in training: device, host, or disk (read as they are needed); auto: "
+        "the first that has the memory",
+        choices=("auto", "device", "host", "disk"),
+    )
     precision: str = option("bf16: autocast of the forward pass", choices=("fp32", "bf16"))
     threads: int | None = option("CPU threads; null: torch's choice", ge=1)
     predictions: bool = option("keep the probabilities of the test rows")

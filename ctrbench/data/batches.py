@@ -1,47 +1,159 @@
-"""A part of a store on the device, and batches of it by index."""
+"""Batches of a part of a store, from the device's memory, the host's, or the disk.
 
+The order of an epoch's rows depends on the seed and the epoch alone, not on where the rows are:
+blocks of consecutive rows are shuffled, and then the rows of every window of so many blocks, so
+that rows on a disk are read in runs. A set of one window is shuffled as a whole.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from ctrbench.data.store import Part
+from ctrbench.files import free_memory
 
 MASK = 2**63 - 1
+BLOCK_ROWS = 4_096
+WINDOW_BLOCKS = 64
+AHEAD = 2  # windows that are fetched before they are asked for
+MEMORY_SHARE = 0.5  # of what is free, that the rows may take
+Batch = tuple[Tensor, Tensor, Tensor]  # ids BS (crosses after fields), values BX, labels B
+
+
+def order(rows: int, seed: int, epoch: int) -> Iterator[Tensor]:
+    """Row numbers of an epoch, a window at a time; a resumed run draws the same ones again."""
+    generator = torch.Generator()
+    generator.manual_seed((seed * 1_000_003 + epoch) & MASK)
+    if rows <= BLOCK_ROWS * WINDOW_BLOCKS:
+        yield torch.randperm(rows, generator=generator)
+        return
+    blocks = torch.randperm(-(-rows // BLOCK_ROWS), generator=generator)
+    for window in blocks.split(WINDOW_BLOCKS):  # type: ignore[no-untyped-call]
+        within = (window[:, None] * BLOCK_ROWS + torch.arange(BLOCK_ROWS)).flatten()
+        within = within[within < rows]
+        yield within[torch.randperm(len(within), generator=generator)]
+
+
+def choose(parts: list[Part], device: torch.device) -> str:
+    """``device``, ``host`` or ``disk``: the first whose free memory holds the rows twice."""
+    size = sum(part.bytes for part in parts)
+    if device.type == "cuda" and size < MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]:
+        return "device"
+    if size < MEMORY_SHARE * free_memory():
+        return "host" if device.type == "cuda" else "device"
+    return "disk"
 
 
 class Batches:
-    """All rows of a part on the device, the ids of crosses after those of the fields.
+    """Batches of equal shape: the last of an epoch is filled up from the epoch's first rows.
 
-    A batch is one gather by a slice of a permutation.
-
-    Every batch has the same shape: the last of an epoch is filled up from the permutation's start.
+    Args:
+        rows_in: ``device``: all rows lie there and a batch is one gather; ``host``: windows of rows
+            are gathered in the host's memory and copied while earlier ones are used; ``disk``: the
+            same from the memory-mapped files.
     """
 
-    def __init__(self, part: Part, batch_size: int, device: torch.device) -> None:
-        self.ids_NS = torch.tensor(part.ids_NS, device=device)
-        if part.crosses_NC.shape[1] > 0:
-            crosses_NC = torch.tensor(part.crosses_NC, device=device)
-            self.ids_NS = torch.cat([self.ids_NS, crosses_NC], dim=1)
-        self.values_NX = torch.tensor(part.values_NX, device=device)
+    def __init__(
+        self, part: Part, batch_size: int, device: torch.device, rows_in: str = "device"
+    ) -> None:
+        self.device, self.rows_in = device, rows_in
         self.labels_N = torch.tensor(part.labels_N, dtype=torch.float32, device=device)
         self.rows = len(self.labels_N)
         self.batch_size = min(batch_size, self.rows)
+        self.ids = [array for array in (part.ids_NS, part.crosses_NC) if array.shape[1]]
+        self.values = part.values_NX
+        if rows_in != "disk":
+            self.ids = [np.concatenate(self.ids, axis=1)]
+            self.values = np.array(self.values)
+        if rows_in == "device":
+            self.ids_NS = torch.from_numpy(self.ids.pop()).to(device)
+            self.values_NX = torch.from_numpy(self.values).to(device)
 
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
         return -(-self.rows // self.batch_size)
 
-    def permutation(self, seed: int, epoch: int) -> Tensor:
-        """The order of an epoch's rows, drawn on the device from the seed and the epoch alone: a
-        resumed run draws the same one again."""
-        generator = torch.Generator(self.ids_NS.device)
-        generator.manual_seed((seed * 1_000_003 + epoch) & MASK)
-        order_N = torch.randperm(self.rows, generator=generator, device=self.ids_NS.device)
-        return torch.cat([order_N, order_N[: self.steps * self.batch_size - self.rows]])
+    def epoch(self, seed: int, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from a step on, on the device."""
+        windows = self._gathered if self.rows_in == "device" else self._fetched
+        return windows(seed, epoch, first_step)
 
-    def batch(self, order: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Ids BF, values BX and labels B of batch ``step`` of an epoch's order."""
-        rows_B = order[step * self.batch_size : (step + 1) * self.batch_size]
-        ids_BS = self.ids_NS.index_select(0, rows_B)
-        values_BX = self.values_NX.index_select(0, rows_B)
-        return ids_BS, values_BX, self.labels_N.index_select(0, rows_B)
+    def _gathered(self, seed: int, epoch: int, first_step: int) -> Iterator[Batch]:
+        order_N = torch.cat(list(order(self.rows, seed, epoch)))
+        missing = self.steps * self.batch_size - self.rows
+        order_N = torch.cat([order_N, order_N[:missing]]).to(self.device)
+        for start in range(first_step * self.batch_size, len(order_N), self.batch_size):
+            rows_B = order_N[start : start + self.batch_size]
+            ids_BS = self.ids_NS.index_select(0, rows_B)
+            values_BX = self.values_NX.index_select(0, rows_B)
+            yield ids_BS, values_BX, self.labels_N.index_select(0, rows_B)
+
+    def _fetched(self, seed: int, epoch: int, first_step: int) -> Iterator[Batch]:
+        """Batches cut from the windows, whose rows lie one behind the other."""
+        held: Batch | None = None
+        for window in self._windows(seed, epoch, first_step * self.batch_size):
+            if held is not None:
+                window = tuple(map(torch.cat, zip(held, window, strict=True)))
+            ids, values, labels = window
+            whole = len(ids) // self.batch_size * self.batch_size
+            for start in range(0, whole, self.batch_size):
+                rows = slice(start, start + self.batch_size)
+                yield ids[rows], values[rows], labels[rows]
+            held = ids[whole:], values[whole:], labels[whole:]
+
+    def _windows(self, seed: int, epoch: int, skip: int) -> Iterator[Batch]:
+        """The rows of an epoch behind the first ``skip``, fetched ahead by a thread."""
+        pending: deque[Future[Batch]] = deque()
+        with ThreadPoolExecutor(1) as pool:
+            try:
+                for rows_W in self._padded(seed, epoch):
+                    kept_W = rows_W[skip:]
+                    skip -= len(rows_W) - len(kept_W)
+                    pending.append(pool.submit(self._fetch, kept_W))
+                    if len(pending) > AHEAD:
+                        yield pending.popleft().result()
+                while pending:
+                    yield pending.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _padded(self, seed: int, epoch: int) -> Iterator[Tensor]:
+        """The windows, and at last the first rows again that fill up the last batch."""
+        missing = self.steps * self.batch_size - self.rows
+        first: list[Tensor] = []
+        for rows_W in order(self.rows, seed, epoch):
+            first.append(rows_W[: max(0, missing - sum(map(len, first)))])
+            yield rows_W
+        yield torch.cat(first)
+
+    def _fetch(self, rows_W: Tensor) -> Batch:
+        """Rows on the device. They are read in ascending order: from a disk, in runs."""
+        ascending_W, place_W = rows_W.sort()
+        rows = ascending_W.numpy()
+        back_W = place_W.argsort()
+        ids_WS = np.concatenate([array[rows] for array in self.ids], axis=1)
+        values_WX = torch.from_numpy(self.values[rows])
+        found = torch.from_numpy(ids_WS)[back_W], values_WX[back_W]
+        ids, values = (self._to_device(tensor) for tensor in found)
+        return ids, values, self.labels_N.index_select(0, rows_W.to(self.device))
+
+    def _to_device(self, tensor: Tensor) -> Tensor:
+        if self.device.type == "cpu":
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)
+
+    def in_order(self, rows: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Ids and values of so many rows at a time, on the device, in the store's order."""
+        for start in range(0, self.rows, rows):
+            piece = slice(start, start + rows)
+            if self.rows_in == "device":
+                yield self.ids_NS[piece], self.values_NX[piece]
+            else:
+                ids = np.concatenate([array[piece] for array in self.ids], axis=1)
+                values = torch.from_numpy(np.array(self.values[piece]))
+                yield self._to_device(torch.from_numpy(ids)), self._to_device(values)

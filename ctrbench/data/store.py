@@ -39,6 +39,11 @@ class Part:
     values_NX: npt.NDArray[np.float32]
     truth_N: npt.NDArray[np.float64] | None
 
+    @property
+    def bytes(self) -> int:
+        """Of what a model reads."""
+        return self.ids_NS.nbytes + self.crosses_NC.nbytes + self.values_NX.nbytes
+
 
 class Store:
     """An opened store.

@@ -7,8 +7,9 @@ there and read once per evaluation, together with the scores.
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctrbench import metrics
-from ctrbench.data.batches import Batches
+from ctrbench.data.batches import Batch, Batches
 from ctrbench.errors import UserError
 from ctrbench.optim.joint import Optimizer
 from ctrbench.training import checkpoint
@@ -79,14 +80,14 @@ class Trainer:
         Raises:
             UserError: when a loss is not finite, naming the step.
         """
-        progress, order, order_epoch = self.progress, None, -1
+        progress = self.progress
+        batches = self.train.epoch(self.seed, progress.epoch, progress.step)
         while not self.finished:
             started = time.perf_counter()
-            if order is None or order_epoch != progress.epoch:
-                order_epoch = progress.epoch
-                order = self.train.permutation(self.seed, order_epoch)
+            if progress.step == 0:
+                batches = self.train.epoch(self.seed, progress.epoch)
             stop = min(progress.step + self._interval, self.train.steps)
-            self._steps(order, progress.step, stop, advance)
+            self._steps(batches, stop - progress.step, advance)
             loss = self._read_losses(progress.step, stop)
             progress.train_seconds += time.perf_counter() - started
             epoch = progress.epoch + 1
@@ -103,17 +104,16 @@ class Trainer:
             return torch.autocast(self.device.type, torch.bfloat16)
         return nullcontext()
 
-    def _steps(self, order: Tensor, start: int, stop: int, advance: Advance) -> None:
+    def _steps(self, batches: Iterator[Batch], steps: int, advance: Advance) -> None:
         self.model.train()
-        for step in range(start, stop):
-            ids_BS, values_BX, labels_B = self.train.batch(order, step)
+        for step, (ids_BS, values_BX, labels_B) in enumerate(islice(batches, steps)):
             with self._autocast():
                 logits_B = self.model(ids_BS, values_BX)
             loss = F.binary_cross_entropy_with_logits(logits_B.float(), labels_B)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
-            self.losses[step - start].copy_(loss.detach())
+            self.losses[step].copy_(loss.detach())
             advance(1)
 
     def _read_losses(self, start: int, stop: int) -> float:
@@ -161,8 +161,7 @@ class Trainer:
         """Logits of all rows, N, in their order."""
         self.model.eval()
         logits = []
-        for start in range(0, part.rows, EVALUATION_ROWS):
-            rows = slice(start, start + EVALUATION_ROWS)
+        for ids_BS, values_BX in part.in_order(EVALUATION_ROWS):
             with self._autocast():
-                logits.append(self.model(part.ids_NS[rows], part.values_NX[rows]).float())
+                logits.append(self.model(ids_BS, values_BX).float())
         return torch.cat(logits)
