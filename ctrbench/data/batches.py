@@ -97,9 +97,8 @@ class Batches:
         """Batches cut from the windows, whose rows lie one behind the other."""
         held: Batch | None = None
         for window in self._windows(seed, epoch, first_step * self.batch_size):
-            if held is not None:
-                window = tuple(map(torch.cat, zip(held, window, strict=True)))
-            ids, values, labels = window
+            joined = zip(held, window, strict=True) if held else ((column,) for column in window)
+            ids, values, labels = (torch.cat(pieces) for pieces in joined)
             whole = len(ids) // self.batch_size * self.batch_size
             for start in range(0, whole, self.batch_size):
                 rows = slice(start, start + self.batch_size)
