@@ -69,9 +69,11 @@ def prepare(settings: DataSettings, split: SplitSettings, results: Path) -> Stor
             started = time.perf_counter()
             work = folder.with_suffix(".partial")
             try:
-                manifest = _Preparation(source, split, encodings, work).run()
+                preparation = _Preparation(source, split, encodings, work)
+                manifest = preparation.run()
                 manifest |= {"key": key, "seconds": time.perf_counter() - started}
                 write_atomic(work / MANIFEST, json.dumps(seal(manifest), indent=1))
+                preparation.finish()
                 shutil.rmtree(folder, ignore_errors=True)
                 work.rename(folder)
                 if isinstance(source, Table):
@@ -137,6 +139,7 @@ class _Preparation:
         self.source, self.split, self.encodings, self.work = source, split, encodings, work
         self.settings = source.resolved()
         self.columns = [column for column in source.columns if column.name in encodings]
+        self.passing: list[Path] = []
 
     def run(self) -> dict[str, Any]:
         (self.work / "vocabulary").mkdir(parents=True, exist_ok=True)
@@ -146,17 +149,20 @@ class _Preparation:
         fitted = [self._fitted(column, slices, parts) for column in self.columns]
         fields = [Field(**about["field"]) for about in fitted]
         self._encode(fields, slices, parts, [count["rows"] for count in counts.values()])
-        for path in slices:
-            path.unlink()
-        (self.work / ENCODED).unlink()
+        self.passing = [*slices, self.work / ENCODED]
         return {
             "fields": [asdict(field) for field in fields],
             "statistics": [about["statistics"] for about in fitted],
             "parts": counts,
             "settings": asdict(self.settings),
             "split": asdict(self.split),
-            "files": file_digests(self.work),
+            "files": file_digests(self.work, without=self.passing),
         }
+
+    def finish(self) -> None:
+        """Remove what only the preparation needed."""
+        for path in self.passing:
+            path.unlink()
 
     def _parts(self, slices: list[Path]) -> tuple[Bytes, Bytes]:
         """The part (an index into PARTS) and the label of every row."""

@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,9 +108,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def file_digests(folder: Path) -> dict[str, str]:
+def file_digests(folder: Path, without: Sequence[Path] = ()) -> dict[str, str]:
     """What a manifest says of the files below its folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    passing = {*without, folder / MANIFEST}
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path not in passing)
     return {str(path.relative_to(folder)): file_digest(path) for path in files}
 
 

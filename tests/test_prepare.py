@@ -1,0 +1,86 @@
+"""A preparation that is killed, and the disk it needs."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Compose
+
+from ctrbench.data import prepare as preparing
+from ctrbench.data.prepare import prepare
+from ctrbench.data.store import file_digests
+from ctrbench.errors import UserError
+from ctrbench.run_settings import RunSettings
+
+WORDS = ["data.rows=150000", "data.vocabulary=50", "data.encodings=[I1:value]"]
+
+
+class KilledError(BaseException):
+    """Stands for a kill: nothing that runs after a mistake runs after it."""
+
+
+def store_of(own: RunSettings) -> Path:
+    return prepare(own.data, own.split, Path(own.results)).folder
+
+
+def after(calls: int, function: Any) -> Any:
+    """The function, killed when it returns for the n-th time."""
+    count = 0
+
+    def counted(*words: Any, **named: Any) -> Any:
+        nonlocal count
+        result = function(*words, **named)
+        count += 1
+        if count == calls:
+            raise KilledError
+        return result
+
+    return counted
+
+
+KILLS = {
+    "in the second slice": (preparing, "_read", 2),
+    "in the fifth column": (preparing._Preparation, "_fitted", 5),
+    "after the first rows encoded": (preparing._Writers, "write", 1),
+    "before its end": (preparing, "file_digests", 1),
+}
+
+
+@pytest.mark.parametrize("moment", KILLS)
+def test_killed_it_goes_on_to_the_same_bytes(
+    moment: str, settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "ENCODE_ROWS", 60_000)
+    whole = store_of(settings(*WORDS, f"results={tmp_path}/whole"))
+    own = settings(*WORDS, f"results={tmp_path}/killed")
+    place, name, calls = KILLS[moment]
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(place, name, after(calls, getattr(place, name)))
+        store_of(own)
+    (work,) = tmp_path.glob("killed/stores/planted/*.partial")
+    before = {path: path.stat().st_mtime_ns for path in work.glob("slice-*.parquet")}
+    read: list[Path] = []
+    with monkeypatch.context() as patch:
+        write = preparing._write_parquet
+
+        def noted(frame: Any, path: Path) -> None:
+            read.append(path)
+            write(frame, path)
+
+        patch.setattr(preparing, "_write_parquet", noted)
+        killed = store_of(own)
+    assert before and not set(before) & set(read)
+    assert file_digests(killed) == file_digests(whole)
+
+
+def test_a_disk_too_small(
+    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=10_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(
+        UserError, match=r"takes about 0\.\d GB of disk for about 1,0\d\d,\d\d\d rows"
+    ):
+        store_of(settings("data.rows=1000000", "data.vocabulary=50"))
+    assert not list(tmp_path.rglob("*.partial"))
