@@ -19,6 +19,7 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   data data=table data.path=FILE data.label=COLUMN     a look at a data set before training
   prepare data=criteo data.path=FILE                   encode a data set; training finds it again
   report [FOLDER ...]                                  the table of any run directories
+  download NAME                                        a public set: criteo_x4, frappe_x1, ...
   predict RUN FILE                                     a probability per row of FILE
   export RUN [onnx=true]                               the model as a program of its own
   rows data=planted data.rows=1000                     planted rows in Criteo's raw layout
@@ -65,6 +66,7 @@ def _main(words: list[str]) -> int:
         "reproduce": reproduce,
         "data": data,
         "prepare": prepare,
+        "download": download,
         "predict": predict,
         "export": export,
         "rows": rows,
@@ -155,6 +157,22 @@ def data(words: list[str]) -> None:
     results = Path(settings.results)
     store = prepare(settings.data, settings.split, results)
     print(write_page(store, results / "report" / f"data-{settings.data.name}"))
+
+
+def download(words: list[str]) -> None:
+    """A public set by its name."""
+    _refuse_flags("download", words, named=True)
+    names = [word for word in words if "=" not in word]
+    values = dict(word.split("=", 1) for word in words if "=" in word)
+    if len(names) != 1 or not values.keys() <= {"results", "url"}:
+        raise UserError("download takes one name: ctrbench download NAME [results=FOLDER] [url=U]")
+    from ctrbench.data.download import download
+
+    results = values.get("results", "results")
+    _check_results(results)
+    for path in download(names[0], Path(results) / "downloads" / names[0], values.get("url")):
+        print(path)
+    print(f"train with: ctrbench train data={names[0]} results={results} model=...")
 
 
 def predict(words: list[str]) -> None:

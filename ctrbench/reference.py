@@ -10,7 +10,7 @@ from ctrbench.compose import CONF
 
 GROUPS = {
     "model": ["linear", "factorised", "deep", "pretrained", "product", "crossed", "convolutional"],
-    "data": ["criteo", "table", "movielens", "planted"],
+    "data": ["criteo", "table", "libsvm", "movielens", "planted"],
     "optimizer": ["adam", "adagrad", "ftrl", "joint"],
     "split": ["split"],
     "trainer": ["trainer"],

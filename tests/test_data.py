@@ -11,8 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import REAL, Compose, criteo_line
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from ctrbench.data import encode
+from ctrbench.data.criteo import Criteo
 from ctrbench.data.prepare import prepare
 from ctrbench.data.schema import CATEGORICAL, MULTI, NUMERIC, Column
 from ctrbench.data.settings import SplitSettings
@@ -280,6 +284,28 @@ def test_empty_file_and_empty_vocabulary(
     criteo_file.write_text("")
     empty = settings("data=criteo", f"data.path={criteo_file}")
     _refused(empty, "the file is empty", tmp_path)
+
+
+ROW = criteo_line(1, 0)
+
+
+@hypothesis_settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.binary(max_size=80), at=st.integers(0, len(ROW)))
+def test_any_bytes_are_read_or_refused(
+    data: bytes, at: int, settings: Compose, tmp_path: Path
+) -> None:
+    """Alone, and within a row that is right."""
+    path = tmp_path / "rows.txt"
+    source = Criteo(settings("data=criteo").data)
+    for content in (data, ROW.encode()[:at] + data + ROW.encode()[at:]):
+        path.write_bytes(content)
+        try:
+            for piece in source.slices_of(path):
+                assert len(piece.read()) == content.count(b"\n") + (content[-1:] != b"\n")
+        except UserError as error:
+            assert "\n" not in str(error)
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real rows are not here")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from ctrbench.data.download import SETS
 from ctrbench.data.schema import Column, Slice
 from ctrbench.data.settings import FileSettings
 from ctrbench.data.split import PARTS
@@ -73,5 +74,10 @@ def _files(settings: FileSettings) -> dict[str, Path]:
     for path in files.values():
         if not path.is_file():
             what = "a folder" if path.is_dir() else "no such file"
-            raise UserError(f"{path}: {what}; name a file with data.path=FILE")
+            how = (
+                f"ctrbench download {settings.name} fetches it"
+                if settings.name in SETS
+                else "name a file with data.path=FILE"
+            )
+            raise UserError(f"{path}: {what}; {how}")
     return files

@@ -51,6 +51,16 @@ class TableSettings(FileSettings):
     )
 
 
+@settings("libsvm")
+@dataclass
+class LibsvmSettings(FileSettings):
+    """Sparse rows as libfm (label index:value) and libffm (label field:index:value) take them."""
+
+    fields: list[str] = option(
+        "what every field is, [0:category, 1:number, 2:multi]; none named: found out"
+    )
+
+
 @settings("movielens")
 @dataclass
 class MovieLensSettings(DataSettings):

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from ctrbench.data.criteo import Criteo
+from ctrbench.data.libsvm import Libsvm
 from ctrbench.data.movielens import MovieLens
 from ctrbench.data.planted import Planted
 from ctrbench.data.schema import Column, Slice
 from ctrbench.data.settings import (
     CriteoSettings,
     DataSettings,
+    LibsvmSettings,
     MovieLensSettings,
     PlantedSettings,
     TableSettings,
@@ -41,6 +43,7 @@ class Source(Protocol):
 
 SOURCES: dict[type[DataSettings], Any] = {
     CriteoSettings: Criteo,
+    LibsvmSettings: Libsvm,
     MovieLensSettings: MovieLens,
     PlantedSettings: Planted,
     TableSettings: Table,
