@@ -1,10 +1,15 @@
-"""Writing so that a reader, or a kill, never meets half a file; and locking."""
+"""Writing so that a reader, or a kill, never meets half a file; locking; work done ahead."""
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
@@ -36,3 +41,24 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def in_order(
+    tasks: Iterable[Callable[[], T]], workers: int, *, ahead: int | None = None
+) -> Iterator[T]:
+    """The results of tasks in their order, some of which threads work at ahead.
+
+    Args:
+        ahead: tasks taken beyond the one whose result is waited for; as many as workers if None.
+    """
+    pending: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for task in tasks:
+                pending.append(pool.submit(task))
+                if len(pending) > (workers if ahead is None else ahead):
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)

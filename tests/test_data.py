@@ -218,6 +218,12 @@ def add_cell(lines: list[str]) -> None:
     lines[7] += "\tx"
 
 
+def move_cell(lines: list[str]) -> None:
+    """As many columns as there should be, but not in every line."""
+    drop_cell(lines)
+    add_cell(lines)
+
+
 def one_class(lines: list[str]) -> None:
     lines[:] = ["0" + line[1:] for line in lines]
 
@@ -229,6 +235,7 @@ def one_value(lines: list[str]) -> None:
 BAD_ROWS = {
     "too few columns": (drop_cell, "line 7: 39 columns, expected 40"),
     "too many columns": (add_cell, "line 8: 41 columns, expected 40"),
+    "a column moved": (move_cell, "line 7: 39 columns, expected 40"),
     "label": (spoil(3, 0, "2"), "line 3, column label: 2; must be 0 or 1"),
     "no label": (spoil(4, 0, ""), "line 4, column label: empty; must be 0 or 1"),
     "text label": (spoil(5, 0, "yes"), "line 5, column label: 'yes' is not an integer"),

@@ -249,6 +249,8 @@ def test_odd_names_and_large_codes(settings: Compose, tmp_path: Path) -> None:
     assert [field.name for field in store.schema.fields] == frame.columns[1:]
     rows = rows_of(table(settings, path, "data.types=[value:category]"))
     assert rows["value"].to_list() == frame["value"].cast(pl.String).to_list()
+    source = table(settings, path)
+    assert Table(source.resolved()).columns == source.columns
     ids, _ = store.encoder()(rows)
     assert (ids > 0).all()
 

@@ -5,16 +5,15 @@ blocks of consecutive rows are shuffled, and then the rows of every window of so
 that rows on a disk are read in runs. A set of one window is shuffled as a whole.
 """
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ctrbench.data.store import Part
-from ctrbench.files import free_memory
+from ctrbench.files import free_memory, in_order
 
 MASK = 2**63 - 1
 BLOCK_ROWS = 4_096
@@ -107,19 +106,15 @@ class Batches:
 
     def _windows(self, seed: int, epoch: int, skip: int) -> Iterator[Batch]:
         """The rows of an epoch behind the first ``skip``, fetched ahead by a thread."""
-        pending: deque[Future[Batch]] = deque()
-        with ThreadPoolExecutor(1) as pool:
-            try:
-                for rows_W in self._padded(seed, epoch):
-                    kept_W = rows_W[skip:]
-                    skip -= len(rows_W) - len(kept_W)
-                    pending.append(pool.submit(self._fetch, kept_W))
-                    if len(pending) > AHEAD:
-                        yield pending.popleft().result()
-                while pending:
-                    yield pending.popleft().result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+
+        def tasks() -> Iterator[Callable[[], Batch]]:
+            left = skip
+            for rows_W in self._padded(seed, epoch):
+                kept_W = rows_W[left:]
+                left -= len(rows_W) - len(kept_W)
+                yield partial(self._fetch, kept_W)
+
+        return in_order(tasks(), 1, ahead=AHEAD)
 
     def _padded(self, seed: int, epoch: int) -> Iterator[Tensor]:
         """The windows, and at last the first rows again that fill up the last batch."""

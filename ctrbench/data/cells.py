@@ -45,14 +45,14 @@ def cells_of(path: Path, separator: str | None = None) -> Iterator[tuple[float, 
     if _is_parquet(path):
         yield from _parquet(path)
         return
-    names, separator, lines = header_of(path, separator), _separator(path, separator), 0
+    names, separator, found = header_of(path, separator), _separator(path, separator), 0
     for block in blocks(path, quoted=True):
         if block.line == 1:
             block = Block(2, block.data.partition(b"\n")[2], block.share)
         if block.data:
-            lines += 1
+            found += 1
             yield block.share, partial(_text, path, block, names, separator)
-    if lines == 0:
+    if found == 0:
         raise UserError(f"{path}: no rows after the header; name a file with rows")
 
 

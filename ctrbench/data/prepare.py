@@ -12,10 +12,9 @@ import logging
 import os
 import shutil
 import time
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,14 +30,14 @@ from ctrbench.data.split import PARTS, assign, check_fractions
 from ctrbench.data.store import MANIFEST, Store, file_digests, seal, vocabulary_path
 from ctrbench.data.table import Table
 from ctrbench.errors import UserError
-from ctrbench.files import locked, write_atomic
+from ctrbench.files import in_order, locked, write_atomic
 from ctrbench.settings import nearest
 from ctrbench.text_table import Rows, markdown
 
 FORMAT = 3  # part of every key: a change of layout or encoding must change it
-READERS = 2  # slices that are parsed at once, beside the one that is read from the file
+WORKERS = 2  # threads that parse slices while others are read, and that encode
 FIT_ROWS = 4_000_000  # rows whose values of a column are counted at once
-ENCODE_ROWS = 500_000  # rows that are encoded at once
+ENCODE_ROWS = 250_000  # rows that are encoded at once
 ENCODED = "encoded.json"
 log = logging.getLogger(__name__)
 Bytes = npt.NDArray[np.uint8]
@@ -227,20 +226,12 @@ class _Preparation:
         slots, values = encoder.schema.slots, len(encoder.scaled)
         progress = _Progress("encoded")
         with _Writers(self.work, part_rows, slots, values, has_truth) as writers:
-            for start, paths in _groups(slices, ENCODE_ROWS):
-                rows = sum(map(_rows, paths))
-                if start >= writers.rows_done:
-                    frame = pl.read_parquet(paths)
-                    ids_NS, values_NX = encoder(frame)
-                    columns = {
-                        "ids": ids_NS,
-                        "values": values_NX,
-                        "labels": frame[LABEL].to_numpy(),
-                    }
-                    if has_truth:
-                        columns["truth"] = frame[TRUTH].to_numpy()
-                    writers.write(parts[start : start + rows], columns)
-                progress.say(start + rows, (start + rows) / len(parts))
+            left = [g for g in _groups(slices, ENCODE_ROWS) if g[0] >= writers.rows_done]
+            tasks = [partial(_encoded, encoder, paths) for _, paths in left]
+            for columns in in_order(tasks, WORKERS):
+                start = writers.rows_done
+                writers.write(parts[start : start + len(columns["ids"])], columns)
+                progress.say(writers.rows_done, writers.rows_done / len(parts))
 
 
 class _Reading:
@@ -249,31 +240,26 @@ class _Reading:
     def __init__(self, source: Source, work: Path) -> None:
         self.source, self.work = source, work
         self.progress = _Progress("read")
-        self.rows = 0
 
     def run(self) -> list[Path]:
         """The files in the source's order, named ``slice-NUMBER-PART``."""
+        pieces: list[Slice] = []
         paths: list[Path] = []
-        pending: deque[tuple[Slice, Path, Future[int]]] = deque()
-        with ThreadPoolExecutor(READERS) as pool:
-            try:
-                for piece in self.source.slices():
-                    path = self.work / f"slice-{len(paths):06}-{piece.part}.parquet"
-                    paths.append(path)
-                    pending.append((piece, path, pool.submit(_read, piece, path)))
-                    if len(pending) > READERS:
-                        self._finish(*pending.popleft(), first=len(paths) == READERS + 1)
-                while pending:
-                    self._finish(*pending.popleft(), first=False)
-            finally:
-                pool.shutdown(cancel_futures=True)
-        return paths
 
-    def _finish(self, piece: Slice, path: Path, done: Future[int], first: bool) -> None:
-        self.rows += done.result()
-        if first:
-            self._check_disk(path.stat().st_size, done.result(), piece.share)
-        self.progress.say(self.rows, piece.share)
+        def tasks() -> Iterator[Callable[[], int]]:
+            for piece in self.source.slices():
+                path = self.work / f"slice-{len(paths):06}-{piece.part}.parquet"
+                pieces.append(piece)
+                paths.append(path)
+                yield partial(_read, piece, path)
+
+        total = 0
+        for done, rows in enumerate(in_order(tasks(), WORKERS)):
+            total += rows
+            if done == 0 and pieces[0].share < 1:
+                self._check_disk(paths[0].stat().st_size, rows, pieces[0].share)
+            self.progress.say(total, pieces[done].share)
+        return paths
 
     def _check_disk(self, raw_bytes: int, rows: int, share: float) -> None:
         """From the first slice: the raw slices, then the ids beside them."""
@@ -294,6 +280,16 @@ def _read(piece: Slice, path: Path) -> int:
     if not path.exists():
         _write_parquet(piece.read(), path)
     return _rows(path)
+
+
+def _encoded(encoder: encode.RowEncoder, paths: list[Path]) -> dict[str, Any]:
+    """The columns of a store, of the rows of some slices."""
+    frame = pl.read_parquet(paths)
+    ids_NS, values_NX = encoder(frame)
+    columns = {"ids": ids_NS, "values": values_NX, "labels": frame[LABEL].to_numpy()}
+    if TRUTH in frame.columns:
+        columns["truth"] = frame[TRUTH].to_numpy()
+    return columns
 
 
 def _rows(path: Path) -> int:

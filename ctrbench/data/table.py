@@ -29,11 +29,15 @@ from ctrbench.data.settings import TableSettings
 from ctrbench.errors import UserError
 from ctrbench.settings import nearest
 
-OTHERS = "*"
 TYPES = ("category", "number", "date", "day", "multi", "skip")
+DECLARATION = re.compile(f"(.+?):({'|'.join(TYPES)})(?::(.+))?")  # a name may hold a colon
+OTHERS = "*"
 DATE_FORMS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f")
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "\\N"]  # of numbers and dates
-CLICK, NO_CLICK = ("1", "1.0", "true", "yes", "t", "y"), ("0", "0.0", "-1", "false", "no", "f", "n")
+CLICK, NO_CLICK = (
+    ("1", "1.0", "+1", "true", "yes", "t", "y"),
+    ("0", "0.0", "-1", "false", "no", "f", "n"),
+)
 REPEATS = 20  # rows a distinct integer has in the mean where it is a code
 FEW = 100  # rows below which nothing is concluded from all values being different
 log = logging.getLogger(__name__)
@@ -87,11 +91,11 @@ class Table(FileSource):
         """The type of every column but the label: as declared, or found out from the first rows."""
         declared = {}
         for item in self.settings.types:
-            name, _, rest = item.partition(":")
-            type_, _, form = rest.partition(":")
-            if type_ not in TYPES:
-                raise UserError(f"data.types={item}: not NAME:TYPE; {nearest(type_, TYPES)}")
-            declared[name] = Type(type_, form or None)
+            if (match := DECLARATION.fullmatch(item)) is None:
+                hint = nearest(item.rpartition(":")[2], TYPES)
+                raise UserError(f"data.types={item}: not NAME:TYPE; {hint}")
+            name, type_, form = match.groups()
+            declared[name] = Type(type_, form)
         others = declared.pop(OTHERS, None)
         if others is not None and others.name == "skip":
             return declared
@@ -105,14 +109,6 @@ class Table(FileSource):
             if types[name].name == "skip" and name not in declared:
                 _say_left_out(path, name, why)
         return {name: type_ for name, type_ in types.items() if name != self.settings.label}
-
-    def _leave_out(
-        self, name: str, why: str, declared: dict[str, Type], others: Type | None
-    ) -> bool:
-        useless = bool(why) and name not in declared and others is None
-        if useless:
-            log.info("column %s is left out: %s", name, why)
-        return useless
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
