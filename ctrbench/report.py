@@ -45,6 +45,11 @@ class Group:
         return str(self.results[0]["model"])
 
     @property
+    def setting(self) -> tuple[Any, ...]:
+        """What a time depends on, beside the model."""
+        return (*self.config["environment"], self.config.get("trainer.batch_size"))
+
+    @property
     def keep_probability(self) -> str:
         """Of a hidden unit, as the paper gives it."""
         dropout = self.config.get("model.dropout")
@@ -80,9 +85,11 @@ def group_runs(runs: list[Path]) -> list[Group]:
         config = yaml.safe_load((path / "config.yaml").read_text())
         for key in ("seed", "results", "experiment", "rows_in"):
             config.pop(key, None)
-        for key in ("path", "train", "valid", "test"):  # the content stands for the files
-            config.get("data", {}).pop(key, None)
         config = _flatten(config)
+        by_files = config.get("data.train") is not None
+        for key in ("path", "train", "valid", "test"):  # the content stands for the files
+            config.pop(f"data.{key}", None)
+        config["split.by_files"] = by_files
         config["content"] = result["dataset"]["content"]
         config["environment"] = [result["environment"][k] for k in ("device", "threads")]
         key = json.dumps(config, sort_keys=True)
@@ -150,14 +157,15 @@ def _pivoted(groups: list[Group], columns: str, value: str) -> Rows:
 
 def _rows(groups: list[Group]) -> Rows:
     differing = _differing(groups)
-    baseline = [g for g in groups if g.model == "lr"]
     rows = []
     for group in groups:
+        baseline = [g for g in groups if g.model == "lr" and g.setting == group.setting]
         row = {"model": group.model, "runs": str(len(group.results))}
         if differing.get(group.model):
             named = differing[group.model]
             row["settings"] = ", ".join(f"{k}={group.config.get(k)}" for k in named)
         row["keep prob."] = group.keep_probability
+        row["batch"] = f"{group.config['trainer.batch_size']:,}"
         for name, digits in (("auc", 5), ("logloss", 5)):
             path = ("metrics", "test", name)
             row[name] = f"{group.mean(*path):.{digits}f} ± {group.deviation(*path):.{digits}f}"
@@ -191,22 +199,27 @@ def _differing(groups: list[Group]) -> dict[str, list[str]]:
         model: sorted(
             key
             for key in {key for group in own for key in group.config}
-            if len({json.dumps(group.config.get(key)) for group in own}) > 1
+            if not (key.startswith("pretraining.") and _differ("model.pretrain", own))
+            and _differ(key, own)
         )
         for model, own in by_model.items()
     }
 
 
+def _differ(key: str, groups: list[Group]) -> bool:
+    return len({json.dumps(group.config.get(key)) for group in groups}) > 1
+
+
 def _notes(groups: list[Group]) -> list[str]:
-    result = groups[0].results[0]
-    rows, environment = result["dataset"]["rows"], result["environment"]
+    result, config = groups[0].results[0], groups[0].config
+    rows = result["dataset"]["rows"]
     total = sum(rows.values())
+    machines = dict.fromkeys(_machine(result) for group in groups for result in group.results)
     notes = [
         f"AUC and logloss on {rows['test']:,} test rows (train {rows['train']:,}, valid "
-        f"{rows['valid']:,}), mean ± deviation over seeds; {result['dataset']['features']:,} "
-        f"features in {result['dataset']['fields']} fields. Measured on {environment['device']}, "
-        f"{environment['threads']} threads, {environment['precision']}, torch "
-        f"{environment['torch']}."
+        f"{rows['valid']:,}; {_split(config)}), mean ± deviation over seeds; "
+        f"{result['dataset']['features']:,} features in {result['dataset']['fields']} fields. "
+        f"Measured on {'; '.join(machines)}."
     ]
     if "best_auc" in result["metrics"]["test"]:
         test = result["metrics"]["test"]
@@ -218,12 +231,32 @@ def _notes(groups: list[Group]) -> list[str]:
         notes.append("Times of fnn: its own + those of the FM that it starts from, per epoch.")
     if result["data"] != "criteo":
         notes.append("This is not a data set of the paper; its figures are not shown.")
-    elif total != CRITEO_ROWS:
+        return notes
+    notes.append(
+        "The paper's columns (AUC / logloss), as its two versions print them; in that of arXiv the "
+        "AUCs of lr_dnn and fm_dnn are swapped. Its split is 9:1 of all rows."
+    )
+    if total != CRITEO_ROWS:
         notes.append(
-            f"The paper's columns (AUC / logloss) are for all {CRITEO_ROWS:,} rows of Criteo; "
-            f"these are {total:,} rows, so the figures cannot be compared."
+            f"They are for all {CRITEO_ROWS:,} rows of Criteo; these are {total:,} rows, so the "
+            "figures cannot be compared."
         )
     return notes
+
+
+def _machine(result: dict[str, Any]) -> str:
+    about = result["environment"]
+    return (
+        f"{about['device']}, {about['threads']} threads, {about['precision']}, "
+        f"torch {about['torch']}"
+    )
+
+
+def _split(config: dict[str, Any]) -> str:
+    if config["split.by_files"]:
+        return "split by the files"
+    shares = ":".join(f"{share:g}" for share in config["split.fractions"])
+    return f"split {shares}, {config['split.kind']}"
 
 
 def _csv(rows: Rows) -> str:

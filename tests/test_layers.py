@@ -11,7 +11,8 @@ from ctrbench.data.schema import Field, Schema
 from ctrbench.errors import UserError
 from ctrbench.layers.convolution import flexible_p, p_max_pooling
 from ctrbench.layers.embedding import Embedding
-from ctrbench.layers.mlp import Dropout, Hidden
+from ctrbench.layers.mlp import ACTIVATIONS, Dropout, Hidden
+from ctrbench.layers.settings import ACTIVATIONS as NAMES
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -74,6 +75,19 @@ def test_hidden_units_are_normalised_before_the_activation(settings: Compose) ->
     x = torch.randn(64, 3, dtype=torch.float64) * 5 + 2
     expected = ((x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt()).tanh()
     torch.testing.assert_close(hidden.double()(x).detach(), expected)
+
+
+def test_every_activation_is_what_its_name_says() -> None:
+    assert tuple(ACTIVATIONS) == NAMES
+    x = torch.tensor([-2.0, 3.0])
+    expected = {
+        "relu": [0, 3],
+        "tanh": [np.tanh(-2), np.tanh(3)],
+        "sigmoid": [1 / (1 + np.exp(2)), 1 / (1 + np.exp(-3))],
+        "prelu": [-0.5, 3],
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(ACTIVATIONS[name]()(x).detach(), values, rtol=1e-6)
 
 
 def test_flexible_p() -> None:

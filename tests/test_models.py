@@ -13,6 +13,8 @@ from torch import Tensor
 
 from ctrbench.compose import CONF
 from ctrbench.data.schema import Field, Schema
+from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.mlp import Dropout
 from ctrbench.models import registry
 from ctrbench.models.registry import Model
 from ctrbench.optim import registry as optimizers
@@ -108,11 +110,14 @@ def relu(a: Floats) -> Floats:
 
 
 def mlp(w: Weights, a: Floats, part: str = "mlp.", act: Callable[[Floats], Floats] = relu) -> float:
-    layers = sorted({int(key.split(".")[-2]) for key in w if key.startswith(part)})
+    layers = sorted({int(key.removeprefix(part).split(".")[0]) for key in w if part in key[:9]})
     for layer in layers:
-        a = w[f"{part}{layer}.weight"] @ a + w[f"{part}{layer}.bias"]
-        if layer != layers[-1]:
-            a = act(a)
+        if f"{part}{layer}.bias" in w:
+            a = w[f"{part}{layer}.weight"] @ a + w[f"{part}{layer}.bias"]
+            if layer != layers[-1] and f"{part}{layer + 1}.0.weight" not in w:
+                a = act(a)
+        else:  # a parametric activation, of one slope for all units
+            a = np.where(a > 0, a, w[f"{part}{layer}.0.weight"] * a)
     return float(a[0])
 
 
@@ -197,6 +202,7 @@ VARIANTS: dict[str, tuple[str, list[str], Callable[[Weights, Row], float]]] = {
         ["model.hidden=[6]"],
         lambda w, row: pnn(w, row, "theta", "outer"),
     ),
+    "prelu": ("deepfm", ["model.activation=prelu"], deepfm),
     "sigmoid": (
         "opnn",
         ["model.activation=sigmoid"],
@@ -268,11 +274,71 @@ def test_the_seed_gives_the_bytes(name: str, settings: Compose) -> None:
     assert all(torch.equal(a, b) for a, b in zip(weights(), weights(), strict=True))
 
 
+@pytest.mark.parametrize("is_training", [True, False])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_step_has_no_data_dependent_shape(name: str, settings: Compose) -> None:
+def test_the_step_has_no_data_dependent_shape(
+    name: str, is_training: bool, settings: Compose
+) -> None:
     """Export traces with the values unknown: anything that reads one on the host fails."""
     ids, values, _ = given(8, name)
-    torch.export.export(make(name, settings), (ids, values.float()))
+    torch.export.export(make(name, settings).train(is_training), (ids, values.float()))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize("name", NAMES)
+def test_the_step_does_not_wait_for_the_gpu(name: str, settings: Compose) -> None:
+    model = make(name, settings).train().cuda()
+    optimizer = optimizers.build(model, settings(f"model={name}").optimizer)
+    ids, values, labels = (tensor.cuda() for tensor in given(64, name))
+    for mode in ("default", "error"):  # the first step allocates the optimizer's state
+        torch.cuda.set_sync_debug_mode(mode)
+        try:
+            logits = model(ids, values.float())
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels.float())
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+DEEP = [name for name in NAMES if name not in ("lr", "fm", "ffm", "ccpm")]
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_every_hidden_layer_drops_its_units(name: str, settings: Compose) -> None:
+    """With the probability of dropping, not of keeping."""
+    words = [f"model={name}", "model.hidden=[200,200,200]", "model.dropout=0.25"]
+    model = registry.build(SCHEMA, settings(*words).model).train()
+    layers = [module for module in model.modules() if isinstance(module, Dropout)]
+    assert len(layers) == 3
+    torch.manual_seed(0)
+    for layer in layers:
+        assert (layer(torch.ones(200, 200)) == 0).double().mean() == pytest.approx(0.25, abs=0.01)
+    seen: list[int] = []
+    for layer in layers:
+        layer.register_forward_hook(lambda *_: seen.append(1))
+    ids, values, _ = given(4, name)
+    model(ids, values.float())
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_initial_weights(name: str, settings: Compose) -> None:
+    """Biases and first-order weights are zero, embeddings have the deviation asked for."""
+    words = [] if name == "lr" else ["model.init_std=0.05"]
+    model = registry.build(LARGE, settings(f"model={name}", *words).model)
+    for key, bias in model.named_parameters():
+        if key.endswith("bias"):
+            assert not bias.any()
+    has_first_order = {"lr", "fm", "ffm", "fnn", "deepfm"}
+    for key, module in model.named_modules():
+        if isinstance(module, Embedding):
+            first = name in has_first_order or key == "wide.embedding"
+            weights = module.weight.detach()
+            assert not first or not weights[:, 0].any()
+            others = weights[:, int(first) :]
+            assert others.numel() == 0 or others.std() == pytest.approx(0.05, rel=0.05)
 
 
 LARGE = Schema(tuple(Field(f"f{i}", "vocabulary", 100) for i in range(39)))
@@ -290,6 +356,7 @@ COUNTS = {  # of LARGE, K = 10: embedding, network
     "lr_dnn": (3900 * 11, 1 + (390 * 400 + 400) + MLP_400),
     "fm_dnn": (3900 * 21, 1 + (390 * 400 + 400) + MLP_400),
     "deepfm": (3900 * 11, 1 + (390 * 400 + 400) + MLP_400),
+    "deepfm model.activation=prelu": (3900 * 11, 1 + (390 * 400 + 400) + MLP_400 + 3),
     "deepfm model.batch_norm=true": (3900 * 11, 1 + (390 * 400 + 400) + MLP_400 + 3 * 800),
     # 6 and 5 fields wide, 4 maps each, for each of 10 dimensions; then 4 x 10 x 3 and a bias
     "ccpm": (3900 * 10, 10 * 4 * 6 + 10 * 4 * 4 * 5 + 4 * 10 * 3 + 1),

@@ -21,7 +21,7 @@ SCHEMA = Schema((Field("a", "vocabulary", 3), Field("b", "vocabulary", 4)))
 
 
 def steps(settings: Compose, *words: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Weights of a DeepFM after 3 steps on given gradients: ours, and those gradients alone."""
+    """Weights of a DeepFM before and after 3 steps on the gradients of :func:`gradients`."""
     own = settings("model=deepfm", "model.hidden=[3]", *words)
     torch.manual_seed(0)
     model = registry.build(SCHEMA, own.model).double()

@@ -20,14 +20,17 @@ def make_run(
     auc: float,
     test_rows: int,
     effects: str = "whole",
+    threads: int = 2,
     **options: Any,
 ) -> None:
-    path = folder / f"{model}-{seed}-{auc}-{effects}"
+    path = folder / f"{model}-{seed}-{auc}-{effects}-{threads}"
     path.mkdir(parents=True)
     config = {
         "model": {"name": model} | options,
         "data": {"effects": effects},
         "optimizer": {"lr": 0.1},
+        "split": {"kind": "random", "fractions": [0.8, 0.1, 0.1]},
+        "trainer": {"batch_size": 64},
         "seed": seed,
         "results": "x",
     }
@@ -41,7 +44,7 @@ def make_run(
         "metrics": {"test": {"auc": auc, "logloss": 0.45}},
         "seconds_per_epoch": {"lr": 2.0, "fm": 5.0, "fnn": 8.0}[model],
         "pretrain_seconds_per_epoch": 5.0 if model == "fnn" else None,
-        "environment": {"device": "cpu", "threads": 2, "precision": "fp32", "torch": "2"},
+        "environment": {"device": "cpu", "threads": threads, "precision": "fp32", "torch": "2"},
         "dataset": {
             "content": effects,
             "fields": 39,
@@ -61,6 +64,29 @@ def test_mean_deviation_and_time(tmp_path: Path) -> None:
     assert "0.72000 ± 0.02000" in lr and "| 1.00 " in lr and "| 2.50 " in fm
     assert "0.7686 / 0.47762" in lr and "0.7804 / 0.46782" in lr  # arXiv, IJCAI
     assert "22 rows" in text and "cannot be compared" in text
+
+
+def test_times_are_compared_on_one_machine(tmp_path: Path) -> None:
+    """Each row to the LR of the same device, threads and batch size."""
+    for model, threads in (("lr", 1), ("lr", 2), ("fm", 2), ("fnn", 4)):
+        make_run(tmp_path / "runs", model, "planted", 0, 0.7, 7, threads=threads)
+    text = write_report(find_runs([tmp_path / "runs"]), tmp_path / "report", "T")
+    (fm,) = (line for line in text.splitlines() if line.startswith("| fm "))
+    (fnn,) = (line for line in text.splitlines() if line.startswith("| fnn "))
+    assert "| 2.50 " in fm and fnn.split("|")[-2].strip() == "-"
+    for threads in (1, 2, 4):
+        assert f"cpu, {threads} threads, fp32" in text
+    assert "split 0.8:0.1:0.1, random" in text and "| 64 " in fm
+
+
+def test_an_ablation_of_a_stage_is_named_by_it_alone(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", "fnn", "planted", 0, 0.7, 7, pretrain=False)
+    make_run(tmp_path / "runs", "fnn", "planted", 0, 0.8, 7, pretrain=True)
+    for path in tmp_path.glob("runs/fnn-0-0.8*/config.yaml"):
+        path.write_text(path.read_text() + "pretraining: {optimizer: {lr: 1}, run: null}\n")
+    text = write_report(find_runs([tmp_path / "runs"]), tmp_path / "report", "T")
+    settings = [line.split("|")[3].strip() for line in text.splitlines() if "| fnn " in line]
+    assert settings == ["model.pretrain=False", "model.pretrain=True"]
 
 
 def test_a_stage_has_its_own_time_and_dropout_is_shown_as_keeping(tmp_path: Path) -> None:

@@ -41,7 +41,10 @@ def test_starts_from_the_trained_fm(settings: Compose, monkeypatch: pytest.Monke
     assert result["seconds"]["pretrain"] == first["seconds"]["train"] > 0
     assert result["pretrain_seconds_per_epoch"] == first["seconds_per_epoch"]
     assert first["pretrain_seconds_per_epoch"] is None
-    assert not torch.equal(load_file(run_directory(fnn).weights)["bias"], trained["bias"])
+    final = load_file(run_directory(fnn).weights)
+    assert not torch.equal(final["bias"], trained["bias"])
+    moved = final["embedding.weight"] != trained["embedding.weight"]
+    assert moved[:, 0].any() and moved[:, 1:].any(dim=0).all()
 
 
 def test_the_first_stage_is_a_run_of_its_own(settings: Compose) -> None:

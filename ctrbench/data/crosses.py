@@ -6,6 +6,7 @@ rows (id 0 is all others), or hashes every combination to one of a declared numb
 
 import hashlib
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ctrbench.errors import UserError
 from ctrbench.files import locked, write_atomic
 from ctrbench.settings import nearest
 
+log = logging.getLogger(__name__)
 FORMAT = 2  # part of every key: a change of ids must change it
 Cross = list[str]
 Ids = npt.NDArray[np.int32]
@@ -34,9 +36,9 @@ def check_crosses(crosses: list[Cross], encodings: dict[str, str]) -> None:
     Raises:
         UserError: for an unknown, a repeated or a single field, and for one without ids of its own.
     """
-    for i, cross in enumerate(crosses):
-        said = f"model.crosses: [{', '.join(cross)}]"
-        for name in cross:
+    for i, names in enumerate(crosses):
+        said = f"model.crosses: [{', '.join(names)}]"
+        for name in names:
             if name not in encodings:
                 raise UserError(f"{said}: no such field {name}; {nearest(name, encodings)}")
             if encodings[name] in ("value", "mean", "sum"):
@@ -44,11 +46,11 @@ def check_crosses(crosses: list[Cross], encodings: dict[str, str]) -> None:
                     f"{said}: {name} is encoded as {encodings[name]}; "
                     "a cross takes fields of one id a row"
                 )
-            if cross.count(name) > 1:
+            if names.count(name) > 1:
                 raise UserError(f"{said}: {name} stands in it twice; name each field once")
-        if len(cross) < 2:
+        if len(names) < 2:
             raise UserError(f"{said}: a cross takes two fields or more")
-        if any(set(cross) == set(other) for other in crosses[:i]):
+        if any(set(names) == set(other) for other in crosses[:i]):
             raise UserError(f"{said}: declared twice; name each cross once")
 
 
@@ -60,6 +62,7 @@ def cross(store: Store, crosses: list[Cross], *, min_count: int, buckets: int | 
         buckets: hash to so many ids; None gives each cross a vocabulary.
     """
     if not crosses:
+        log.info("no crosses are declared (model.crosses): the wide part has the fields alone")
         return store
     check_crosses(crosses, {field.name: field.encoding for field in store.schema.fields})
     made_of = json.dumps([FORMAT, crosses, buckets or min_count, buckets is None])

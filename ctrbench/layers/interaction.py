@@ -30,7 +30,7 @@ def field_aware(v_BFKF: Tensor) -> Tensor:
 class _FieldAware(torch.autograd.Function):
     """Half the sum over i != j; its derivative by v_{i, field j} is v_{j, field i}, 0 at i = j.
 
-    Autograd alone would make three tensors of this size in the backward pass, this makes one.
+    Autograd alone would make three tensors of this size here in the backward pass, this makes one.
     """
 
     @staticmethod

@@ -24,7 +24,7 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        self.dropped = round(p * 2**16)
+        self.dropped = min(round(p * 2**16), 2**16 - 1)
         self.scale = 2**16 / (2**16 - self.dropped)
 
     def forward(self, a: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from ctrbench.models.settings import DeepSettings
 class DeepFM(Model):
     """y = y_FM + y_DNN (DeepFM, eq. 1), both over the same embeddings V.
 
-    y_FM = w_0 + sum_i w_i x_i + sum_{i<j} <V_i, V_j> x_i x_j (eq. 2), a plain sum;
+    y_FM = sum_i w_i x_i + sum_{i<j} <V_i, V_j> x_i x_j (eq. 2), a plain sum, and FM's w_0;
     y_DNN = MLP([V_1 x_1, ..., V_F x_F]) (eq. 3 and 4), without the inner sigmoid of the arXiv
     version, as the proceedings have it.
     """

@@ -18,6 +18,8 @@ def _dnn(schema: Schema, settings: DeepSettings) -> nn.Module:
 class WideDeep(Model):
     """y = w_wide . [x, phi(x)] + w_deep . a + b (Wide & Deep, eq. 3), trained jointly.
 
+    b is the sum of the two parts' biases: each is trained by its part's optimizer.
+
     phi_k(x), a product of the features of the fields that cross k names, is made by the data layer:
     the columns of ids after those of the fields.
     """
@@ -36,7 +38,7 @@ class WideDeep(Model):
 
 @register("lr_dnn")
 class LRDNN(Model):
-    """y = w . x + DNN(E) (DeepFM, section 4.1): no crosses."""
+    """y = w_0 + w . x + DNN(E) (DeepFM, section 4.1): no crosses."""
 
     def __init__(self, schema: Schema, settings: DeepSettings) -> None:
         super().__init__()

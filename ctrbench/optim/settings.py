@@ -27,13 +27,13 @@ class OptimizerSettings:
 class DenseSettings(OptimizerSettings):
     """What Adam and AdaGrad share."""
 
-    lr: float = option("learning rate (alpha of FTRL)", gt=0)
+    lr: float = option("learning rate", gt=0)
     eps: float = option("epsilon", gt=0)
     l2_embedding: float = option("L2 on the embedding table: adds l2 * w to the gradient", ge=0)
     l2_rows: str = option(
         "its rows with L2: all, or those of the batch's features", choices=("all", "batch")
     )
-    l2_network: float = option("L2 on all other weights", ge=0)
+    l2_network: float = option("L2 on all other weights, biases included", ge=0)
 
 
 @settings("adam")
@@ -47,7 +47,10 @@ class AdamSettings(DenseSettings):
 @settings("adagrad")
 @dataclass
 class AdagradSettings(DenseSettings):
-    """AdaGrad (Duchi et al. 2011), on the gradient of the batch's mean loss."""
+    """AdaGrad (Duchi et al. 2011), on the gradient of the batch's mean loss, its sums from zero.
+
+    The solver of the FFM paper takes a step per row and starts its sums at 1.
+    """
 
 
 @settings("ftrl")
