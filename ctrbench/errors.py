@@ -1,5 +1,6 @@
 """The one exception that is a person's to mend, and the line it is shown as."""
 
+import errno
 import os
 
 
@@ -11,4 +12,6 @@ def describe_os_error(error: OSError) -> str:
     """One line for a failed read or write: the path, the system's reason, what to do."""
     where = error.filename if error.filename is not None else "the output folder"
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return f"{where}: {reason}; free the space or name another folder with results=FOLDER"
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+    advice = "; free the space or name another folder with results=FOLDER" if is_full else ""
+    return f"{where}: {reason}{advice}"

@@ -22,6 +22,7 @@ from ctrbench.data.batches import Batches, choose
 from ctrbench.data.crosses import cross
 from ctrbench.data.prepare import content_key, prepare
 from ctrbench.data.sources import open_source
+from ctrbench.data.split import PARTS
 from ctrbench.data.store import Store
 from ctrbench.errors import UserError
 from ctrbench.files import locked
@@ -127,7 +128,7 @@ class _Run:
         self.device = resolve_device(settings.device)
         self.rows_in = settings.rows_in
         if self.rows_in == "auto":
-            self.rows_in = choose([self.store.part(n) for n in ("train", "valid")], self.device)
+            self.rows_in = choose([self.store.part(name) for name in PARTS], self.device)
         torch.manual_seed(settings.seed)
         self.model = models.build(self.store.schema, settings.model).to(self.device)
         if self.pretraining is not None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ctrbench.compose import settings_from
 from ctrbench.data.crosses import cross, cross_ids
 from ctrbench.data.file_source import FileSource
-from ctrbench.data.sources import open_source
+from ctrbench.data.sources import SOURCES
 from ctrbench.data.store import MANIFEST, Store
 from ctrbench.errors import UserError
 from ctrbench.models import registry as models
@@ -43,8 +43,9 @@ class FinishedRun:
 
     def _store(self) -> Store:
         content = self.result["dataset"]["content"]
-        stores = self.path.resolve().parents[3] / "stores"
-        folder = stores / self.result["data"] / content
+        above = self.path.resolve().parents
+        results = above[3] if len(above) > 3 else above[-1]
+        folder = results / "stores" / self.result["data"] / content
         if not (folder / MANIFEST).exists():
             raise UserError(
                 f"{folder}: the vocabularies of {self.path} should be here; "
@@ -63,10 +64,11 @@ class FinishedRun:
         Raises:
             UserError: if that set is not one of files of rows.
         """
-        source = open_source(self.data)
-        if not isinstance(source, FileSource):
+        source = SOURCES[type(self.data)]
+        if not issubclass(source, FileSource):
             raise UserError(f"{self.path}: data={self.result['data']} is not a file of rows")
-        return source
+        opened: FileSource = source(self.data)
+        return opened
 
     def inputs(self, frame: pl.DataFrame) -> tuple[Tensor, Tensor]:
         """What the model takes, ids BS (crosses after fields) and values BX, of raw rows."""

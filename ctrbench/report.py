@@ -25,7 +25,8 @@ ORDER = (  # of the rows: the paper's, its predecessors where they belong
 
 def find_runs(folders: list[Path]) -> list[Path]:
     """Every finished run at or below the folders."""
-    runs = sorted(path.parent for folder in folders for path in folder.rglob("result.json"))
+    found = {path.parent.resolve(): path.parent for f in folders for path in f.rglob("result.json")}
+    runs = sorted(found.values())
     if not runs:
         where = ", ".join(map(str, folders))
         raise UserError(f"{where}: no finished run here; train one, or name its folder")

@@ -20,7 +20,7 @@ ROWS = {part: f"label,user\n1,{part}\n0,x\n".encode() * 5000 for part in ("train
 
 def archive(rows: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as file:
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=0) as file:
         for part, data in rows.items():
             file.writestr(f"Set/{part}.csv", data)
     return packed.getvalue()
@@ -126,6 +126,12 @@ def test_wrong_bytes(hub: Hub, tmp_path: Path) -> None:
     hub.data = b"no archive" * 1000
     with pytest.raises(UserError, match=r"damaged .* run again"):
         download("frappe_x1", tmp_path, hub.url)
+    (tmp_path / "Frappe_x1.zip").write_bytes(right[:500] + b"\xff" * 200 + right[700:])
+    with pytest.raises(UserError):
+        download("frappe_x1", tmp_path, hub.url)
+    assert not (tmp_path / "Frappe_x1.zip").exists()
+    with pytest.raises(UserError, match="url=foo: not an address"):
+        download("frappe_x1", tmp_path, "foo")
     hub.data = right
     download("frappe_x1", tmp_path, hub.url)
     check(tmp_path)

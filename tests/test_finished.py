@@ -1,5 +1,6 @@
 """What is done with a finished run: predictions, exported programs; and a look at data."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,9 @@ def test_one_line_for_a_mistake(settings: Compose, criteo_file: Path, tmp_path: 
     }.items():
         done = ctrbench(*words.split())
         assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
+    shutil.copytree(directory, tmp_path / "copy")
+    done = ctrbench("predict", str(tmp_path / "copy"), str(criteo_file))
+    assert done.returncode == 1 and "the vocabularies of" in done.stderr
     for store in tmp_path.glob("stores/criteo/*/store.json"):
         store.rename(store.with_name("gone"))
     done = ctrbench("predict", str(directory), str(criteo_file))

@@ -95,6 +95,7 @@ BAD = {
     "negative index": ("1 -3:1", "line 3: '-3:1' is not INDEX:VALUE"),
     "no number": ("1 3:x", "line 3: '3:x' is not INDEX:VALUE"),
     "no index": ("1 a:1", "line 3: 'a:1' is not INDEX:VALUE"),
+    "not finite": ("1 1:7:1e400", "line 3: '1:7:1e400' is not"),
     "four parts": ("1 1:2:3:4", "line 3: '1:2:3:4' is not INDEX:VALUE"),
     "label": ("5 3:1", "line 3: '5' is not a label"),
     "empty": ("", "line 3: empty"),

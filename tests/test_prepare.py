@@ -74,6 +74,42 @@ def test_killed_it_goes_on_to_the_same_bytes(
     assert file_digests(killed) == file_digests(whole)
 
 
+def test_what_is_written_counts_as_free(
+    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed preparation goes on on a disk that holds just what it takes."""
+    own = settings("data.rows=300000", "data.vocabulary=50")
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(preparing._Preparation, "_fitted", after(1, preparing._Preparation._fitted))
+        store_of(own)
+    usage = shutil.disk_usage(tmp_path)._replace(free=52_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    store_of(own)
+
+
+def test_files_shorter_than_noted_are_written_again(
+    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a power failure."""
+    own = settings(*WORDS)
+    whole = file_digests(store_of(settings(*WORDS, f"results={tmp_path}/whole")))
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(preparing, "file_digests", after(1, preparing.file_digests))
+        store_of(own)
+    (ids,) = tmp_path.glob("stores/planted/*.partial/train.ids.npy")
+    ids.write_bytes(ids.read_bytes()[:5000])
+    (ids.parent / "x.json.7.tmp").write_text("half")
+    assert file_digests(store_of(own)) == whole
+
+
+def test_rows_without_labels(settings: Compose, criteo_file: Path, tmp_path: Path) -> None:
+    lines = criteo_file.read_text().splitlines()
+    criteo_file.write_text("".join(line.partition("\t")[2] + "\n" for line in lines))
+    with pytest.raises(UserError, match="rows without labels; training takes labelled rows"):
+        store_of(settings("data=criteo", f"data.path={criteo_file}"))
+    assert not list(tmp_path.rglob("*.partial"))
+
+
 def test_a_disk_too_small(
     settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

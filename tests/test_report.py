@@ -129,6 +129,11 @@ def test_all_of_criteo_needs_no_warning(tmp_path: Path) -> None:
     assert "cannot be compared" not in text
 
 
+def test_a_run_found_twice_counts_once(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", "lr", "planted", 0, 0.7, 7)
+    assert len(find_runs([tmp_path, tmp_path / "runs"])) == 1
+
+
 def test_not_a_result(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text("{}")
     with pytest.raises(UserError, match="not the result of a run"):

@@ -121,7 +121,7 @@ def test_types_are_declared(settings: Compose, tmp_path: Path) -> None:
 def test_resolved_types_read_the_same_elsewhere(settings: Compose, tmp_path: Path) -> None:
     source = table(settings, write(tmp_path, "csv"))
     again = Table(source.resolved())
-    assert again.columns == source.columns and again.fingerprint() == source.fingerprint()
+    assert again.columns == source.columns and again.types == source.types
     few = tmp_path / "few.csv"
     FRAME.drop("clicked").head(3).write_csv(few)
     frame = next(again.slices_of(few)).read()
@@ -253,6 +253,90 @@ def test_odd_names_and_large_codes(settings: Compose, tmp_path: Path) -> None:
     assert Table(source.resolved()).columns == source.columns
     ids, _ = store.encoder()(rows)
     assert (ids > 0).all()
+
+
+def test_the_label_is_no_feature(settings: Compose, tmp_path: Path) -> None:
+    path = write(tmp_path, "csv")
+    for types in ("clicked:category,city:category,'*:skip'", "clicked:category"):
+        source = table(settings, path, f"data.types=[{types}]")
+        assert "clicked" not in [column.name for column in source.columns]
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%Y%m%d", "%d/%b/%Y", "%d.%m.%Y %H", "%F %T"])
+def test_forms_of_dates(form: str, settings: Compose, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    days = FRAME["seen"].dt.truncate("1h")
+    pl.DataFrame({"clicked": FRAME["clicked"], "d": days.dt.strftime(form)}).write_csv(path)
+    type_ = "date" if "%H" in form or "%T" in form else "day"
+    rows = rows_of(table(settings, path, f"data.types=['d:{type_}:{form}']"))
+    assert rows["d.weekday"].to_list() == days.dt.weekday().to_list()
+    if type_ == "date":
+        assert rows["d.hour"].to_list() == days.dt.hour().to_list()
+
+
+def test_columns_that_training_rows_make_useless(settings: Compose, tmp_path: Path) -> None:
+    """Left out where their type was found, refused where it was declared."""
+    path = tmp_path / "rows.csv"
+    almost = [f"text {max(i, 1)}" for i in range(ROWS)]  # but for one, all are different
+    FRAME.select("clicked", "city", pl.Series("almost", almost)).write_csv(path)
+    own = settings("data=table", f"data.path={path}", "data.label=clicked")
+    names = [f.name for f in prepare(own.data, own.split, tmp_path).schema.fields]
+    assert names == ["city"]
+    with pytest.raises(UserError, match="column almost: no value occurs 4 times"):
+        own = settings(*["data=table", f"data.path={path}"], "data.label=clicked", CODES)
+        prepare(own.data, own.split, tmp_path)
+
+
+CODES = "data.types=['*:category']"
+
+
+@pytest.mark.parametrize("value", ["NAN", "-nan", "+NaN", "inf", "1e999"])
+def test_numbers_that_are_not_finite(value: str, settings: Compose, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f"clicked,a\n1,2\n0,{value}\n0,nan\n")
+    with pytest.raises(UserError, match=r"line 3, column a: .* is not a finite number"):
+        rows_of(table(settings, path, "data.types=[a:number]"))
+
+
+def test_odd_headers_and_long_cells(settings: Compose, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"clicked,a\r1,2\r")
+    with pytest.raises(UserError, match="line 1: not a header"):
+        table(settings, path).check()
+    long = "x" * 200_000
+    path.write_text(f'clicked,a\n1,"{long}"\n')
+    assert rows_of(table(settings, path, CODES))["a"][0] == long
+
+
+def test_a_quotation_mark_that_is_never_closed(
+    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ctrbench.data import text
+
+    path = tmp_path / "rows.csv"
+    path.write_text('clicked,a\n1,5" disk\n' + "0,x\n" * 1000)
+    monkeypatch.setattr(text, "UNCLOSED_BYTES", 1000)
+    blocks = text.blocks
+    with pytest.raises(UserError, match=r"from line 2 on: a quotation mark that is never closed"):
+        list(blocks(path, 500, quoted=True))
+
+
+def test_columns_of_other_kinds(settings: Compose, tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    frame = FRAME.select(
+        *("clicked", "city"),
+        pl.col("city").cast(pl.Binary).alias("bytes"),
+        (pl.col("seen") - pl.col("seen").min()).alias("duration"),
+        pl.concat_list("stars", "stars").alias("list"),
+        pl.struct("stars").alias("struct"),
+    )
+    frame.write_parquet(path)
+    assert [c.name for c in table(settings, path).columns] == ["city", "list"]
+    with pytest.raises(UserError, match=r"data.types=list:category: .* declare list:multi"):
+        rows_of(table(settings, path, "data.types=[list:category]"))
+    FRAME.select("clicked", "seen", FRAME["stars"].alias("seen.hour")).write_parquet(path)
+    with pytest.raises(UserError, match=r"seen.hour is made of a date and a column too"):
+        table(settings, path).check()
 
 
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=5)

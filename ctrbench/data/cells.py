@@ -15,6 +15,7 @@ from ctrbench.errors import UserError
 
 SLICE_ROWS = 131_072
 HEADER_BYTES = 1 << 20
+csv.field_size_limit(1 << 30)
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -65,7 +66,10 @@ def header_of(path: Path, separator: str | None = None) -> list[str]:
     if _is_parquet(path):
         return _scan(path).collect_schema().names()
     line = _first_line(path)
-    names = next(csv.reader([line], delimiter=_separator(path, separator)), [])
+    try:
+        names = next(csv.reader([line], delimiter=_separator(path, separator)), [])
+    except csv.Error as error:
+        raise UserError(f"{path}, line 1: not a header ({error})") from None
     for i, name in enumerate(names):
         if not name:
             raise UserError(f"{path}, line 1: column {i + 1} has no name; give every column one")
@@ -177,13 +181,11 @@ def _collect(path: Path, start: int, piece: pl.LazyFrame) -> Cells:
 
 def _as_text(path: Path, name: str, kind: pl.DataType) -> pl.Expr:
     column = pl.col(name)
-    if isinstance(kind, pl.List):
+    if isinstance(kind, pl.List) and not kind.inner.is_nested():
         return column.cast(pl.List(pl.String))
     if isinstance(kind, pl.Datetime):
         column = column.dt.replace_time_zone(None)
-    elif kind.is_nested() or kind in (pl.Binary(), pl.Object()):
-        raise UserError(
-            f"{path}, column {name}: holds {kind}; give numbers, text, dates or lists of text"
-        )
+    elif kind.is_nested() or kind in (pl.Binary(), pl.Object()) or isinstance(kind, pl.Duration):
+        return pl.lit(None, pl.String).alias(name)  # of no use: as if all were missing
     text = column.cast(pl.String)
     return pl.when(text != "").then(text).alias(name)

@@ -23,6 +23,7 @@ from ctrbench.settings import nearest
 
 log = logging.getLogger(__name__)
 FORMAT = 2  # part of every key: a change of ids must change it
+SLICE_ROWS = 1_000_000
 Cross = list[str]
 Ids = npt.NDArray[np.int32]
 
@@ -97,9 +98,13 @@ def _write(
         assert size is not None
         fields.append(Field(" x ".join(names), "vocabulary", size))
     for name, rows in parts.items():
-        np.save(
-            work / f"{name}.ids.npy", cross_ids(store.schema, crosses, tuple(fields), work, rows)
-        )
+        header = {"descr": "<i4", "fortran_order": False, "shape": (len(rows), len(crosses))}
+        with (work / f"{name}.ids.npy").open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for start in range(0, len(rows), SLICE_ROWS):
+                ids_NS = rows[start : start + SLICE_ROWS]
+                made = cross_ids(store.schema, crosses, tuple(fields), work, ids_NS)
+                file.write(made.tobytes())
     return tuple(fields)
 
 

@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from ctrbench.data.split import PARTS
 from ctrbench.errors import UserError
+from ctrbench.files import locked
 from ctrbench.settings import nearest
 
 HUB = "https://huggingface.co/datasets/reczoo/{0}/resolve/main/{0}.zip"
@@ -86,13 +88,14 @@ def download(name: str, folder: Path, url: str | None = None) -> list[Path]:
     paths = [folder / f"{part}.csv" for part in PARTS]
     if all(path.exists() and _md5(path) == md5 for path, md5 in zip(paths, sums, strict=True)):
         return paths
-    folder.mkdir(parents=True, exist_ok=True)
     archive = folder / f"{archive_name}.zip"
-    if not archive.exists():
-        _fetch(url or HUB.format(archive_name), archive)
-    for path, md5 in zip(paths, sums, strict=True):
-        _extract(archive, path, md5)
-    archive.unlink()
+    with locked(folder.with_suffix(".lock")):
+        folder.mkdir(exist_ok=True)
+        if not archive.exists():
+            _fetch(url or HUB.format(archive_name), archive)
+        for path, md5 in zip(paths, sums, strict=True):
+            _extract(archive, path, md5)
+        archive.unlink()
     return paths
 
 
@@ -114,6 +117,8 @@ def _fetch(url: str, archive: Path) -> None:
             reason = f"HTTP {error.code}"
             if error.code < 500:
                 break
+        except ValueError:
+            raise UserError(f"url={url}: not an address; give http://... or https://...") from None
         except (OSError, HTTPException) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
         got = side.stat().st_size if side.exists() else 0
@@ -164,7 +169,7 @@ def _extract(archive: Path, path: Path, md5: str) -> None:
                 "is deleted, run the command again"
             )
         side.replace(path)
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         archive.unlink()
         raise UserError(f"{archive}: damaged ({error}); it is deleted, run again") from None
     finally:

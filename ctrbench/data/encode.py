@@ -39,7 +39,7 @@ def log_squared(column: pl.Expr) -> pl.Expr:
     The bins are shifted by 2, so that those of x > 2 (which start at 1) and the values up to 2
     never share a token.
     """
-    x = column.cast(pl.Float64)
+    x = column.cast(pl.Float64).clip(-(2.0**62), None)
     return pl.when(x > 2).then((x.log() ** 2).floor() + 2).otherwise(x.floor()).cast(pl.Int64)
 
 

@@ -116,12 +116,13 @@ def _entries(
         tokens = tokens.filter(pl.col("place") > 0).with_columns(pl.col("place") - 1)
     parts = pl.col("token").str.extract_groups(TOKEN)
     entries = tokens.with_columns(parts.alias("it")).unnest("it")
-    wrong = entries["2"].is_null()
+    values = entries["3"].cast(pl.Float64, strict=False)
+    wrong = entries["2"].is_null() | ~values.is_finite().fill_null(False)
     if wrong.any():
         first = int(wrong.arg_max() or 0)
         raise UserError(
             f"{path}, line {block.line + entries['row'][first]}: {entries['token'][first][:40]!r} "
-            "is not INDEX:VALUE or FIELD:INDEX:VALUE, of whole numbers from 0 and a number"
+            "is not INDEX:VALUE or FIELD:INDEX:VALUE, of whole numbers from 0 and a finite number"
         )
     place = pl.col("place").cast(pl.String) if by_position else pl.lit(ALL)
     return labels, entries.select(

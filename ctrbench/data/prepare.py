@@ -142,11 +142,16 @@ class _Preparation:
 
     def run(self) -> dict[str, Any]:
         (self.work / "vocabulary").mkdir(parents=True, exist_ok=True)
+        for path in self.work.rglob("*.tmp"):  # of a process that was killed
+            path.unlink()
         slices = _Reading(self.source, self.work).run()
         parts, labels = self._parts(slices)
         counts = self._check_classes(parts, labels)
-        fitted = [self._fitted(column, slices, parts) for column in self.columns]
+        found = [self._fitted(column, slices, parts) for column in self.columns]
+        fitted = [about for about in found if about is not None]
         fields = [Field(**about["field"]) for about in fitted]
+        if not fields:
+            raise UserError(f"data={self.settings.name}: no column is of use; declare data.types")
         self._encode(fields, slices, parts, [count["rows"] for count in counts.values()])
         self.passing = [*slices, self.work / ENCODED]
         return {
@@ -191,19 +196,28 @@ class _Preparation:
             counts[name] = {"rows": rows, "clicks": clicks}
         return counts
 
-    def _fitted(self, column: Column, slices: list[Path], parts: Bytes) -> dict[str, Any]:
-        """The field of a column and what was counted; its vocabulary is in its file then."""
+    def _fitted(self, column: Column, slices: list[Path], parts: Bytes) -> dict[str, Any] | None:
+        """The field of a column and what was counted; its vocabulary is in its file then.
+
+        None for a column of no use, where the user has not said what it is.
+        """
         about = vocabulary_path(self.work, column.name).with_suffix(".json")
         if not about.exists():
             counts, slots = _count(column, slices, parts == 0)
-            encoder = encode.fit(
-                column,
-                self.encodings[column.name],
-                counts,
-                min_count=self.settings.min_count,
-                bins=self.settings.bins,
-                slots=slots,
-            )
+            try:
+                encoder = encode.fit(
+                    column,
+                    self.encodings[column.name],
+                    counts,
+                    min_count=self.settings.min_count,
+                    bins=self.settings.bins,
+                    slots=slots,
+                )
+            except UserError as error:
+                if not isinstance(self.source, Table) or self.source.declared:
+                    raise
+                log.info("left out: %s", error)
+                return None
             _write_parquet(encoder.state(), vocabulary_path(self.work, column.name))
             missing = counts.filter(pl.col("value").is_null())["count"].sum()
             statistics = {
@@ -265,7 +279,8 @@ class _Reading:
         """From the first slice: the raw slices, then the ids beside them."""
         columns = len(self.source.columns)
         needed = int((raw_bytes + rows * (4 * columns + 1)) / share)
-        free = shutil.disk_usage(self.work).free
+        written = sum(path.stat().st_size for path in self.work.rglob("*") if path.is_file())
+        free = shutil.disk_usage(self.work).free + written
         size = f"about {needed / 1e9:.1f} GB of disk for about {rows / share:,.0f} rows"
         log.info("this takes %s; %.1f GB are free", size, free / 1e9)
         if needed > free:
@@ -278,7 +293,10 @@ class _Reading:
 def _read(piece: Slice, path: Path) -> int:
     """Write a slice unless it is there; its rows."""
     if not path.exists():
-        _write_parquet(piece.read(), path)
+        frame = piece.read()
+        if LABEL not in frame.columns:
+            raise UserError("there are rows without labels; training takes labelled rows alone")
+        _write_parquet(frame, path)
     return _rows(path)
 
 
@@ -376,6 +394,11 @@ class _Writers:
         if truth:
             shapes["truth"] = ("<f8", ())
         done = json.loads(self.progress.read_text()) if self.progress.exists() else None
+        if done is not None and any(
+            not (folder / name).exists() or (folder / name).stat().st_size < size
+            for name, size in done["bytes"].items()
+        ):
+            done = None  # the system went down before the disk had it all
         for i, name in enumerate(PARTS):
             for what, (dtype, tail) in shapes.items():
                 path = folder / f"{name}.{what}.npy"

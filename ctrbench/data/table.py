@@ -30,7 +30,7 @@ from ctrbench.errors import UserError
 from ctrbench.settings import nearest
 
 TYPES = ("category", "number", "date", "day", "multi", "skip")
-DECLARATION = re.compile(f"(.+?):({'|'.join(TYPES)})(?::(.+))?")  # a name may hold a colon
+DECLARATION = re.compile(f"(.+):({'|'.join(TYPES)})(?::(.+))?")  # a name may hold a colon
 OTHERS = "*"
 DATE_FORMS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f")
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "\\N"]  # of numbers and dates
@@ -84,7 +84,10 @@ class Table(FileSource):
                 raise UserError(
                     f"{path}: its columns differ from those of {first}: only one has {name}"
                 )
-        assert self.columns
+        made = [column.name for column in self.columns]
+        for name in made:
+            if made.count(name) > 1:
+                raise UserError(f"{first}: {name} is made of a date and a column too; skip one")
 
     @cached_property
     def types(self) -> dict[str, Type]:
@@ -96,6 +99,7 @@ class Table(FileSource):
                 raise UserError(f"data.types={item}: not NAME:TYPE; {hint}")
             name, type_, form = match.groups()
             declared[name] = Type(type_, form)
+        declared.pop(str(self.settings.label), None)
         others = declared.pop(OTHERS, None)
         if others is not None and others.name == "skip":
             return declared
@@ -109,6 +113,11 @@ class Table(FileSource):
             if types[name].name == "skip" and name not in declared:
                 _say_left_out(path, name, why)
         return {name: type_ for name, type_ in types.items() if name != self.settings.label}
+
+    @property
+    def declared(self) -> bool:
+        """Whether the user said what every column is, so that none may be left out."""
+        return any(item.startswith(f"{OTHERS}:") for item in self.settings.types)
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
@@ -124,6 +133,7 @@ class Table(FileSource):
         """A hash of the rows' bytes and of how they are read."""
         resolved = self.resolved()
         how = [resolved.label, resolved.separator, resolved.values_separator, resolved.types]
+        how.append(self.declared)
         return f"{super().fingerprint()}:{json.dumps(how)}"
 
     def slices_of(self, path: Path, part: str = "all") -> Iterator[Slice]:
@@ -162,9 +172,11 @@ def _labels(cells: Cells, name: str) -> pl.Series:
 
 def _convert(cells: Cells, name: str, type_: Type, separator: str) -> list[pl.Series]:
     column = cells.frame[name]
+    if column.dtype != pl.String and type_.name != "multi":
+        raise UserError(f"data.types={name}:{type_}: the column holds lists; declare {name}:multi")
     if type_.name == "number":
         numbers = _numbers(column)
-        bad = numbers.is_null() & ~_is_missing(column) | numbers.is_infinite().fill_null(False)
+        bad = ~(numbers.is_finite().fill_null(False) | _is_missing(column))
         _refuse(
             cells, name, bad, f"a finite number; mend it, or declare data.types=[{name}:category]"
         )
@@ -198,8 +210,17 @@ def _dates(column: pl.Series, form: str | None) -> pl.Series:
     )
     text = text.str.replace(r"Z$", "")
     if form is not None:
-        # a form without minutes is not taken alone by the parser
-        return (text + "00").str.to_datetime(f"{form}%M", strict=False)
+        if re.search("%[HI]", form) and not re.search("%[MRT]", form):
+            text, form = text + "00", f"{form}%M"  # the parser takes no hour without minutes
+        has_time = re.search("%[HIRTs]", form) is not None
+        try:
+            if has_time:
+                return text.str.to_datetime(form, strict=False, time_unit="us")
+            return text.str.to_date(form, strict=False).cast(pl.Datetime("us"))
+        except pl.exceptions.PolarsError:
+            raise UserError(
+                f"data.types={column.name}:date:{form}: not a form of dates; see chrono's strftime"
+            ) from None
     frame = text.alias("x").to_frame()
     forms = [pl.col("x").str.to_datetime(f, strict=False) for f in DATE_FORMS]
     return frame.select(pl.coalesce(forms)).to_series()

@@ -19,6 +19,11 @@ import zstandard
 from ctrbench.errors import UserError
 
 BLOCK_BYTES = 32 << 20
+UNCLOSED_BYTES = 256 << 20  # without the end of a line, or of a quotation
+
+
+class UnclosedError(Exception):
+    """No line ends in so many bytes."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,11 @@ def blocks(path: Path, block_bytes: int = BLOCK_BYTES, *, quoted: bool = False) 
             f"{path}: the compressed file is damaged or cut off after line {line - 1} ({error}); "
             "fetch it again"
         ) from None
+    except UnclosedError:
+        what = "a quotation mark that is never closed" if quoted else "no end of the line"
+        raise UserError(
+            f"{path}, from line {line} on: {what} in {UNCLOSED_BYTES >> 20} MB; mend the file"
+        ) from None
     if line == 1:
         raise UserError(f"{path}: the file is empty; name a file with rows")
 
@@ -106,6 +116,8 @@ def _whole_lines(chunks: Iterator[bytes], size: int, quoted: bool) -> Iterator[b
         if end:
             yield data[:end]
         held = [data[end:]]
+        if len(held[0]) > UNCLOSED_BYTES:
+            raise UnclosedError
     if rest := b"".join(held):
         yield rest if rest.endswith(b"\n") else rest.rstrip(b"\r") + b"\n"
 

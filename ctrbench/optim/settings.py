@@ -43,6 +43,12 @@ class AdamSettings(DenseSettings):
 
     betas: list[float] = option("decay of the two moments", ge=0, lt=1)
 
+    def validate(self) -> None:
+        """Refuse another number of decays than two."""
+        super().validate()
+        if len(self.betas) != 2:
+            raise UserError(f"optimizer.betas={self.betas}: give two, of each moment one")
+
 
 @settings("adagrad")
 @dataclass

@@ -35,7 +35,7 @@ def save(path: Path, model: nn.Module, optimizer: Optimizer, progress: Progress)
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "rng": torch.get_rng_state(),
-        "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda_rng": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
         "progress": {**vars(progress)},
     }
     buffer = io.BytesIO()
@@ -54,6 +54,6 @@ def load(path: Path, model: nn.Module, optimizer: Optimizer, device: torch.devic
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     torch.set_rng_state(state["rng"].cpu())
-    if torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([rng.cpu() for rng in state["cuda_rng"]])
+    if torch.cuda.is_available() and state["cuda_rng"] is not None:
+        torch.cuda.set_rng_state(state["cuda_rng"].cpu())
     return Progress(**state["progress"])
