@@ -132,9 +132,8 @@ class Table(FileSource):
     def fingerprint(self) -> str:
         """A hash of the rows' bytes and of how they are read."""
         resolved = self.resolved()
-        how = [resolved.label, resolved.separator, resolved.values_separator, resolved.types]
-        how.append(self.declared)
-        return f"{super().fingerprint()}:{json.dumps(how)}"
+        cells = [resolved.label, resolved.separator, resolved.values_separator]
+        return f"{super().fingerprint()}:{json.dumps([cells, resolved.types, self.declared])}"
 
     def slices_of(self, path: Path, part: str = "all") -> Iterator[Slice]:
         names = header_of(path, self.settings.separator)
