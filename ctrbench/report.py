@@ -56,6 +56,12 @@ class Group:
         dropout = self.config.get("model.dropout")
         return "-" if dropout is None else f"{1 - dropout:g}"
 
+    def test_figure(self, name: str) -> str:
+        """Its mean and, of several seeds, its deviation."""
+        path = ("metrics", "test", name)
+        spread = f" ± {self.deviation(*path):.5f}" if len(self.results) > 1 else ""
+        return f"{self.mean(*path):.5f}{spread}"
+
     def mean(self, *keys: str) -> float:
         """Mean of a figure of the results, by its path."""
         return statistics.fmean(self.values(*keys))
@@ -150,9 +156,7 @@ def _pivoted(groups: list[Group], columns: str, value: str) -> Rows:
     rows: dict[str, dict[str, str]] = {}
     for group in groups:
         row = rows.setdefault(group.model, {"model": group.model})
-        mean, deviation = (f("metrics", "test", value) for f in (group.mean, group.deviation))
-        spread = f" ± {deviation:.5f}" if len(group.results) > 1 else ""
-        row[str(group.config[columns])] = f"{mean:.5f}{spread}"
+        row[str(group.config[columns])] = group.test_figure(value)
     return list(rows.values())
 
 
@@ -167,9 +171,8 @@ def _rows(groups: list[Group]) -> Rows:
             row["settings"] = ", ".join(f"{k}={group.config.get(k)}" for k in named)
         row["keep prob."] = group.keep_probability
         row["batch"] = f"{group.config['trainer.batch_size']:,}"
-        for name, digits in (("auc", 5), ("logloss", 5)):
-            path = ("metrics", "test", name)
-            row[name] = f"{group.mean(*path):.{digits}f} ± {group.deviation(*path):.{digits}f}"
+        for name in ("auc", "logloss"):
+            row[name] = group.test_figure(name)
         row["s/epoch"] = _times(group, 1.0)
         one = baseline[0].mean("seconds_per_epoch") if len(baseline) == 1 else None
         row["time / LR"] = _times(group, one) if one else "-"
@@ -218,7 +221,7 @@ def _notes(groups: list[Group]) -> list[str]:
     machines = dict.fromkeys(_machine(result) for group in groups for result in group.results)
     notes = [
         f"AUC and logloss on {rows['test']:,} test rows (train {rows['train']:,}, valid "
-        f"{rows['valid']:,}; {_split(config)}), mean ± deviation over seeds; "
+        f"{rows['valid']:,}; {_split(config)}), mean ± deviation over seeds where there are several; "
         f"{result['dataset']['features']:,} features in {result['dataset']['fields']} fields. "
         f"Measured on {'; '.join(machines)}."
     ]
@@ -248,7 +251,7 @@ def _notes(groups: list[Group]) -> list[str]:
 def _machine(result: dict[str, Any]) -> str:
     about = result["environment"]
     return (
-        f"{about['device']}, {about['threads']} threads, {about['precision']}, "
+        f"{about['device']}, threads: {about['threads']}, {about['precision']}, "
         f"torch {about['torch']}"
     )
 

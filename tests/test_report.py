@@ -75,7 +75,7 @@ def test_times_are_compared_on_one_machine(tmp_path: Path) -> None:
     (fnn,) = (line for line in text.splitlines() if line.startswith("| fnn "))
     assert "| 2.50 " in fm and fnn.split("|")[-2].strip() == "-"
     for threads in (1, 2, 4):
-        assert f"cpu, {threads} threads, fp32" in text
+        assert f"cpu, threads: {threads}, fp32" in text
     assert "split 0.8:0.1:0.1, random" in text and "| 64 " in fm
 
 
