@@ -221,7 +221,7 @@ def _notes(groups: list[Group]) -> list[str]:
     machines = dict.fromkeys(_machine(result) for group in groups for result in group.results)
     notes = [
         f"AUC and logloss on {rows['test']:,} test rows (train {rows['train']:,}, valid "
-        f"{rows['valid']:,}; {_split(config)}), mean ± deviation over seeds where there are several; "
+        f"{rows['valid']:,}; {_split(config)}), mean ± deviation of several seeds; "
         f"{result['dataset']['features']:,} features in {result['dataset']['fields']} fields. "
         f"Measured on {'; '.join(machines)}."
     ]
