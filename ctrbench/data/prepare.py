@@ -257,22 +257,22 @@ class _Reading:
 
     def run(self) -> list[Path]:
         """The files in the source's order, named ``slice-NUMBER-PART``."""
-        pieces: list[Slice] = []
+        shares: list[float] = []
         paths: list[Path] = []
 
         def tasks() -> Iterator[Callable[[], int]]:
             for piece in self.source.slices():
                 path = self.work / f"slice-{len(paths):06}-{piece.part}.parquet"
-                pieces.append(piece)
+                shares.append(piece.share)
                 paths.append(path)
                 yield partial(_read, piece, path)
 
         total = 0
         for done, rows in enumerate(in_order(tasks(), WORKERS)):
             total += rows
-            if done == 0 and pieces[0].share < 1:
-                self._check_disk(paths[0].stat().st_size, rows, pieces[0].share)
-            self.progress.say(total, pieces[done].share)
+            if done == 0 and shares[0] < 1:
+                self._check_disk(paths[0].stat().st_size, rows, shares[0])
+            self.progress.say(total, shares[done])
         return paths
 
     def _check_disk(self, raw_bytes: int, rows: int, share: float) -> None:
