@@ -1,14 +1,21 @@
 """A preparation that is killed, and the disk it needs."""
 
+import dataclasses
 import shutil
+import weakref
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Compose
 
+from ctrbench.data import planted
 from ctrbench.data import prepare as preparing
+from ctrbench.data.planted import Planted
 from ctrbench.data.prepare import prepare
+from ctrbench.data.schema import Slice
 from ctrbench.data.store import file_digests
 from ctrbench.errors import UserError
 from ctrbench.run_settings import RunSettings
@@ -120,3 +127,30 @@ def test_a_disk_too_small(
     ):
         store_of(settings("data.rows=1000000", "data.vocabulary=50"))
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_slices_are_let_go(settings: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory does not grow with the rows: what a slice holds is freed once it is written."""
+    held: weakref.WeakSet[Any] = weakref.WeakSet()
+    most = 0
+
+    class Block:
+        """Stands for the bytes of a slice."""
+
+    def read(block: Block, piece: Slice) -> Any:
+        nonlocal most
+        most = max(most, len(held))
+        return piece.read()
+
+    slices = Planted.slices
+
+    def watched(self: Planted) -> Iterator[Slice]:
+        for piece in slices(self):
+            block = Block()
+            held.add(block)
+            yield dataclasses.replace(piece, read=partial(read, block, piece))
+
+    monkeypatch.setattr(planted, "CHUNK_ROWS", 2_000)
+    monkeypatch.setattr(Planted, "slices", watched)
+    store_of(settings("data.rows=50000", "data.vocabulary=50"))
+    assert 1 <= most <= preparing.WORKERS + 3
