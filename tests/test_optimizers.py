@@ -88,7 +88,8 @@ def decay(i: int, rows: str, gradient: np.ndarray) -> np.ndarray | float:
 
 
 def test_joint_steps_each_part_by_its_own_optimizer(settings: Compose) -> None:
-    own = settings("model=lr_dnn", "model.hidden=[3]", "optimizer=joint", "optimizer.wide.l1=.01")
+    words = ["model=lr_dnn", "model.hidden=[3]", "tuned=none", "optimizer=joint"]
+    own = settings(*words, "optimizer.wide.l1=.01")
     model = registry.build(SCHEMA, own.model)
     joint = optimizers.build(model, own.optimizer)
     assert isinstance(joint, optimizers.Joint)
