@@ -27,7 +27,7 @@ from ctrbench.data.store import Store
 from ctrbench.errors import UserError
 from ctrbench.files import locked
 from ctrbench.models import registry as models
-from ctrbench.models.settings import CrossedSettings
+from ctrbench.models.settings import CrossedSettings, LinearSettings
 from ctrbench.optim import registry as optimizers
 from ctrbench.records import RunDirectory, identity
 from ctrbench.run_settings import RunSettings
@@ -72,7 +72,11 @@ def _first_stage_settings(settings: RunSettings) -> RunSettings:
 def prepare_run(settings: RunSettings) -> Store:
     """The store of a run's data, with the crosses that its model asks for."""
     store = prepare(settings.data, settings.split, Path(settings.results))
-    model = settings.model
+    return with_crosses(store, settings.model)
+
+
+def with_crosses(store: Store, model: LinearSettings) -> Store:
+    """The store with the crosses that a model asks for."""
     if isinstance(model, CrossedSettings):
         count, buckets = model.cross_min_count, model.cross_buckets
         store = cross(store, model.crosses, min_count=count, buckets=buckets)

@@ -10,11 +10,12 @@ import yaml
 from torch import Tensor
 
 from ctrbench.compose import settings_from
-from ctrbench.data.crosses import cross, cross_ids
+from ctrbench.data.crosses import cross_ids
 from ctrbench.data.file_source import FileSource
 from ctrbench.data.sources import SOURCES
 from ctrbench.data.store import MANIFEST, Store
 from ctrbench.errors import UserError
+from ctrbench.experiment import with_crosses
 from ctrbench.models import registry as models
 from ctrbench.models.settings import CrossedSettings
 from ctrbench.records import RunDirectory
@@ -51,11 +52,7 @@ class FinishedRun:
                 f"{folder}: the vocabularies of {self.path} should be here; "
                 "make them again with ctrbench prepare and the keys of the run"
             )
-        store, model = Store(folder), self.settings
-        if isinstance(model, CrossedSettings):
-            count, buckets = model.cross_min_count, model.cross_buckets
-            store = cross(store, model.crosses, min_count=count, buckets=buckets)
-        return store
+        return with_crosses(Store(folder), self.settings)
 
     @property
     def source(self) -> FileSource:

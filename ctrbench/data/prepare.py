@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,7 +27,7 @@ from ctrbench.data.schema import LABEL, MULTI, NUMERIC, TRUTH, Column, Field, Sl
 from ctrbench.data.settings import NUMERIC_ENCODINGS, POOLINGS, DataSettings, SplitSettings
 from ctrbench.data.sources import Source, open_source
 from ctrbench.data.split import PARTS, assign, check_fractions
-from ctrbench.data.store import MANIFEST, Store, file_digests, seal, vocabulary_path
+from ctrbench.data.store import MANIFEST, Store, file_digests, read_encoder, seal, vocabulary_path
 from ctrbench.data.table import Table
 from ctrbench.errors import UserError
 from ctrbench.files import in_order, locked, write_atomic
@@ -233,9 +233,7 @@ class _Preparation:
     def _encode(
         self, fields: list[Field], slices: list[Path], parts: Bytes, part_rows: list[int]
     ) -> None:
-        encoder = encode.RowEncoder(
-            [encode.load(field, _vocabulary(self.work, field)) for field in fields]
-        )
+        encoder = read_encoder(self.work, fields)
         has_truth = TRUTH in pl.read_parquet_schema(slices[0])
         slots, values = encoder.schema.slots, len(encoder.scaled)
         progress = _Progress("encoded")
@@ -310,7 +308,9 @@ def _encoded(encoder: encode.RowEncoder, paths: list[Path]) -> dict[str, Any]:
     return columns
 
 
+@cache
 def _rows(path: Path) -> int:
+    """Of a slice, which does not change: asked for by every column."""
     return int(pl.scan_parquet(path).select(pl.len()).collect().item())
 
 
@@ -340,10 +340,6 @@ def _count(column: Column, slices: list[Path], is_train: npt.NDArray[np.bool_]) 
         counts.append(train.group_by("value").agg(pl.len().alias("count")))
     merged = pl.concat(counts).group_by("value").agg(pl.col("count").sum())
     return merged, slots
-
-
-def _vocabulary(work: Path, field: Field) -> pl.DataFrame:
-    return pl.read_parquet(vocabulary_path(work, field.name))
 
 
 def _write_parquet(frame: pl.DataFrame, path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ctrbench.data.encode import RowEncoder, load
-from ctrbench.data.schema import Schema
+from ctrbench.data.schema import Field, Schema
 from ctrbench.errors import UserError
 
 MANIFEST = "store.json"
@@ -79,9 +79,7 @@ class Store:
 
     def encoder(self) -> RowEncoder:
         """What made the ids and values of the store of raw rows."""
-        fields = self.schema.fields
-        states = [pl.read_parquet(vocabulary_path(self.folder, field.name)) for field in fields]
-        return RowEncoder([load(*pair) for pair in zip(fields, states, strict=True)])
+        return read_encoder(self.folder, self.schema.fields)
 
     def summary(self) -> dict[str, Any]:
         """What a result says of its data."""
@@ -96,6 +94,12 @@ class Store:
 def vocabulary_path(folder: Path, name: str) -> Path:
     """The file of a column's encoder, whatever characters its name has."""
     return folder / "vocabulary" / f"{quote(name, safe=' ')}.parquet"
+
+
+def read_encoder(folder: Path, fields: Sequence[Field]) -> RowEncoder:
+    """The encoder of some fields, from the vocabularies in a folder."""
+    states = [pl.read_parquet(vocabulary_path(folder, field.name)) for field in fields]
+    return RowEncoder([load(*pair) for pair in zip(fields, states, strict=True)])
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
