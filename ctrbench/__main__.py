@@ -1,6 +1,6 @@
 """``python -m ctrbench``."""
 
-from ctrbench.cli import main
+from ctrbench.command.cli import main
 
 if __name__ == "__main__":
     main()

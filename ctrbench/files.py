@@ -25,24 +25,6 @@ def write_atomic(path: Path, data: str | bytes) -> None:
         side.unlink(missing_ok=True)
 
 
-def free_memory() -> int:
-    """Bytes of memory that can be taken without swapping, what caches of files hold included; in a
-    container at most what it may have."""
-    try:
-        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        free = int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):  # not Linux
-        free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    try:
-        limit, used = (
-            int((Path("/sys/fs/cgroup") / name).read_text())
-            for name in ("memory.max", "memory.current")
-        )
-        return min(free, limit - used)
-    except (OSError, ValueError):  # no limit
-        return free
-
-
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on a file; another process waits. A dead holder holds nothing."""

@@ -9,11 +9,13 @@ torch, so that a mistyped command is answered at once.
 
 import dataclasses
 import difflib
+import hashlib
+import json
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
 from ctrbench.errors import UserError
 
@@ -29,14 +31,41 @@ def option(
     lt: float | None = None,
     choices: tuple[str, ...] | None = None,
     default: Any = MISSING,
+    decides: bool = True,
 ) -> Any:
     """A documented dataclass field without a value (the value is the YAML's), and its limits.
 
     For a list the limits hold for each of its items. What concerns several fields is refused by the
     dataclass's own ``validate``.
+
+    Args:
+        decides: whether a result can depend on it; what cannot is left out of :func:`deciding`.
     """
     limits = {"ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices}
-    return dataclasses.field(default=default, metadata={"doc": doc, **limits})
+    return dataclasses.field(default=default, metadata={"doc": doc, "decides": decides, **limits})
+
+
+def deciding(section: Any) -> dict[str, Any]:
+    """The values that a result depends on, nested ones too, for a hash of them: all but those
+    declared ``decides=False``."""
+    found = {}
+    for field in dataclasses.fields(section):
+        if field.metadata.get("decides", True):
+            value = getattr(section, field.name)
+            found[field.name] = deciding(value) if dataclasses.is_dataclass(value) else value
+    return found
+
+
+def digest(values: Any) -> str:
+    """A short name for values that JSON can say: a hash of them."""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def settings_from(registered: str, values: dict[str, Any]) -> Any:
+    """Settings of the class registered under a name, from plain values."""
+    schema = ConfigStore.instance().load(f"settings/{registered}.yaml").node
+    return OmegaConf.to_object(OmegaConf.merge(schema, values))
 
 
 def settings(name: str) -> Callable[[type[T]], type[T]]:

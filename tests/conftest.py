@@ -1,36 +1,17 @@
 """Settings by the words of a command, and small data."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from support import Compose, criteo_line
 
-from ctrbench.compose import compose, to_settings
-from ctrbench.run_settings import RunSettings
-
-# What keeps the tests of a model quick.
-SMALL_MLP = ["model.hidden=[16,16]"]
-SMALL = {
-    "lr": [],
-    "fm": [],
-    "ffm": ["model.embedding_dim=2"],
-    "ccpm": [],
-    "fnn": [*SMALL_MLP, "pretraining.trainer.epochs=2", "pretraining.trainer.batch_size=512"],
-    "wide_deep": [*SMALL_MLP, "model.crosses=[[C5,C6],[C1,C2,C3]]"],
-}
-Compose = Callable[..., RunSettings]
-REAL = Path(__file__).parents[2] / "shared" / "data"
+from ctrbench.command.compose import compose, to_settings
+from ctrbench.runs.settings import RunSettings
 
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
-
-
-def small(name: str) -> list[str]:
-    """The words of a small run of a model."""
-    return [f"model={name}", *SMALL.get(name, SMALL_MLP)]
 
 
 @pytest.fixture
@@ -45,14 +26,6 @@ def settings(tmp_path: Path) -> Compose:
         return to_settings(compose(base + own + list(overrides)))
 
     return make
-
-
-def criteo_line(label: int | str, seed: int) -> str:
-    """A row in Criteo's layout, some of its cells missing."""
-    rng = np.random.default_rng(seed)
-    integers = [str(rng.integers(-1, 500)) if rng.random() > 0.2 else "" for _ in range(13)]
-    categories = [f"{rng.integers(9):08x}" if rng.random() > 0.1 else "" for _ in range(26)]
-    return "\t".join([str(label), *integers, *categories])
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ctrbench.data.store import Part
-from ctrbench.files import free_memory, in_order
+from ctrbench.data.store.opened import Part
+from ctrbench.files import in_order
+from ctrbench.machine import free_memory
 
 MASK = 2**63 - 1
 BLOCK_ROWS = 4_096

@@ -1,11 +1,27 @@
 """Settings of the data sets and of the split."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ctrbench.settings import option, settings
 
 NUMERIC_ENCODINGS = ("log_squared", "quantile", "value")
 POOLINGS = ("mean", "sum")
+
+
+@dataclass(frozen=True)
+class Crosses:
+    """Crosses that a model asks the data layer for.
+
+    Attributes:
+        fields: the names of the fields of each cross.
+        min_count: training rows a combination must occur in to have an id.
+        buckets: hash each cross to so many ids; None gives it a vocabulary.
+    """
+
+    fields: list[list[str]]
+    min_count: int
+    buckets: int | None
 
 
 @dataclass
@@ -18,17 +34,34 @@ class DataSettings:
     bins: int = option("bins of the quantile encoding", ge=2)
     min_count: int = option("training rows a value must occur in to have an id", ge=1)
     exclude: list[str] = option("fields to leave out")
-    crosses: list[list[str]] = option("crosses for Wide & Deep: [[C1, C2], [C1, C3, C4]]")
+    crosses: list[list[str]] = option(
+        "crosses for Wide & Deep: [[C1, C2], [C1, C3, C4]]", decides=False
+    )
+
+
+@settings("download")
+@dataclass
+class DownloadSettings:
+    """A set that BARS publishes, its three files in one archive."""
+
+    archive: str = option("name of the archive on the hub")
+    md5: list[str] = option("MD5 of its train, valid and test file, as published with the set")
 
 
 @dataclass
 class FileSettings(DataSettings):
-    """Rows in files."""
+    """Rows in files.
 
-    path: str | None = option("the file (plain, .gz, .xz, .zst), to be split by `split`")
-    train: str | None = option("file of training rows, where the split is yours")
-    valid: str | None = option("file of validation rows")
-    test: str | None = option("file of test rows")
+    Which files they are decides nothing: the content of their rows does.
+    """
+
+    path: str | None = option(
+        "the file (plain, .gz, .xz, .zst), to be split by `split`", decides=False
+    )
+    train: str | None = option("file of training rows, where the split is yours", decides=False)
+    valid: str | None = option("file of validation rows", decides=False)
+    test: str | None = option("file of test rows", decides=False)
+    download: Any = option("the public set that `ctrbench download` fetches", decides=False)
 
 
 @settings("criteo")
@@ -66,7 +99,9 @@ class LibsvmSettings(FileSettings):
 class MovieLensSettings(DataSettings):
     """MovieLens-1M as clicks: ratings of 4 and 5 are clicks, 1 and 2 are none, 3 is dropped."""
 
-    path: str | None = option("the folder of its three files, by GroupLens or tab-separated")
+    path: str | None = option(
+        "the folder of its three files, by GroupLens or tab-separated", decides=False
+    )
 
 
 @settings("planted")

@@ -5,14 +5,7 @@ from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
-from ctrbench.layers.settings import MLPSettings
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "prelu": nn.PReLU,
-}
+from ctrbench.layers.settings import ACTIVATIONS, MLPSettings
 
 
 class Dropout(nn.Module):
@@ -50,7 +43,7 @@ class Hidden(nn.Sequential):
     """
 
     def __init__(self, units: int, settings: MLPSettings) -> None:
-        layers: list[nn.Module] = [ACTIVATIONS[settings.activation]()]
+        layers: list[nn.Module] = [getattr(nn, ACTIVATIONS[settings.activation])()]
         if settings.batch_norm:
             layers.insert(0, nn.BatchNorm1d(units))
         if settings.dropout > 0:

@@ -6,6 +6,8 @@ Unit n gets l_p^n = W_p^n . p, where p_ij is a product of the embeddings f_i and
 import torch
 from torch import Tensor, nn
 
+from ctrbench.layers.settings import INNER_PRODUCTS
+
 
 class InnerProduct(nn.Module):
     """p_ij = <f_i, f_j> over all i and j, W_p^n = theta^n theta^nT of rank one.
@@ -70,4 +72,6 @@ class OuterProduct(nn.Module):
         return nn.functional.linear(p_BKK.flatten(start_dim=1), self.weight)
 
 
-INNER_PRODUCTS = {"factorised": InnerProduct, "full": PairwiseInnerProduct}
+INNER: dict[str, type[InnerProduct] | type[PairwiseInnerProduct]] = dict(
+    zip(INNER_PRODUCTS, (InnerProduct, PairwiseInnerProduct), strict=True)
+)

@@ -6,7 +6,13 @@ from itertools import pairwise
 from ctrbench.errors import UserError
 from ctrbench.settings import option
 
-ACTIVATIONS = ("relu", "tanh", "sigmoid", "prelu")
+ACTIVATIONS = {  # and torch.nn's names of them
+    "relu": "ReLU",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "prelu": "PReLU",
+}
+INNER_PRODUCTS = ("factorised", "full")
 SHAPES = ("constant", "increasing", "decreasing", "diamond")
 
 
@@ -24,7 +30,7 @@ class MLPSettings:
     neurons: int = option("neurons of a hidden layer, in the mean", ge=1)
     total_neurons: int | None = option("neurons of all hidden layers, in place of neurons", ge=1)
     shape: str = option("how the neurons are shared out to the layers", choices=SHAPES)
-    activation: str = option("activation of the hidden layers", choices=ACTIVATIONS)
+    activation: str = option("activation of the hidden layers", choices=tuple(ACTIVATIONS))
     dropout: float = option(
         "probability of DROPPING a hidden unit: 1 - the paper's, which is of keeping", ge=0, lt=1
     )

@@ -10,7 +10,7 @@ from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import ConvolutionalSettings
 
 
-@register("ccpm")
+@register("ccpm", ConvolutionalSettings, order=40)
 class CCPM(Model):
     """y = W flatten(s_l) + b, s_i = tanh(p_i-max pooling(convolution_i(s_{i-1}))) (section 3).
 

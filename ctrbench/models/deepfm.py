@@ -10,7 +10,7 @@ from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import DeepSettings
 
 
-@register("deepfm")
+@register("deepfm", DeepSettings, order=120)
 class DeepFM(Model):
     """y = y_FM + y_DNN (DeepFM, eq. 1), both over the same embeddings V.
 

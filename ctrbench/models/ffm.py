@@ -9,7 +9,7 @@ from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import FactorisedSettings
 
 
-@register("ffm")
+@register("ffm", FactorisedSettings, order=30)
 class FFM(Model):
     """y = w_0 + sum_i w_i x_i + sum_{i<j} <v_{i, field j}, v_{j, field i}> x_i x_j (eq. 4).
 

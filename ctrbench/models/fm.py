@@ -9,7 +9,7 @@ from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import FactorisedSettings
 
 
-@register("fm")
+@register("fm", FactorisedSettings, order=20)
 class FM(Model):
     """y = w_0 + sum_i w_i x_i + sum_{i<j} <v_i, v_j> x_i x_j (Rendle 2010, eq. 1)."""
 

@@ -10,7 +10,7 @@ from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import PretrainedSettings
 
 
-@register("fnn")
+@register("fnn", PretrainedSettings, order=50)
 class FNN(Model):
     """y = MLP(z), z = (w_0, z_1, ..., z_F), z_i = (w_i, v_i^1, ..., v_i^K) x_i (FNN, eq. 4 and 5).
 

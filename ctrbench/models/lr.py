@@ -8,11 +8,11 @@ from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import LinearSettings
 
 
-@register("lr")
+@register("lr", LinearSettings, order=10)
 class LR(Model):
     """y = w_0 + sum_i w_i x_i, the logit; trained by FTRL-Proximal (McMahan et al. 2013)."""
 
-    def __init__(self, schema: Schema, settings: LinearSettings) -> None:
+    def __init__(self, schema: Schema, settings: LinearSettings | None = None) -> None:
         super().__init__()
         self.bias = zero_bias()
         self.embedding = Embedding(schema, 0, first_order=True)

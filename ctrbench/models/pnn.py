@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.mlp import MLP, Hidden, linear
-from ctrbench.layers.product import INNER_PRODUCTS, OuterProduct
+from ctrbench.layers.product import INNER, OuterProduct
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import DeepSettings, ProductSettings
 
@@ -36,14 +36,14 @@ class _PNN(Model):
 
 
 def _inner(schema: Schema, settings: ProductSettings) -> nn.Module:
-    return INNER_PRODUCTS[settings.product](len(schema.fields), settings.widths[0])
+    return INNER[settings.product](len(schema.fields), settings.widths[0])
 
 
 def _outer(settings: DeepSettings) -> nn.Module:
     return OuterProduct(settings.embedding_dim, settings.widths[0])
 
 
-@register("ipnn")
+@register("ipnn", ProductSettings, order=60)
 class IPNN(_PNN):
     """l_p of the inner products <f_i, f_j> (section 3.1)."""
 
@@ -51,7 +51,7 @@ class IPNN(_PNN):
         super().__init__(schema, settings, [_inner(schema, settings)])
 
 
-@register("opnn")
+@register("opnn", DeepSettings, order=70)
 class OPNN(_PNN):
     """l_p of the sum-pooled outer product (section 3.2)."""
 
@@ -59,7 +59,7 @@ class OPNN(_PNN):
         super().__init__(schema, settings, [_outer(settings)])
 
 
-@register("pnn")
+@register("pnn", ProductSettings, order=80)
 class PNN(_PNN):
     """PNN*: both kinds of product side by side (section 4)."""
 

@@ -1,15 +1,15 @@
-"""The registry of models: a name gives a class."""
+"""The registry of models: a name gives a class, its settings, and its place in tables."""
 
 import importlib
 import pkgutil
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.errors import UserError
-from ctrbench.models.settings import LinearSettings
+from ctrbench.models.settings import ModelSettings
 from ctrbench.settings import nearest
 
 
@@ -17,20 +17,37 @@ class Model(nn.Module):
     """What every model is: built from a schema and its settings, it gives logits.
 
     It knows nothing of device, optimizer or files.
+
+    Attributes:
+        name: in the registry, as its YAML file carries it.
+        settings: the class of its settings.
+        order: its place among the rows of a table.
+        version: of its formula; it is part of a run's identity, and raised when the formula or the
+            initial weights are changed.
     """
+
+    name: ClassVar[str]
+    settings: ClassVar[type[ModelSettings]]
+    order: ClassVar[float]
+    version: ClassVar[int]
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         """Logits, B, of a batch of feature ids and of the values of value fields."""
         raise NotImplementedError
 
+    def parts(self) -> dict[str, nn.Module]:
+        """Parts that may each have an optimizer of its own: none, or ``wide`` and ``deep``."""
+        return {}
 
-Builder = Callable[[Schema, LinearSettings], Model]
+
 M = TypeVar("M", bound=type[Model])
-_REGISTRY: dict[str, Builder] = {}
+_REGISTRY: dict[str, type[Model]] = {}
 
 
-def register(name: str) -> Callable[[M], M]:
-    """Enter a model class under the name that its YAML file carries.
+def register(
+    name: str, settings: type[ModelSettings], *, order: float, version: int = 1
+) -> Callable[[M], M]:
+    """Enter a model class under the name that its YAML file carries; see :class:`Model`.
 
     Raises:
         ValueError: if the name is taken.
@@ -39,6 +56,7 @@ def register(name: str) -> Callable[[M], M]:
     def enter(cls: M) -> M:
         if name in _REGISTRY:
             raise ValueError(f"the model name {name} is used twice")
+        cls.name, cls.settings, cls.order, cls.version = name, settings, order, version
         _REGISTRY[name] = cls
         return cls
 
@@ -46,16 +64,33 @@ def register(name: str) -> Callable[[M], M]:
 
 
 def names() -> list[str]:
-    """All models, found by importing every module beside this one."""
+    """All models in the order of tables, found by importing every module beside this one."""
     package = importlib.import_module("ctrbench.models")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"ctrbench.models.{module.name}")
-    return sorted(_REGISTRY)
+    return sorted(_REGISTRY, key=lambda name: (_REGISTRY[name].order, name))
 
 
-def build(schema: Schema, settings: LinearSettings) -> Model:
-    """The model that ``settings.name`` names, with fresh weights from torch's global generator."""
+def find(settings: ModelSettings) -> type[Model]:
+    """The class that ``settings.name`` names.
+
+    Raises:
+        UserError: for an unknown name, or that of a model with other settings.
+    """
     known = names()
     if settings.name not in known:
         raise UserError(f"model.name={settings.name}: not known; {nearest(settings.name, known)}")
-    return _REGISTRY[settings.name](schema, settings)
+    cls = _REGISTRY[settings.name]
+    if type(settings) is not cls.settings:
+        raise UserError(
+            f"model.name={settings.name}: its settings are {cls.settings.__name__}, these are "
+            f"{type(settings).__name__}; choose it with model={settings.name}"
+        )
+    return cls
+
+
+def build(schema: Schema, settings: ModelSettings) -> Model:
+    """The model that ``settings.name`` names, with fresh weights from torch's global generator."""
+    cls: Any = find(settings)
+    model: Model = cls(schema, settings)
+    return model

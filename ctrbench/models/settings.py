@@ -2,22 +2,36 @@
 
 from dataclasses import dataclass
 
+from ctrbench.data.settings import Crosses
 from ctrbench.errors import UserError
-from ctrbench.layers.settings import MLPSettings
+from ctrbench.layers.settings import INNER_PRODUCTS, MLPSettings
 from ctrbench.settings import option, settings
+
+
+@dataclass
+class ModelSettings:
+    """What every model has, and what it asks of the rooms around it."""
+
+    name: str = option("name in the registry of models")
+
+    def crossing(self) -> Crosses | None:
+        """The crosses that the data layer is to make; None for a model that takes none."""
+        return None
+
+    def pretraining(self) -> bool:
+        """Whether the model starts from the weights of another, the stage ``pretraining``."""
+        return False
 
 
 @settings("linear")
 @dataclass
-class LinearSettings:
+class LinearSettings(ModelSettings):
     """A model with first-order weights alone."""
-
-    name: str = option("name in the registry of models")
 
 
 @settings("factorised")
 @dataclass
-class FactorisedSettings(LinearSettings):
+class FactorisedSettings(ModelSettings):
     """A model with an embedding for every feature."""
 
     embedding_dim: int = option("K, the length of an embedding", ge=1)
@@ -54,6 +68,9 @@ class PretrainedSettings(DeepSettings):
 
     pretrain: bool = option("start from a trained FM; false: from random weights")
 
+    def pretraining(self) -> bool:
+        return self.pretrain
+
 
 @settings("product")
 @dataclass
@@ -62,7 +79,7 @@ class ProductSettings(DeepSettings):
 
     product: str = option(
         "inner products: factorised (PNN, 2016), or all pairs in full (2018)",
-        choices=("factorised", "full"),
+        choices=INNER_PRODUCTS,
     )
 
 
@@ -74,3 +91,6 @@ class CrossedSettings(DeepSettings):
     crosses: list[list[str]] = option("crosses of fields: [[C1, C2], [C1, C3, C4]]")
     cross_min_count: int = option("training rows a cross must occur in to have an id", ge=1)
     cross_buckets: int | None = option("hash each cross to so many ids; null: a vocabulary", ge=1)
+
+    def crossing(self) -> Crosses:
+        return Crosses(self.crosses, self.cross_min_count, self.cross_buckets)

@@ -10,12 +10,26 @@ from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import CrossedSettings, DeepSettings
 
 
-def _dnn(schema: Schema, settings: DeepSettings) -> nn.Module:
-    return DNN(schema, settings.embedding_dim, settings.init_std, settings)
+class _WideDeep(Model):
+    """A wide and a deep part, their logits added: y = y_wide + DNN(E)."""
+
+    def __init__(self, schema: Schema, settings: DeepSettings, wide: Model) -> None:
+        super().__init__()
+        self.slots = schema.slots
+        self.wide = wide
+        self.deep = DNN(schema, settings.embedding_dim, settings.init_std, settings)
+
+    def parts(self) -> dict[str, nn.Module]:
+        return {"wide": self.wide, "deep": self.deep}
+
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        deep_B = self.deep(ids_BS[:, : self.slots], values_BX)
+        logits_B: Tensor = self.wide(ids_BS, values_BX) + deep_B
+        return logits_B
 
 
-@register("wide_deep")
-class WideDeep(Model):
+@register("wide_deep", CrossedSettings, order=90)
+class WideDeep(_WideDeep):
     """y = w_wide . [x, phi(x)] + w_deep . a + b (Wide & Deep, eq. 3), trained jointly.
 
     b is the sum of the two parts' biases: each is trained by its part's optimizer.
@@ -25,40 +39,20 @@ class WideDeep(Model):
     """
 
     def __init__(self, schema: Schema, settings: CrossedSettings) -> None:
-        super().__init__()
-        self.slots = schema.slots
-        self.wide = LR(schema.crossed, settings)
-        self.deep = _dnn(schema, settings)
-
-    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        deep_B = self.deep(ids_BS[:, : self.slots], values_BX)
-        logits_B: Tensor = self.wide(ids_BS, values_BX) + deep_B
-        return logits_B
+        super().__init__(schema, settings, LR(schema.crossed))
 
 
-@register("lr_dnn")
-class LRDNN(Model):
+@register("lr_dnn", DeepSettings, order=100)
+class LRDNN(_WideDeep):
     """y = w_0 + w . x + DNN(E) (DeepFM, section 4.1): no crosses."""
 
     def __init__(self, schema: Schema, settings: DeepSettings) -> None:
-        super().__init__()
-        self.wide = LR(schema, settings)
-        self.deep = _dnn(schema, settings)
-
-    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        logits_B: Tensor = self.wide(ids_BS, values_BX) + self.deep(ids_BS, values_BX)
-        return logits_B
+        super().__init__(schema, settings, LR(schema))
 
 
-@register("fm_dnn")
-class FMDNN(Model):
+@register("fm_dnn", DeepSettings, order=110)
+class FMDNN(_WideDeep):
     """y = FM(w, V) + DNN(E) (DeepFM, section 4.1): E is not V."""
 
     def __init__(self, schema: Schema, settings: DeepSettings) -> None:
-        super().__init__()
-        self.wide = FM(schema, settings)
-        self.deep = _dnn(schema, settings)
-
-    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        logits_B: Tensor = self.wide(ids_BS, values_BX) + self.deep(ids_BS, values_BX)
-        return logits_B
+        super().__init__(schema, settings, FM(schema, settings))

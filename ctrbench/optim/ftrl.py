@@ -4,7 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from ctrbench.optim.registry import builds
+from ctrbench.optim.settings import FTRLSettings
 
 
 class FTRL(torch.optim.Optimizer):
@@ -47,3 +50,11 @@ def _update(w: Tensor, g: Tensor, z: Tensor, n: Tensor, group: dict[str, Any]) -
     z.add_(g - (new_root - root).div_(alpha).mul_(w))
     shrunk = z - z.clamp(-l1, l1)  # z - sign(z) l1 outside [-l1, l1], zero inside
     w.copy_(shrunk.neg_().div_(new_root.add_(beta).div_(alpha).add_(l2)))
+
+
+@builds(FTRLSettings)
+def ftrl(model: nn.Module, settings: FTRLSettings) -> FTRL:
+    """Over all weights of a model."""
+    return FTRL(
+        model.parameters(), lr=settings.lr, beta=settings.beta, l1=settings.l1, l2=settings.l2
+    )

@@ -1,24 +1,29 @@
-"""Several optimizers stepped as one."""
+"""Several optimizers stepped as one (Wide & Deep, section 3.3)."""
 
-from typing import Any, Union
+from collections.abc import Callable
+from typing import Any
 
 import torch
+from torch import nn
 
-Optimizer = Union[torch.optim.Optimizer, "Joint"]
+from ctrbench.errors import UserError
+from ctrbench.models.registry import Model
+from ctrbench.optim.registry import build, builds
+from ctrbench.optim.settings import JointSettings
 
 
-class Joint:
-    """An optimizer for each part of a model, on the gradients of one loss."""
+class Joint(torch.optim.Optimizer):
+    """An optimizer for each part of a model, on the gradients of one loss.
 
-    def __init__(self, parts: dict[str, Optimizer]) -> None:
+    Its parameter groups are those of its parts: what changes one (a schedule) changes the other.
+    """
+
+    def __init__(self, parts: dict[str, torch.optim.Optimizer]) -> None:
         self.parts = parts
+        super().__init__([group for part in parts.values() for group in part.param_groups], {})
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parts."""
-        for optimizer in self.parts.values():
-            optimizer.zero_grad(set_to_none)
-
-    def step(self) -> None:
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Update every part."""
         for optimizer in self.parts.values():
             optimizer.step()
@@ -27,7 +32,20 @@ class Joint:
         """The states by part."""
         return {name: optimizer.state_dict() for name, optimizer in self.parts.items()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The inverse of :meth:`state_dict`."""
         for name, optimizer in self.parts.items():
-            optimizer.load_state_dict(state[name])
+            optimizer.load_state_dict(state_dict[name])
+        self.param_groups = [group for part in self.parts.values() for group in part.param_groups]
+
+
+@builds(JointSettings)
+def joint(model: nn.Module, settings: JointSettings) -> Joint:
+    """An optimizer for each of the parts that a model declares."""
+    parts = model.parts() if isinstance(model, Model) else {}
+    if set(parts) != {"wide", "deep"}:
+        raise UserError(
+            "optimizer=joint takes a model of a wide and a deep part (wide_deep, lr_dnn, fm_dnn); "
+            "for this one use optimizer=adam"
+        )
+    return Joint({name: build(part, getattr(settings, name)) for name, part in parts.items()})

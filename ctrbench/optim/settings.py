@@ -1,7 +1,7 @@
 """Settings of the optimizers."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ctrbench.errors import UserError
 from ctrbench.settings import option, settings
@@ -79,5 +79,5 @@ class FTRLSettings(OptimizerSettings):
 class JointSettings(OptimizerSettings):
     """Two optimizers stepped together on one loss (Wide & Deep, section 3.3)."""
 
-    wide: Any = option("the optimizer of the wide part: optimizer.wide.lr=...")
-    deep: Any = option("the optimizer of the deep part: optimizer.deep.lr=...")
+    wide: OptimizerSettings = option("the optimizer of the wide part: optimizer.wide.lr=...")
+    deep: OptimizerSettings = option("the optimizer of the deep part: optimizer.deep.lr=...")

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
-from ctrbench.optim.joint import Optimizer
 
 
 @dataclass

@@ -1,11 +1,9 @@
 """Settings of the trainer."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from ctrbench.errors import UserError
-from ctrbench.records import RunDirectory
+from ctrbench.models.settings import ModelSettings
+from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.settings import option, settings
 
 
@@ -26,15 +24,7 @@ class TrainerSettings:
 class StageSettings:
     """A training run of its own before this one, which starts from its weights."""
 
-    model: Any = option("its model")
-    optimizer: Any = option("its optimizer")
-    trainer: Any = option("its trainer")
+    model: ModelSettings = option("its model")
+    optimizer: OptimizerSettings = option("its optimizer")
+    trainer: TrainerSettings = option("its trainer")
     run: str | None = option("a finished run to take in its place: its directory")
-
-    def validate(self) -> None:
-        """Refuse a directory that is not a finished run of the stage's model."""
-        result = RunDirectory(Path(self.run)).result() if self.run else None
-        if self.run and (result is None or result["model"] != self.model.name):
-            raise UserError(
-                f"pretraining.run={self.run}: not a finished run of model={self.model.name}"
-            )

@@ -8,21 +8,19 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ctrbench import metrics
 from ctrbench.data.batches import Batch, Batches
 from ctrbench.errors import UserError
-from ctrbench.optim.joint import Optimizer
 from ctrbench.training import checkpoint
 from ctrbench.training.settings import TrainerSettings
+from ctrbench.training.step import Step, logits
 
 log = logging.getLogger(__name__)
 EVALUATION_ROWS = 65_536
@@ -42,7 +40,7 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: Optimizer,
+        optimizer: torch.optim.Optimizer,
         train: Batches,
         valid: Batches,
         settings: TrainerSettings,
@@ -55,6 +53,7 @@ class Trainer:
         self.model, self.optimizer = model, optimizer
         self.train, self.valid, self.settings = train, valid, settings
         self.seed, self.device, self.precision, self.path = seed, device, precision, path
+        self.step = Step(model, optimizer, precision)
         self.losses = torch.empty(self._interval, device=device)
         self.progress = checkpoint.load(path, model, optimizer, device)
 
@@ -99,21 +98,10 @@ class Trainer:
         self.model.load_state_dict(progress.best_weights)
         return progress
 
-    def _autocast(self) -> AbstractContextManager[None]:
-        if self.precision == "bf16":
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return nullcontext()
-
     def _steps(self, batches: Iterator[Batch], steps: int, advance: Advance) -> None:
         self.model.train()
-        for step, (ids_BS, values_BX, labels_B) in enumerate(islice(batches, steps)):
-            with self._autocast():
-                logits_B = self.model(ids_BS, values_BX)
-            loss = F.binary_cross_entropy_with_logits(logits_B.float(), labels_B)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
-            self.losses[step].copy_(loss.detach())
+        for step, batch in enumerate(islice(batches, steps)):
+            self.losses[step].copy_(self.step(batch))
             advance(1)
 
     def _read_losses(self, start: int, stop: int) -> float:
@@ -160,8 +148,5 @@ class Trainer:
     def predict(self, part: Batches) -> Tensor:
         """Logits of all rows, N, in their order."""
         self.model.eval()
-        logits = []
-        for ids_BS, values_BX in part.in_order(EVALUATION_ROWS):
-            with self._autocast():
-                logits.append(self.model(ids_BS, values_BX).float())
-        return torch.cat(logits)
+        rows = part.in_order(EVALUATION_ROWS)
+        return torch.cat([logits(self.model, *piece, self.precision) for piece in rows])

@@ -1,0 +1,1 @@
+"""The command: verbs, Hydra's composition and launching, experiments, the benchmark."""

@@ -1,0 +1,47 @@
+"""The reference of all keys, made from the settings classes themselves."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ctrbench.command.compose import CONF
+from ctrbench.runs.settings import RunSettings
+from ctrbench.training.settings import StageSettings
+
+
+def options() -> str:
+    """Every key with its type and meaning."""
+    lines = ["usage: ctrbench train [-m] [--cfg job] [KEY=VALUE ...]", ""]
+    alone = []
+    for field in dataclasses.fields(RunSettings):
+        base = StageSettings if field.name == "pretraining" else field.type
+        if not dataclasses.is_dataclass(base):
+            alone.append((field.name, field.metadata["doc"]))
+            continue
+        choices = sorted(path.stem for path in (Path(CONF) / field.name).glob("*.yaml"))
+        lines.append(f"{field.name}={'|'.join(choices)}" if choices else f"{field.name}:")
+        lines += [_line(f"{field.name}.{key}", doc) for key, doc in _keys(base)]
+    lines += [_line(key, doc) for key, doc in alone if key != "experiment"]
+    lines += ["", "Values, and what each choice sets: ctrbench train --cfg job [KEY=VALUE ...]"]
+    return "\n".join(lines)
+
+
+def _line(key: str, doc: str) -> str:
+    return f"  {key:24}{doc}"
+
+
+def _keys(base: Any) -> Iterator[tuple[str, str]]:
+    """The keys of a class and of all that extend it, each once; not those that are groups."""
+    seen = {"name"}
+    for cls in (base, *_descendants(base)):
+        for field in dataclasses.fields(cls):
+            if field.name not in seen and not dataclasses.is_dataclass(field.type):
+                seen.add(field.name)
+                yield field.name, field.metadata["doc"]
+
+
+def _descendants(cls: Any) -> Iterator[Any]:
+    for child in cls.__subclasses__():
+        yield child
+        yield from _descendants(child)

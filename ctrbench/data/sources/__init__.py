@@ -1,0 +1,1 @@
+"""Raw rows to columns: a source for every layout."""

@@ -1,0 +1,124 @@
+"""What every source is, and what those that read files share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ctrbench.data.schema import Column, Slice
+from ctrbench.data.settings import DataSettings, FileSettings
+from ctrbench.data.sources.text import content_digest
+from ctrbench.data.split import PARTS
+from ctrbench.errors import UserError
+
+CLICK, NO_CLICK = (
+    ("1", "1.0", "+1", "true", "yes", "t", "y"),
+    ("0", "0.0", "-1", "false", "no", "f", "n"),
+)
+
+
+class Source(ABC):
+    """Raw rows of columns.
+
+    Attributes:
+        settings: what it was opened by.
+        columns: of its rows, the label apart.
+    """
+
+    settings: DataSettings
+    columns: tuple[Column, ...]
+
+    def check(self) -> None:  # noqa: B027  (a source may have nothing to refuse)
+        """Refuse what can be seen to be wrong without reading all rows."""
+
+    def resolved(self) -> Any:
+        """The settings with all that was found out from the rows."""
+        return self.settings
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the rows come as training, validation and test rows already."""
+        return False
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A hash of the content of the rows, as far as the settings do not say it."""
+
+    @abstractmethod
+    def slices(self) -> Iterator[Slice]:
+        """All rows, labelled."""
+
+
+class FileSource(Source):
+    """Rows in one file that is split here, or in three that are the split.
+
+    Subclasses say what a row is, by ``columns`` and :meth:`slices_of`.
+    """
+
+    settings: FileSettings
+
+    def __init__(self, settings: FileSettings) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def slices_of(self, path: Path, part: str = "all") -> Iterator[Slice]:
+        """The rows of a file in its order, with or without labels.
+
+        Raises:
+            UserError: naming file, line and column of what does not fit; so does reading a slice.
+        """
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """The files by the part they belong to (``all`` if it is one)."""
+        return _files(self.settings)
+
+    def check(self) -> None:
+        """Refuse files that are not there."""
+        assert self.files
+
+    @property
+    def is_split(self) -> bool:
+        return "all" not in self.files
+
+    def fingerprint(self) -> str:
+        """A hash of the rows' bytes: the same rows elsewhere are the same data."""
+        return ":".join(f"{part}={content_digest(path)}" for part, path in self.files.items())
+
+    def slices(self) -> Iterator[Slice]:
+        """The rows of all files."""
+        sizes = {path: path.stat().st_size for path in self.files.values()}
+        done, total = 0.0, sum(sizes.values())
+        for part, path in self.files.items():
+            for piece in self.slices_of(path, part):
+                yield replace(piece, share=(done + piece.share * sizes[path]) / total)
+            done += sizes[path]
+
+
+def _files(settings: FileSettings) -> dict[str, Path]:
+    named = {part: getattr(settings, part) for part in PARTS}
+    if settings.path is not None:
+        if any(named.values()):
+            raise UserError("data.path and data.train are both given; give one file or three")
+        files = {"all": Path(settings.path)}
+    elif all(named.values()):
+        files = {part: Path(file) for part, file in named.items()}
+    else:
+        missing = (
+            "data.path=FILE"
+            if not any(named.values())
+            else ", ".join(f"data.{part}=FILE" for part, file in named.items() if not file)
+        )
+        raise UserError(f"data={settings.name} needs {missing}")
+    for path in files.values():
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "no such file"
+            how = (
+                f"ctrbench download {settings.name} fetches it"
+                if settings.download is not None
+                else "name a file with data.path=FILE"
+            )
+            raise UserError(f"{path}: {what}; {how}")
+    return files

@@ -1,0 +1,76 @@
+"""The Criteo Display Advertising file (Kaggle, 2014): 40 tab-separated columns, no header."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from ctrbench.data.schema import CATEGORICAL, LABEL, NUMERIC, Column, Slice
+from ctrbench.data.settings import CriteoSettings
+from ctrbench.data.sources.base import FileSource
+from ctrbench.data.sources.registry import reads
+from ctrbench.data.sources.text import Block, blocks, parse
+from ctrbench.errors import UserError
+
+NUMERIC_NAMES = [f"I{i}" for i in range(1, 14)]
+CATEGORICAL_NAMES = [f"C{i}" for i in range(1, 27)]
+COLUMNS: dict[str, pl.DataType] = {
+    LABEL: pl.Int64(),
+    **dict.fromkeys(NUMERIC_NAMES, pl.Int64()),
+    **dict.fromkeys(CATEGORICAL_NAMES, pl.String()),
+}
+
+
+@reads(CriteoSettings)
+class Criteo(FileSource):
+    """Label, 13 integers and 26 categories a row; the test file of the challenge has no label."""
+
+    columns = tuple(
+        [Column(name, NUMERIC) for name in NUMERIC_NAMES]
+        + [Column(name, CATEGORICAL) for name in CATEGORICAL_NAMES]
+    )
+
+    def slices_of(self, path: Path, part: str = "all") -> Iterator[Slice]:
+        columns = COLUMNS
+        for block in blocks(path):
+            tabs = block.data.partition(b"\n")[0].count(b"\t")
+            if block.line == 1 and tabs == len(self.columns) - 1:
+                columns = {name: kind for name, kind in COLUMNS.items() if name != LABEL}
+            yield Slice(part, block.share, partial(_frame, path, block, columns))
+
+
+def to_text(frame: pl.DataFrame) -> bytes:
+    """Labelled rows in the raw layout: what :class:`Criteo` reads."""
+    columns = [frame[LABEL], *(frame[name] for name in NUMERIC_NAMES)]
+    for name in CATEGORICAL_NAMES:
+        digits = frame[name].fill_null(0).to_numpy().astype(">u4").tobytes().hex().encode()
+        text = pl.Series(name, np.frombuffer(digits, "S8")).cast(pl.String)
+        columns.append(text.set(frame[name].is_null(), None))
+    return pl.DataFrame(columns).write_csv(separator="\t", include_header=False).encode()
+
+
+def _frame(path: Path, block: Block, columns: dict[str, pl.DataType]) -> pl.DataFrame:
+    """Parse a block; categories become the 32-bit numbers that their hex digits stand for."""
+    raw = parse(path, block, columns)
+    hexes = [
+        pl.col(name).str.to_integer(base=16, dtype=pl.UInt32, strict=False)
+        for name in CATEGORICAL_NAMES
+    ]
+    frame = raw.with_columns(*hexes)
+    for name in CATEGORICAL_NAMES:
+        if frame[name].null_count() != raw[name].null_count():
+            bad = int((frame[name].is_null() & raw[name].is_not_null()).arg_max() or 0)
+            raise UserError(
+                f"{path}, line {block.line + bad}, column {name}: {raw[name][bad][:40]!r} is not a "
+                "category of up to 8 hex digits"
+            )
+    if LABEL not in columns:
+        return frame
+    wrong = raw[LABEL].is_in([0, 1]).fill_null(False).not_().arg_max()
+    if wrong is not None and raw[LABEL][wrong] not in (0, 1):
+        value = raw[LABEL][wrong]
+        said = "empty" if value is None else value
+        raise UserError(f"{path}, line {block.line + wrong}, column label: {said}; must be 0 or 1")
+    return frame.with_columns(pl.col(LABEL).cast(pl.UInt8))

@@ -1,0 +1,134 @@
+"""Public data sets by name: fetched from the hub of BARS, continued where cut off, and checked."""
+
+import hashlib
+import logging
+import shutil
+import time
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Iterator
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ctrbench.data.settings import DownloadSettings
+from ctrbench.data.split import PARTS
+from ctrbench.errors import UserError
+from ctrbench.files import locked
+
+HUB = "https://huggingface.co/datasets/reczoo/{0}/resolve/main/{0}.zip"
+ATTEMPTS = 6
+CHUNK = 1 << 20
+TIMEOUT_S = 30.0
+log = logging.getLogger(__name__)
+
+
+def download(public: DownloadSettings, folder: Path, url: str | None = None) -> list[Path]:
+    """The three files of a public set in a folder, fetched unless they are there.
+
+    An archive that a person put into the folder is taken in place of the hub's.
+
+    Args:
+        url: of the archive elsewhere, a mirror's.
+
+    Raises:
+        UserError: for no connection, or bytes that are not the published ones.
+    """
+    sums = public.md5
+    paths = [folder / f"{part}.csv" for part in PARTS]
+    if all(path.exists() and _md5(path) == md5 for path, md5 in zip(paths, sums, strict=True)):
+        return paths
+    archive = folder / f"{public.archive}.zip"
+    with locked(folder.with_suffix(".lock")):
+        folder.mkdir(exist_ok=True)
+        if not archive.exists():
+            _fetch(url or HUB.format(public.archive), archive)
+        for path, md5 in zip(paths, sums, strict=True):
+            _extract(archive, path, md5)
+        archive.unlink()
+    return paths
+
+
+def _fetch(url: str, archive: Path) -> None:
+    """Append to ``archive.part`` until it is whole, then rename it."""
+    side = archive.with_name(f"{archive.name}.part")
+    reason = ""
+    for attempt in range(ATTEMPTS):
+        before = side.stat().st_size if side.exists() else 0
+        try:
+            if _append(url, side):
+                side.replace(archive)
+                return
+            reason = "the connection was cut off"
+        except urllib.error.HTTPError as error:
+            if error.code == 416 and before:  # nothing behind what we have
+                side.replace(archive)
+                return
+            reason = f"HTTP {error.code}"
+            if error.code < 500:
+                break
+        except ValueError:
+            raise UserError(f"url={url}: not an address; give http://... or https://...") from None
+        except (OSError, HTTPException) as error:
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
+        got = side.stat().st_size if side.exists() else 0
+        if got == before:  # no progress: give the other side some time
+            time.sleep(min(0.1 * 4**attempt, 10))
+    raise UserError(
+        f"{url}: {reason}; run the command again to go on, or fetch the file by hand and put it at "
+        f"{archive}"
+    )
+
+
+def _append(url: str, side: Path) -> bool:
+    """Fetch what is behind the bytes there are; whether that is all."""
+    start = side.stat().st_size if side.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+        if start and response.status != 206:  # the server starts over
+            start = 0
+        total = start + int(response.headers.get("Content-Length", 0))
+        with side.open("ab" if start else "wb") as file:
+            bar = tqdm(total=total or None, initial=start, unit="B", unit_scale=True, disable=None)
+            with bar:
+                for chunk in _chunks(response):
+                    file.write(chunk)
+                    bar.update(len(chunk))
+    return not total or side.stat().st_size >= total
+
+
+def _chunks(response: HTTPResponse) -> Iterator[bytes]:
+    while chunk := response.read(CHUNK):
+        yield chunk
+
+
+def _extract(archive: Path, path: Path, md5: str) -> None:
+    """One file of the archive, renamed into place when its sum is right."""
+    side = path.with_name(f"{path.name}.part")
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            names = [n for n in opened.namelist() if n.rpartition("/")[2] == path.name]
+            if len(names) != 1:
+                raise UserError(f"{archive}: has no {path.name}; delete it and run again")
+            with opened.open(names[0]) as packed, side.open("wb") as file:
+                shutil.copyfileobj(packed, file, CHUNK)
+        if _md5(side) != md5:
+            archive.unlink()
+            raise UserError(
+                f"{archive}: {path.name} has another checksum than the published one; the archive "
+                "is deleted, run the command again"
+            )
+        side.replace(path)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        archive.unlink()
+        raise UserError(f"{archive}: damaged ({error}); it is deleted, run again") from None
+    finally:
+        side.unlink(missing_ok=True)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()

@@ -1,0 +1,47 @@
+"""The registry of sources: a settings class gives the source that reads it."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ctrbench.data.settings import DataSettings
+from ctrbench.data.sources.base import Source
+
+S = TypeVar("S", bound=type[Source])
+_REGISTRY: dict[type[DataSettings], Any] = {}
+
+
+def reads(settings: type[DataSettings]) -> Callable[[S], S]:
+    """Enter a source under the class of its settings.
+
+    Raises:
+        ValueError: if the class has one.
+    """
+
+    def enter(cls: S) -> S:
+        if settings in _REGISTRY:
+            raise ValueError(f"{settings.__name__} is read by two sources")
+        _REGISTRY[settings] = cls
+        return cls
+
+    return enter
+
+
+def source_class(settings: DataSettings) -> Any:
+    """The source of a data set, not opened."""
+    package = importlib.import_module("ctrbench.data.sources")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"ctrbench.data.sources.{module.name}")
+    return _REGISTRY[type(settings)]
+
+
+def open_source(settings: DataSettings) -> Source:
+    """The source of a data set, checked as far as it can be without reading all rows.
+
+    Raises:
+        UserError: if the settings contradict each other or the rows.
+    """
+    source: Source = source_class(settings)(settings)
+    source.check()
+    return source

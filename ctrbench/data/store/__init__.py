@@ -1,0 +1,1 @@
+"""Columns to a store on disk, and back."""

@@ -1,0 +1,77 @@
+"""The arrays of a store's parts as .npy files, written a piece of rows at a time."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from ctrbench.data.split import PARTS
+from ctrbench.files import write_atomic
+
+ENCODED = "encoded.json"  # how far an unfinished preparation has come
+Bytes = npt.NDArray[np.uint8]
+
+
+class Writers:
+    """The .npy files of all parts, written row by row: unlike a memory map, a full disk is an
+    error here and not a crash.
+
+    Attributes:
+        rows_done: rows that an earlier process wrote; its files are continued behind them.
+    """
+
+    def __init__(
+        self, folder: Path, part_rows: list[int], slots: int, values: int, truth: bool
+    ) -> None:
+        self.progress = folder / ENCODED
+        self.rows_done = 0
+        self.files: dict[tuple[int, str], BinaryIO] = {}
+        shapes: dict[str, tuple[str, tuple[int, ...]]] = {
+            "ids": ("<i4", (slots,)),
+            "values": ("<f4", (values,)),
+            "labels": ("|u1", ()),
+        }
+        if truth:
+            shapes["truth"] = ("<f8", ())
+        done = json.loads(self.progress.read_text()) if self.progress.exists() else None
+        if done is not None and any(
+            not (folder / name).exists() or (folder / name).stat().st_size < size
+            for name, size in done["bytes"].items()
+        ):
+            done = None  # the system went down before the disk had it all
+        for i, name in enumerate(PARTS):
+            for what, (dtype, tail) in shapes.items():
+                path = folder / f"{name}.{what}.npy"
+                file = path.open("wb" if done is None else "r+b")
+                if done is None:
+                    header = {
+                        "descr": dtype,
+                        "fortran_order": False,
+                        "shape": (part_rows[i], *tail),
+                    }
+                    np.lib.format.write_array_header_1_0(file, header)
+                else:
+                    os.truncate(path, done["bytes"][path.name])
+                    file.seek(0, os.SEEK_END)
+                self.files[i, what] = file
+        if done is not None:
+            self.rows_done = done["rows"]
+
+    def write(self, parts: Bytes, columns: dict[str, Any]) -> None:
+        """Append each row to the files of its part, and note where they end."""
+        for (i, what), file in self.files.items():
+            file.write(columns[what][parts == i].tobytes())
+            file.flush()
+        self.rows_done += len(parts)
+        ends = {Path(file.name).name: file.tell() for file in self.files.values()}
+        write_atomic(self.progress, json.dumps({"rows": self.rows_done, "bytes": ends}))
+
+    def __enter__(self) -> "Writers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self.files.values():
+            file.close()

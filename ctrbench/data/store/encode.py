@@ -1,0 +1,235 @@
+"""Encoders: a column to ids (and values), fitted on the counts of its training values alone.
+
+Every encoder maps what it did not see in training, or too rarely, to id 0. A missing value is a
+value like any other: it gets an id of its own if it is frequent enough.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ctrbench.data.schema import MULTI, NUMERIC, Column, Field, Schema
+from ctrbench.data.settings import POOLINGS
+
+Ids = npt.NDArray[np.int32]
+Values = npt.NDArray[np.float32]
+
+
+class UselessError(Exception):
+    """A column that can tell nothing; the message says why."""
+
+
+class Encoder(Protocol):
+    """A fitted column."""
+
+    field: Field
+
+    def ids(self, column: pl.Series) -> Ids:
+        """The id of every value; for a field of several values, a row of ids."""
+        ...
+
+    def state(self) -> pl.DataFrame:
+        """What was fitted, as a table to keep with the store."""
+        ...
+
+
+def log_squared(column: pl.Expr) -> pl.Expr:
+    """Bins of the Criteo winners: floor((ln x)^2) for x > 2, smaller values as they are.
+
+    The bins are shifted by 2, so that those of x > 2 (which start at 1) and the values up to 2
+    never share a token.
+    """
+    x = column.cast(pl.Float64).clip(-(2.0**62), None)
+    return pl.when(x > 2).then((x.log() ** 2).floor() + 2).otherwise(x.floor()).cast(pl.Int64)
+
+
+class Vocabulary:
+    """Values seen at least ``min_count`` times, the most frequent first."""
+
+    def __init__(self, name: str, encoding: str, keys: pl.Series) -> None:
+        self.keys = keys
+        self.field = Field(name, encoding, len(keys) + 1)
+
+    @classmethod
+    def fit(
+        cls, column: Column, encoding: str, counts: pl.DataFrame, min_count: int
+    ) -> "Vocabulary":
+        """From a frame of ``value`` and ``count``; ties are broken by value."""
+        if encoding == "log_squared":
+            token = log_squared(pl.col("value"))
+            counts = counts.group_by(token).agg(pl.col("count").sum())
+        kept = counts.filter(pl.col("count") >= min_count)
+        if kept.is_empty():
+            raise UselessError(
+                f"no value occurs {min_count} times (data.min_count) in the training rows"
+            )
+        order = kept.sort(["count", "value"], descending=[True, False], nulls_last=True)
+        return cls(column.name, encoding, order["value"])
+
+    def ids(self, column: pl.Series) -> Ids:
+        frame = column.to_frame("value")
+        if self.field.encoding == "log_squared":
+            frame = frame.select(log_squared(pl.col("value")).alias("value"))
+        ids = pl.arange(1, len(self.keys) + 1, dtype=pl.Int32).alias("id")
+        table = self.state().with_columns(ids)
+        joined = frame.join(table, on="value", how="left", nulls_equal=True, maintain_order="left")
+        return joined["id"].fill_null(0).to_numpy()
+
+    def state(self) -> pl.DataFrame:
+        return self.keys.to_frame("value")
+
+
+class MultiValued:
+    """A vocabulary over the values of lists; a row has a slot for each value of the longest list.
+
+    An empty list is a missing value. Values beyond the slots (in rows to come) are left out.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, slots: int) -> None:
+        self.vocabulary = vocabulary
+        of = vocabulary.field
+        self.field = Field(of.name, of.encoding, of.size + 1, slots)
+
+    @classmethod
+    def fit(
+        cls, column: Column, encoding: str, counts: pl.DataFrame, min_count: int, slots: int
+    ) -> "MultiValued":
+        return cls(Vocabulary.fit(column, encoding, counts, min_count), slots)
+
+    def ids(self, column: pl.Series) -> Ids:
+        lengths = column.list.len().fill_null(1).cast(pl.Int64).clip(1).to_numpy()
+        values = column.explode(empty_as_null=True, keep_nulls=True)
+        rows = np.repeat(np.arange(len(column)), lengths)
+        slots = np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths)
+        fits = slots < self.field.slots
+        ids = np.full((len(column), self.field.slots), self.field.padding, np.int32)
+        ids[rows[fits], slots[fits]] = self.vocabulary.ids(values)[fits]
+        return ids
+
+    def state(self) -> pl.DataFrame:
+        return self.vocabulary.state()
+
+
+class Quantiles:
+    """Bins of equal training mass; a missing value has id 0."""
+
+    def __init__(self, name: str, edges: npt.NDArray[np.float64]) -> None:
+        self.edges = edges
+        self.field = Field(name, "quantile", len(edges) + 2)
+
+    @classmethod
+    def fit(cls, column: Column, counts: pl.DataFrame, bins: int) -> "Quantiles":
+        known = _known(counts)
+        mass = known["count"].cum_sum().to_numpy()
+        wanted = np.arange(1, bins) / bins * mass[-1]
+        edges = known["value"].to_numpy()[np.searchsorted(mass, wanted)]
+        return cls(column.name, np.unique(edges.astype(np.float64)))
+
+    def ids(self, column: pl.Series) -> Ids:
+        values = column.cast(pl.Float64).to_numpy()
+        bins = 1 + np.searchsorted(self.edges, values, side="left")
+        return np.where(np.isnan(values), 0, bins).astype(np.int32)
+
+    def state(self) -> pl.DataFrame:
+        return pl.DataFrame({"edge": self.edges})
+
+
+class Scaled:
+    """A value times its embedding: sign(x) ln(1 + |x|), standardised. Missing has an id instead."""
+
+    def __init__(self, name: str, mean: float, std: float) -> None:
+        self.mean, self.std = mean, std
+        self.field = Field(name, "value", 2)
+
+    @classmethod
+    def fit(cls, column: Column, counts: pl.DataFrame) -> "Scaled":
+        known = _known(counts)
+        values, weights = _signed_log(known["value"]), known["count"].to_numpy()
+        mean = float(np.average(values, weights=weights))
+        std = float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
+        return cls(column.name, mean, std or 1.0)
+
+    def ids(self, column: pl.Series) -> Ids:
+        return column.is_not_null().cast(pl.Int32).to_numpy()
+
+    def values(self, column: pl.Series) -> Values:
+        """The factor of the embedding; 1 where the value is missing."""
+        scaled = (_signed_log(column) - self.mean) / self.std
+        return np.where(np.isnan(scaled), 1.0, scaled).astype(np.float32)
+
+    def state(self) -> pl.DataFrame:
+        return pl.DataFrame({"mean": [self.mean], "std": [self.std]})
+
+
+class RowEncoder:
+    """The fitted columns of a set: raw rows to ids and values."""
+
+    def __init__(self, encoders: Sequence[Encoder]) -> None:
+        self.encoders = encoders
+        self.schema = Schema(tuple(encoder.field for encoder in encoders))
+        self.scaled = [encoder for encoder in encoders if isinstance(encoder, Scaled)]
+
+    def __call__(self, frame: pl.DataFrame) -> tuple[Ids, Values]:
+        """Ids NS and values NX of a source's frame."""
+        ids_NS = np.empty((len(frame), self.schema.slots), np.int32)
+        slot = 0
+        for encoder in self.encoders:
+            ids = encoder.ids(frame[encoder.field.name])
+            ids_NS[:, slot : slot + encoder.field.slots] = ids.reshape(len(frame), -1)
+            slot += encoder.field.slots
+        values_NX = np.empty((len(frame), len(self.scaled)), np.float32)
+        for i, encoder in enumerate(self.scaled):
+            values_NX[:, i] = encoder.values(frame[encoder.field.name])
+        return ids_NS, values_NX
+
+
+def load(field: Field, state: pl.DataFrame) -> Encoder:
+    """The inverse of an encoder's :meth:`state`."""
+    if field.encoding == "quantile":
+        return Quantiles(field.name, state["edge"].to_numpy())
+    if field.encoding == "value":
+        return Scaled(field.name, state["mean"][0], state["std"][0])
+    if field.encoding in POOLINGS:
+        return MultiValued(Vocabulary(field.name, field.encoding, state["value"]), field.slots)
+    return Vocabulary(field.name, field.encoding, state["value"])
+
+
+def fit(
+    column: Column,
+    encoding: str,
+    counts: pl.DataFrame,
+    *,
+    min_count: int,
+    bins: int,
+    slots: int = 1,
+) -> Encoder:
+    """Fit one column from a frame of ``value`` and ``count`` over the training rows.
+
+    Args:
+        slots: length of the longest list of a field of several values.
+
+    Raises:
+        UselessError: for a column of a single value, or of none that is frequent enough.
+    """
+    if len(counts) < 2:
+        raise UselessError("all training rows have the same value")
+    if column.kind == MULTI:
+        return MultiValued.fit(column, encoding, counts, min_count, slots)
+    if column.kind == NUMERIC and encoding == "quantile":
+        return Quantiles.fit(column, counts, bins)
+    if column.kind == NUMERIC and encoding == "value":
+        return Scaled.fit(column, counts)
+    return Vocabulary.fit(column, encoding, counts, min_count)
+
+
+def _known(counts: pl.DataFrame) -> pl.DataFrame:
+    return counts.drop_nulls("value").sort("value")
+
+
+def _signed_log(values: pl.Series) -> npt.NDArray[np.float64]:
+    x = values.cast(pl.Float64).to_numpy()
+    logs: npt.NDArray[np.float64] = np.sign(x) * np.log1p(np.abs(x))
+    return logs

@@ -1,0 +1,229 @@
+"""Raw rows to a store: read and check, split, fit on training rows, encode, rename.
+
+A preparation works in a folder named by its content. One that was killed goes on behind its last
+piece (see :mod:`ctrbench.data.store.stages`) and gives the same bytes. Memory holds a few slices,
+or the counts of one column, and two bytes a row.
+"""
+
+import json
+import logging
+import shutil
+import time
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ctrbench.data.schema import LABEL, MULTI, NUMERIC, TRUTH, Column, Field
+from ctrbench.data.settings import NUMERIC_ENCODINGS, POOLINGS, SplitSettings
+from ctrbench.data.sources.base import Source
+from ctrbench.data.split import PARTS, assign
+from ctrbench.data.store import encode
+from ctrbench.data.store.arrays import ENCODED, Bytes, Writers
+from ctrbench.data.store.manifest import MANIFEST, file_digests, seal
+from ctrbench.data.store.opened import Store, read_encoder, vocabulary_path
+from ctrbench.data.store.stages import (
+    WORKERS,
+    Progress,
+    Reading,
+    count,
+    encoded,
+    groups,
+    write_parquet,
+)
+from ctrbench.errors import UserError
+from ctrbench.files import in_order, locked, write_atomic
+from ctrbench.settings import deciding, digest, nearest
+
+FORMAT = 4  # part of every key: a change of layout or encoding must change it
+ENCODE_ROWS = 250_000  # rows that are encoded at once
+log = logging.getLogger(__name__)
+
+
+def content_key(source: Source, split: SplitSettings) -> str:
+    """The identity of a prepared set: what the rows are and how they are encoded and split."""
+    how = deciding(source.resolved())
+    return digest([FORMAT, source.fingerprint(), how, None if source.is_split else asdict(split)])
+
+
+def prepare(source: Source, split: SplitSettings, folder: Path) -> Store:
+    """Find the store of these rows in its folder, or make it there.
+
+    Args:
+        folder: named by :func:`content_key`.
+
+    Raises:
+        UserError: for rows that cannot be used, or a disk too small; nothing is left behind then.
+    """
+    encodings = field_encodings(source)
+    with locked(folder.with_suffix(".lock")):
+        if not (folder / MANIFEST).exists():
+            started = time.perf_counter()
+            work = folder.with_suffix(".partial")
+            try:
+                preparation = _Preparation(source, split, encodings, work)
+                manifest = preparation.run()
+                manifest |= {"key": folder.name, "seconds": time.perf_counter() - started}
+                write_atomic(work / MANIFEST, json.dumps(seal(manifest), indent=1))
+                preparation.finish()
+                shutil.rmtree(folder, ignore_errors=True)
+                work.rename(folder)
+            except (UserError, OSError):
+                shutil.rmtree(work, ignore_errors=True)
+                raise
+    return Store(folder)
+
+
+def field_encodings(source: Source) -> dict[str, str]:
+    """The encoding of every field that is not left out.
+
+    Raises:
+        UserError: for a name or an encoding that does not exist.
+    """
+    settings = source.settings
+    kinds = {column.name: column.kind for column in source.columns}
+    for name in settings.exclude:
+        if name not in kinds:
+            raise UserError(f"data.exclude={name}: no such field; {nearest(name, kinds)}")
+    allowed = {NUMERIC: NUMERIC_ENCODINGS, MULTI: POOLINGS}
+    default = {NUMERIC: settings.numeric, MULTI: POOLINGS[0]}
+    chosen = {name: default.get(kind, "vocabulary") for name, kind in kinds.items()}
+    choosable = [name for name, kind in kinds.items() if kind in allowed]
+    for item in settings.encodings:
+        name, _, encoding = item.partition(":")
+        if name not in choosable:
+            hint = nearest(name, choosable) if choosable else "this set has none"
+            raise UserError(
+                f"data.encodings={item}: no field {name} of numbers or of several values; {hint}"
+            )
+        if encoding not in allowed[kinds[name]]:
+            hint = nearest(encoding, allowed[kinds[name]])
+            raise UserError(f"data.encodings={item}: not known; {hint}")
+        chosen[name] = encoding
+    kept = {name: way for name, way in chosen.items() if name not in settings.exclude}
+    if not kept:
+        raise UserError(f"data.exclude={settings.exclude}: no field is left; keep one")
+    return kept
+
+
+class _Preparation:
+    """One preparation, in a folder of its own."""
+
+    def __init__(
+        self, source: Source, split: SplitSettings, encodings: dict[str, str], work: Path
+    ) -> None:
+        self.source, self.split, self.encodings, self.work = source, split, encodings, work
+        self.settings = source.resolved()
+        self.columns = [column for column in source.columns if column.name in encodings]
+        self.passing: list[Path] = []
+        self.useless: dict[str, str] = {}
+
+    def run(self) -> dict[str, Any]:
+        (self.work / "vocabulary").mkdir(parents=True, exist_ok=True)
+        for path in self.work.rglob("*.tmp"):  # of a process that was killed
+            path.unlink()
+        slices = Reading(self.source, self.work).run()
+        parts, labels = self._parts(slices)
+        counts = self._check_classes(parts, labels)
+        found = [self._fitted(column, slices, parts) for column in self.columns]
+        fitted = [about for about in found if about is not None]
+        fields = [Field(**about["field"]) for about in fitted]
+        if not fields:
+            first, why = next(iter(self.useless.items()))
+            raise UserError(
+                f"data={self.settings.name}: no column is of use; column {first}: {why}"
+            )
+        self._encode(fields, slices, parts, [count["rows"] for count in counts.values()])
+        self.passing = [*slices, self.work / ENCODED]
+        return {
+            "fields": [asdict(field) for field in fields],
+            "statistics": [about["statistics"] for about in fitted],
+            "parts": counts,
+            "settings": asdict(self.settings),
+            "split": asdict(self.split),
+            "files": file_digests(self.work, without=self.passing),
+        }
+
+    def finish(self) -> None:
+        """Remove what only the preparation needed."""
+        for path in self.passing:
+            path.unlink()
+
+    def _parts(self, slices: list[Path]) -> tuple[Bytes, Bytes]:
+        """The part (an index into PARTS) and the label of every row."""
+        labels = [pl.read_parquet(path, columns=[LABEL])[LABEL].to_numpy() for path in slices]
+        total = sum(map(len, labels))
+        parts, start = [], 0
+        for path, column in zip(slices, labels, strict=True):
+            named = path.stem.rpartition("-")[2]
+            if named == "all":
+                parts.append(assign(self.split, start, len(column), total))
+            else:
+                parts.append(np.full(len(column), PARTS.index(named), np.uint8))
+            start += len(column)
+        return np.concatenate(parts), np.concatenate(labels)
+
+    def _check_classes(self, parts: Bytes, labels: Bytes) -> dict[str, dict[str, int]]:
+        counts = {}
+        for i, name in enumerate(PARTS):
+            own = labels[parts == i]
+            rows, clicks = len(own), int(own.sum())
+            if clicks in (0, rows):
+                what = "no rows" if rows == 0 else f"{rows} rows of only one class"
+                raise UserError(
+                    f"the {name} rows of data={self.settings.name}: {what}; give more rows, "
+                    "with both labels, or another split"
+                )
+            counts[name] = {"rows": rows, "clicks": clicks}
+        return counts
+
+    def _fitted(self, column: Column, slices: list[Path], parts: Bytes) -> dict[str, Any] | None:
+        """The field of a column and what was counted; its vocabulary is in its file then.
+
+        None for a column of no use.
+        """
+        about = vocabulary_path(self.work, column.name).with_suffix(".json")
+        if not about.exists():
+            counts, slots = count(column, slices, parts == 0)
+            try:
+                encoder = encode.fit(
+                    column,
+                    self.encodings[column.name],
+                    counts,
+                    min_count=self.settings.min_count,
+                    bins=self.settings.bins,
+                    slots=slots,
+                )
+            except encode.UselessError as error:
+                log.info("column %s is left out: %s", column.name, error)
+                self.useless[column.name] = str(error)
+                return None
+            write_parquet(encoder.state(), vocabulary_path(self.work, column.name))
+            missing = counts.filter(pl.col("value").is_null())["count"].sum()
+            statistics = {
+                "type": column.kind,
+                "distinct": len(counts) - int(missing > 0),
+                "missing": missing / int(counts["count"].sum()),
+            }
+            found = {"field": asdict(encoder.field), "statistics": statistics}
+            write_atomic(about, json.dumps(found))
+        found = json.loads(about.read_text())
+        return dict(found)
+
+    def _encode(
+        self, fields: list[Field], slices: list[Path], parts: Bytes, part_rows: list[int]
+    ) -> None:
+        encoder = read_encoder(self.work, fields)
+        has_truth = TRUTH in pl.read_parquet_schema(slices[0])
+        slots, values = encoder.schema.slots, len(encoder.scaled)
+        progress = Progress("encoded")
+        with Writers(self.work, part_rows, slots, values, has_truth) as writers:
+            left = [g for g in groups(slices, ENCODE_ROWS) if g[0] >= writers.rows_done]
+            tasks = [partial(encoded, encoder, paths) for _, paths in left]
+            for columns in in_order(tasks, WORKERS):
+                start = writers.rows_done
+                writers.write(parts[start : start + len(columns["ids"])], columns)
+                progress.say(writers.rows_done, writers.rows_done / len(parts))

@@ -1,0 +1,1 @@
+"""A run is a directory: its settings, training, opening, prediction and export."""

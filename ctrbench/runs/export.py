@@ -1,0 +1,51 @@
+"""The model of a finished run as a program that needs no ctrbench: torch.export, and ONNX."""
+
+import importlib.util
+import logging
+import warnings
+from pathlib import Path
+
+import torch
+from torch.export import Dim
+
+from ctrbench.errors import UserError
+from ctrbench.runs.opened import OpenedRun
+
+
+def export(run: Path, *, onnx: bool) -> list[Path]:
+    """Write ``model.pt2`` (and ``model.onnx``) into the directory of a run.
+
+    The program takes ``ids_BS`` (int32) and ``values_BX`` (float32) of any number of rows and gives
+    their logits, B.
+
+    Raises:
+        UserError: for a run that cannot be opened, or ONNX without its packages.
+    """
+    opened = OpenedRun(run)
+    schema = opened.store.schema
+    ids = torch.zeros(4, schema.slots + len(schema.crosses), dtype=torch.int32)
+    values = torch.ones(4, len(schema.value_slots))
+    rows = Dim("rows")
+    shapes = {"ids_BS": {0: rows}, "values_BX": {0: rows}}
+    program = torch.export.export(opened.model, (ids, values), dynamic_shapes=shapes)
+    paths = [opened.directory.program("pt2")]
+    torch.export.save(program, paths[0])
+    if onnx:
+        for name in ("onnx", "onnxscript"):
+            if importlib.util.find_spec(name) is None:
+                raise UserError(f"onnx=true needs {name}: pip install 'ctrbench[onnx]'")
+        paths.append(opened.directory.program("onnx"))
+        for name in ("torch.onnx", "onnxscript", "onnx_ir"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the converter, about itself
+            converted = torch.onnx.export(
+                program,
+                input_names=["ids_BS", "values_BX"],
+                output_names=["logits_B"],
+                dynamo=True,
+                verbose=False,
+            )
+        assert converted is not None
+        converted.save(paths[1])
+    return paths

@@ -1,0 +1,108 @@
+"""A run that is asked for: its settings, checked against its rows, and where it lies."""
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ctrbench.data.sources.base import Source
+from ctrbench.data.sources.registry import open_source
+from ctrbench.data.split import check_fractions
+from ctrbench.data.store.crosses import check_crosses, with_crosses
+from ctrbench.data.store.opened import Store
+from ctrbench.data.store.prepare import content_key, field_encodings, prepare
+from ctrbench.errors import UserError
+from ctrbench.runs.record import Results, RunDirectory
+from ctrbench.runs.settings import RunSettings
+from ctrbench.settings import deciding, digest
+
+
+class Planned:
+    """A run of checked settings, not begun, under way or finished.
+
+    Args:
+        source: of the data set, where it is open already.
+
+    Raises:
+        UserError: for settings that contradict each other or the rows.
+    """
+
+    def __init__(self, settings: RunSettings, source: Source | None = None) -> None:
+        check_fractions(settings.split)
+        self.settings = settings
+        self.source = open_source(settings.data) if source is None else source
+        self.results = Results(settings.results)
+        encodings = field_encodings(self.source)
+        if (crosses := settings.model.crossing()) is not None:
+            check_crosses(crosses.fields, encodings)
+        self.stage, self.start = self._first_stage()
+
+    def _first_stage(self) -> tuple["Planned | None", RunDirectory | None]:
+        """The run of the stage before, unless it is trained already; the directory of its weights.
+
+        Its settings are those of a run on the same rows, from the same seed, asked for by itself.
+        """
+        stage = self.settings.pretraining
+        if stage is None:
+            return None, None
+        if stage.run:
+            directory = RunDirectory(Path(stage.run))
+            result = directory.result()
+            if result is None or result["model"] != stage.model.name:
+                raise UserError(
+                    f"pretraining.run={stage.run}: not a finished run of model={stage.model.name}"
+                )
+            if result["dataset"]["content"] != self.content:
+                raise UserError(
+                    f"pretraining.run={stage.run}: was not trained on these rows; leave "
+                    "pretraining.run out to train one on them"
+                )
+            return None, directory
+        own = replace(
+            self.settings,
+            model=stage.model,
+            optimizer=stage.optimizer,
+            trainer=stage.trainer,
+            pretraining=None,
+            predictions=False,
+        )
+        planned = Planned(own, self.source)
+        return planned, planned.directory
+
+    @cached_property
+    def content(self) -> str:
+        """The key of the prepared rows."""
+        return content_key(self.source, self.settings.split)
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of what decides the result, and of nothing else."""
+        from ctrbench.machine import resolve_device  # here: a mistake is told before torch is there
+        from ctrbench.models.registry import find
+
+        decides = deciding(self.settings)
+        del decides["split"]  # is part of the content
+        decides["data"] = {"name": self.settings.data.name, "content": self.content}
+        decides["device"] = resolve_device(self.settings.device).type
+        decides["pretraining"] = self._start_identity()
+        decides["version"] = find(self.settings.model).version
+        return digest(decides)
+
+    def _start_identity(self) -> Any:
+        """That of the run whose weights it starts from, wherever that lies."""
+        if self.stage is not None:
+            return self.stage.identity
+        result = None if self.start is None else self.start.result()
+        return None if result is None else result["identity"]
+
+    @property
+    def directory(self) -> RunDirectory:
+        """Where the run lies."""
+        settings = self.settings
+        return self.results.run(settings.data.name, settings.model.name, self.identity)
+
+    def prepare(self) -> Store:
+        """The store of its rows, with the crosses that its model asks for."""
+        folder = self.results.store(self.settings.data.name, self.content)
+        store = prepare(self.source, self.settings.split, folder)
+        return with_crosses(store, self.settings.model.crossing())

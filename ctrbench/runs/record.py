@@ -1,0 +1,112 @@
+"""A run is a directory; this is what lies in it, and where it and all else lies.
+
+    config.yaml  history.jsonl  checkpoint.pt  model.safetensors  [predictions.npy]  result.json
+
+``result.json`` comes last, by a rename: where it exists, the run is finished.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ctrbench.errors import UserError
+from ctrbench.files import write_atomic
+
+
+class RunDirectory:
+    """``results/runs/<data>/<model>/<identity>``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The resumable state."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def weights(self) -> Path:
+        """The best weights."""
+        return self.path / "model.safetensors"
+
+    @property
+    def predictions(self) -> Path:
+        """Probabilities of the test rows, float32, where asked for."""
+        return self.path / "predictions.npy"
+
+    @property
+    def config(self) -> Path:
+        """All settings."""
+        return self.path / "config.yaml"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains it."""
+        return self.path.with_name(f".{self.path.name}.lock")
+
+    def program(self, suffix: str) -> Path:
+        """The exported model."""
+        return self.path / f"model.{suffix}"
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the run in one rename."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.path / name, text)
+
+    def write_history(self, history: list[dict[str, Any]]) -> None:
+        """A line per evaluation."""
+        self.write("history.jsonl", "".join(json.dumps(line) + "\n" for line in history))
+
+    def result(self) -> dict[str, Any] | None:
+        """The result of a finished run.
+
+        Raises:
+            UserError: if the file is not a result.
+        """
+        path = self.path / "result.json"
+        if not path.exists():
+            return None
+        try:
+            result: dict[str, Any] = json.loads(path.read_text())
+            assert result["status"] == "ok" and result["identity"]
+        except (ValueError, KeyError, TypeError, AssertionError):
+            raise UserError(f"{path}: not the result of a run; delete it") from None
+        return result
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Declare the run finished."""
+        self.write("result.json", json.dumps(result, indent=1) + "\n")
+
+
+class Results:
+    """The folder ``results=``, and where everything lies below it."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @property
+    def runs(self) -> Path:
+        """Of all runs."""
+        return self.folder / "runs"
+
+    def run(self, data: str, model: str, identity: str) -> RunDirectory:
+        """Of one run."""
+        return RunDirectory(self.runs / data / model / identity)
+
+    def store(self, data: str, key: str) -> Path:
+        """Of a prepared data set."""
+        return self.folder / "stores" / data / key
+
+    def report(self, name: str) -> Path:
+        """Of a report."""
+        return self.folder / "report" / name
+
+    def download(self, name: str) -> Path:
+        """Of a public set."""
+        return self.folder / "downloads" / name
+
+    @classmethod
+    def around(cls, run: Path) -> "Results":
+        """The folder that a run directory lies in, where it was not moved out of it."""
+        above = run.resolve().parents
+        return cls(above[3] if len(above) > 3 else above[-1])

@@ -1,0 +1,48 @@
+"""The training step of every model: the trainer, the benchmark and the tests call this one."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ctrbench.data.batches import Batch
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
+    """What a forward pass runs under: nothing for ``fp32``."""
+    if precision == "bf16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
+
+
+def logits(model: nn.Module, ids_BS: Tensor, values_BX: Tensor, precision: str) -> Tensor:
+    """Logits B in float32, of a forward pass in the precision."""
+    with autocast(ids_BS.device, precision):
+        logits_B: Tensor = model(ids_BS, values_BX)
+    return logits_B.float()
+
+
+class Step:
+    """Forward pass, gradients of the mean log-loss, update. Nothing in it waits for the device."""
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, precision: str) -> None:
+        self.model, self.optimizer, self.precision = model, optimizer, precision
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """The loss of a batch, on its device; the weights are updated then."""
+        loss = self.forward(batch)
+        self.backward(loss)
+        self.optimizer.step()
+        return loss.detach()
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The loss, to be differentiated."""
+        ids_BS, values_BX, labels_B = batch
+        logits_B = logits(self.model, ids_BS, values_BX, self.precision)
+        return F.binary_cross_entropy_with_logits(logits_B, labels_B)
+
+    def backward(self, loss: Tensor) -> None:
+        """The gradients of all weights."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]

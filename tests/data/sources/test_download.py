@@ -1,0 +1,158 @@
+"""Public sets over HTTP on the loopback address: whole, cut off, continued, wrong."""
+
+import hashlib
+import io
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from support import ctrbench
+
+from ctrbench.data.settings import DownloadSettings
+from ctrbench.data.sources import download as downloading
+from ctrbench.data.sources.download import download
+from ctrbench.errors import UserError
+
+ROWS = {part: f"label,user\n1,{part}\n0,x\n".encode() * 5000 for part in ("train", "valid", "test")}
+
+
+def archive(rows: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=0) as file:
+        for part, data in rows.items():
+            file.writestr(f"Set/{part}.csv", data)
+    return packed.getvalue()
+
+
+class Hub(ThreadingHTTPServer):
+    """Serves one archive; ``cuts`` says after how many bytes the next answers break off."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.data, self.ranges, self.cuts = archive(ROWS), True, list[int]()
+        self.requests: list[str | None] = []
+        self.url = f"http://127.0.0.1:{self.server_port}/set.zip"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Hub
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.server.requests.append(wanted)
+        start = 0
+        if wanted and self.server.ranges:
+            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if start >= len(self.server.data):
+                self.send_error(416)
+                return
+        body = self.server.data[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        cut = self.server.cuts.pop(0) if self.server.cuts else len(body)
+        self.wfile.write(body[:cut])
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+SET = DownloadSettings("Frappe_x1", [hashlib.md5(data).hexdigest() for data in ROWS.values()])
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.setattr(downloading.time, "sleep", lambda _: None)
+    with Hub() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def check(folder: Path) -> None:
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {
+        f"{part}.csv": data for part, data in ROWS.items()
+    }
+
+
+def test_fetched_once(hub: Hub, tmp_path: Path) -> None:
+    for _ in range(2):
+        download(SET, tmp_path, hub.url)
+        check(tmp_path)
+    assert hub.requests == [None]
+
+
+def test_a_cut_connection_is_continued(hub: Hub, tmp_path: Path) -> None:
+    hub.cuts = [70_000, 0, 50_000]
+    download(SET, tmp_path, hub.url)
+    check(tmp_path)
+    assert hub.requests == [None, "bytes=70000-", "bytes=70000-", "bytes=120000-"]
+
+
+def test_a_server_without_ranges(hub: Hub, tmp_path: Path) -> None:
+    hub.cuts, hub.ranges = [70_000], False
+    download(SET, tmp_path, hub.url)
+    check(tmp_path)
+
+
+def test_a_killed_download_goes_on(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "Frappe_x1.zip.part").write_bytes(hub.data[:90_000])
+    download(SET, tmp_path, hub.url)
+    check(tmp_path)
+    (tmp_path / "test.csv").unlink()
+    (tmp_path / "Frappe_x1.zip.part").write_bytes(hub.data)  # whole, but not yet renamed
+    download(SET, tmp_path, hub.url)
+    check(tmp_path)
+    assert hub.requests == ["bytes=90000-", f"bytes={len(hub.data)}-"]
+
+
+def test_cut_off_again_and_again(hub: Hub, tmp_path: Path) -> None:
+    hub.cuts = [100] * downloading.ATTEMPTS
+    with pytest.raises(UserError, match=r"cut off; run the command again .*Frappe_x1.zip"):
+        download(SET, tmp_path, hub.url)
+    assert (tmp_path / "Frappe_x1.zip.part").stat().st_size == 100 * downloading.ATTEMPTS
+    download(SET, tmp_path, hub.url)
+    check(tmp_path)
+
+
+def test_wrong_bytes(hub: Hub, tmp_path: Path) -> None:
+    right, hub.data = hub.data, archive(ROWS | {"valid": b"label,user\n"})
+    with pytest.raises(UserError, match=r"valid.csv has another checksum .* run the command again"):
+        download(SET, tmp_path, hub.url)
+    assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
+    hub.data = b"no archive" * 1000
+    with pytest.raises(UserError, match=r"damaged .* run again"):
+        download(SET, tmp_path, hub.url)
+    (tmp_path / "Frappe_x1.zip").write_bytes(right[:500] + b"\xff" * 200 + right[700:])
+    with pytest.raises(UserError):
+        download(SET, tmp_path, hub.url)
+    assert not (tmp_path / "Frappe_x1.zip").exists()
+    with pytest.raises(UserError, match="url=foo: not an address"):
+        download(SET, tmp_path, "foo")
+    hub.data = right
+    download(SET, tmp_path, hub.url)
+    check(tmp_path)
+
+
+def test_an_archive_put_there_by_hand(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "Frappe_x1.zip").write_bytes(hub.data)
+    download(SET, tmp_path, "http://127.0.0.1:9/none")
+    check(tmp_path)
+
+
+def test_no_network(tmp_path: Path, hub: Hub) -> None:
+    with pytest.raises(UserError, match=r"refused; .* by hand and put it at .*/Frappe_x1.zip$"):
+        download(SET, tmp_path, "http://127.0.0.1:9/none")
+
+
+def test_the_command(tmp_path: Path) -> None:
+    done = ctrbench("download", "frape_x1", f"results={tmp_path}")
+    assert done.returncode == 1 and "did you mean frappe_x1?" in done.stderr
+    done = ctrbench("train", "model=lr", "data=frappe_x1", f"results={tmp_path}")
+    assert done.returncode == 1
+    assert "train.csv: no such file; ctrbench download frappe_x1 fetches it" in done.stderr

@@ -1,0 +1,132 @@
+"""Rows of libfm and libffm: what their fields are found to be, and what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from support import Compose, run, store_of
+
+from ctrbench.data.schema import LABEL
+from ctrbench.data.sources.libsvm import Libsvm
+from ctrbench.data.sources.registry import open_source
+from ctrbench.errors import UserError
+
+rng = np.random.default_rng(0)
+USERS, ITEMS = rng.integers(0, 30, 300), rng.integers(30, 50, 300)
+AMOUNTS, CLICKS = rng.normal(size=300).round(3), rng.integers(2, size=300)
+TAGS = [sorted(rng.choice(range(60, 66), rng.integers(1, 4), replace=False)) for _ in range(300)]
+LIBFM = [
+    f"{y} {u}:1 {i}:1.0 50:{a}" for y, u, i, a in zip(CLICKS, USERS, ITEMS, AMOUNTS, strict=True)
+]
+LIBFFM = [
+    f"{y} 0:{u}:1 1:{i}:1 2:50:{a} " + " ".join(f"3:{t}:{1 / len(ts):.4g}" for t in ts)
+    for y, u, i, a, ts in zip(CLICKS, USERS, ITEMS, AMOUNTS, TAGS, strict=True)
+]
+BAGS = [
+    f"{2 * y - 1} " + " ".join(f"{t}:1" for t in ts) for y, ts in zip(CLICKS, TAGS, strict=True)
+]
+
+
+def source(settings: Compose, path: Path, *words: str) -> Libsvm:
+    opened = open_source(settings("data=libsvm", f"data.path={path}", *words).data)
+    assert isinstance(opened, Libsvm)
+    return opened
+
+
+def read(settings: Compose, folder: Path, lines: list[str], *words: str) -> pl.DataFrame:
+    path = folder / "rows.txt"
+    path.write_text("\n".join(lines))
+    return pl.concat([piece.read() for piece in source(settings, path, *words).slices()])
+
+
+def test_fields_by_position(settings: Compose, tmp_path: Path) -> None:
+    rows = read(settings, tmp_path, LIBFM)
+    assert rows.columns == [LABEL, "0", "1", "2"]
+    assert rows[LABEL].to_list() == CLICKS.tolist()
+    assert rows["0"].to_list() == [str(u) for u in USERS]
+    assert rows["2"].to_list() == AMOUNTS.tolist()
+
+
+def test_fields_of_the_file(settings: Compose, tmp_path: Path) -> None:
+    rows = read(settings, tmp_path, LIBFFM)
+    assert rows["1"].to_list() == [str(i) for i in ITEMS]
+    assert rows["3"].to_list() == [[str(t) for t in ts] for ts in TAGS]
+
+
+def test_rows_of_different_lengths_are_one_field(settings: Compose, tmp_path: Path) -> None:
+    rows = read(settings, tmp_path, BAGS)
+    assert rows.columns == [LABEL, "features"] and rows[LABEL].to_list() == CLICKS.tolist()
+    assert rows["features"].to_list() == [[str(t) for t in ts] for ts in TAGS]
+
+
+def test_a_field_that_some_rows_lack(settings: Compose, tmp_path: Path) -> None:
+    lines = [*LIBFFM[:9], "1 0:3:1"]
+    rows = read(settings, tmp_path, lines)
+    assert rows["0"][9] == "3" and rows["1"][9] is None and rows["3"][9] is None
+
+
+def test_resolved_fields_read_the_same(settings: Compose, tmp_path: Path) -> None:
+    path = tmp_path / "rows.txt"
+    path.write_text("\n".join(LIBFFM))
+    first = source(settings, path)
+    again = Libsvm(first.resolved())
+    assert again.columns == first.columns and again.fingerprint() == first.fingerprint()
+    path.write_text("\n".join(line.partition(" ")[2] for line in LIBFFM))
+    unlabelled = next(again.slices_of(path)).read()
+    assert LABEL not in unlabelled.columns and unlabelled["0"].to_list() == [str(u) for u in USERS]
+
+
+def test_it_trains(settings: Compose, tmp_path: Path) -> None:
+    path = tmp_path / "rows.txt"
+    path.write_text("\n".join(LIBFFM))
+    own = settings("data=libsvm", f"data.path={path}", "model=ffm", "model.embedding_dim=2")
+    kinds = [f.encoding for f in store_of(own).schema.fields]
+    assert kinds == ["vocabulary", "vocabulary", "value", "mean"]
+    assert run(own)["status"] == "ok"
+
+
+BAD = {
+    "negative index": ("1 -3:1", "line 3: '-3:1' is not INDEX:VALUE"),
+    "no number": ("1 3:x", "line 3: '3:x' is not INDEX:VALUE"),
+    "no index": ("1 a:1", "line 3: 'a:1' is not INDEX:VALUE"),
+    "not finite": ("1 1:7:1e400", "line 3: '1:7:1e400' is not"),
+    "four parts": ("1 1:2:3:4", "line 3: '1:2:3:4' is not INDEX:VALUE"),
+    "label": ("5 3:1", "line 3: '5' is not a label"),
+    "empty": ("", "line 3: empty"),
+    "new field": ("1 9:3:1", "line 3: field 9 is not in the first rows"),
+    "not one kind": ("1 0:3:0.5", "line 3: field 0 is not a category here"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_rows(name: str, settings: Compose, tmp_path: Path) -> None:
+    line, message = BAD[name]
+    fields = "data.fields=['0:category','1:category']"
+    with pytest.raises(UserError) as error:
+        read(settings, tmp_path, ["1 0:3:1 1:7:1", "0 0:4:1 1:7:1", line, "0 0:3:1"], fields)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_weighted_values_are_refused(settings: Compose, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="values of field features are neither"):
+        read(settings, tmp_path, ["1 3:.5 4:.7", "0 3:1"])
+    with pytest.raises(UserError, match=r"data.fields=0:catgory: .* did you mean category"):
+        read(settings, tmp_path, LIBFM, "data.fields=['0:catgory']")
+
+
+@hypothesis_settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.one_of(st.binary(max_size=80), st.text("01 :-.\n", max_size=80).map(str.encode)))
+def test_any_bytes_are_read_or_refused(data: bytes, settings: Compose, tmp_path: Path) -> None:
+    path = tmp_path / "rows.txt"
+    path.write_bytes(data)
+    try:
+        for piece in source(settings, path).slices_of(path):
+            piece.read()
+    except UserError as error:
+        assert "\n" not in str(error)

@@ -1,0 +1,323 @@
+"""From raw rows to a store: encodings, splits, vocabularies of training rows only, and refusals."""
+
+import dataclasses
+import gzip
+import lzma
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from support import REAL, Compose, criteo_line, needs_real_rows, store_of
+
+from ctrbench.data.schema import CATEGORICAL, MULTI, NUMERIC, Column
+from ctrbench.data.settings import SplitSettings
+from ctrbench.data.sources.criteo import Criteo
+from ctrbench.data.split import assign
+from ctrbench.data.store import encode
+from ctrbench.errors import UserError
+from ctrbench.runs.settings import RunSettings
+
+NUMBER, CATEGORY = Column("n", NUMERIC), Column("c", CATEGORICAL)
+
+
+def counts(values: list[int | None]) -> pl.DataFrame:
+    series = pl.Series("value", values, pl.Int64).to_frame()
+    return series.group_by("value").agg(pl.len().alias("count"))
+
+
+def test_log_squared_bins() -> None:
+    values = [-3, -1, 0, 1, 2, 3, 4, 5, 8, 100, 10**6]
+    bins = pl.DataFrame({"x": values}).select(encode.log_squared(pl.col("x"))).to_series()
+    expected = [x if x <= 2 else 2 + math.floor(math.log(x) ** 2) for x in values]
+    assert bins.to_list() == expected
+    assert len(set(expected[:5]) & set(expected[5:])) == 0
+
+
+def test_vocabulary() -> None:
+    """The most frequent first, ties by value; rare and unseen are 0; missing is a value."""
+    seen = counts([7] * 5 + [None] * 4 + [3] * 3 + [2] * 3 + [9])
+    encoder = encode.fit(CATEGORY, "vocabulary", seen, min_count=2, bins=2)
+    assert encoder.field.size == 5
+    column = pl.Series([7, None, 2, 3, 9, 1234], dtype=pl.Int64)
+    assert encoder.ids(column).tolist() == [1, 2, 3, 4, 0, 0]
+
+
+def test_quantile_bins_hold_equal_shares() -> None:
+    values = np.random.default_rng(0).integers(0, 10**6, 10_000)
+    encoder = encode.fit(NUMBER, "quantile", counts(values.tolist()), min_count=1, bins=8)
+    ids = encoder.ids(pl.Series([*values.tolist(), None]))
+    assert encoder.field.size == 9 and ids[-1] == 0
+    assert np.abs(np.bincount(ids[:-1])[1:] - 1250).max() <= 1
+    assert encoder.ids(pl.Series([-5, 10**9])).tolist() == [1, 8]
+
+
+def test_values_are_standardised_logarithms() -> None:
+    values = [0, 1, 10, 100, -10]
+    encoder = encode.fit(NUMBER, "value", counts(values), min_count=1, bins=2)
+    logs = np.sign(values) * np.log1p(np.abs(values))
+    assert isinstance(encoder, encode.Scaled)
+    column = pl.Series([*values, None])
+    np.testing.assert_allclose(encoder.values(column)[:-1], (logs - logs.mean()) / logs.std(), 1e-6)
+    assert encoder.ids(column).tolist() == [1] * 5 + [0]
+    assert encoder.values(column)[-1] == 1
+
+
+def test_several_values_have_a_slot_each() -> None:
+    """An empty list is a missing value, an unknown value is 0, a slot not used has the last id."""
+    column = Column("g", MULTI)
+    values = pl.Series([["a", "b"], ["a"], [], None, ["b", "a"]], dtype=pl.List(pl.String))
+    seen = values.explode(empty_as_null=True, keep_nulls=True).to_frame("value")
+    counted = seen.group_by("value").agg(pl.len().alias("count"))
+    encoder = encode.fit(column, "sum", counted, min_count=2, bins=2, slots=2)
+    a, b, missing, unused = 1, 2, 3, 4
+    assert (encoder.field.size, encoder.field.slots, encoder.field.padding) == (5, 2, unused)
+    assert encoder.ids(values).tolist() == [
+        [a, b],
+        [a, unused],
+        [missing, unused],
+        [missing, unused],
+        [b, a],
+    ]
+    more = pl.Series([["x"], ["b", "x", "a"]], dtype=pl.List(pl.String))
+    assert encoder.ids(more).tolist() == [[0, unused], [b, 0]]
+
+
+def test_fields_left_out(settings: Compose, criteo_file: Path) -> None:
+    words = ["data=criteo", f"data.path={criteo_file}"]
+    whole, part = store_of(settings(*words)), store_of(settings(*words, "data.exclude=[I2,C26]"))
+    names = [field.name for field in part.schema.fields]
+    assert len(names) == 37 and not {"I2", "C26"} & set(names)
+    kept = [i for i, f in enumerate(whole.schema.fields) if f.name in names]
+    np.testing.assert_array_equal(part.part("test").ids_NS, whole.part("test").ids_NS[:, kept])
+
+
+@pytest.mark.parametrize("kind", ["random", "order"])
+def test_split_is_the_same_in_slices_of_any_size(kind: str) -> None:
+    settings = SplitSettings(kind=kind, fractions=[0.7, 0.2, 0.1], seed=4)
+    whole = assign(settings, 0, 1000, 1000)
+    pieces = [assign(settings, start, 8, 1000) for start in range(0, 1000, 8)]
+    assert (np.concatenate(pieces) == whole).all()
+    np.testing.assert_allclose(np.bincount(whole) / 1000, settings.fractions, atol=0.05)
+    if kind == "order":
+        assert (np.diff(whole.astype(int)) >= 0).all() and np.bincount(whole).tolist() == [
+            700,
+            200,
+            100,
+        ]
+    else:
+        assert (assign(dataclasses.replace(settings, seed=5), 0, 1000, 1000) != whole).any()
+
+
+def test_fitted_on_training_rows_only(settings: Compose, criteo_file: Path) -> None:
+    """A category and a number that occur in test rows alone have no id and move no scale."""
+    lines = criteo_file.read_text().splitlines()
+    for i in range(540, 600):
+        cells = lines[i].split("\t")
+        cells[1], cells[14] = "99999999", "deadbeef"
+        lines[i] = "\t".join(cells)
+    criteo_file.write_text("\n".join(lines) + "\n")
+    words = [f"data.path={criteo_file}", "split=order", "data.min_count=1"]
+    store = store_of(settings("data=criteo", *words, "data.encodings=[I1:quantile]"))
+    test = store.part("test")
+    assert len(test.ids_NS) == 60 and (test.ids_NS[:, 13] == 0).all()
+    assert store.schema.fields[13].size == 1 + 9 + 1  # nine values and missing
+    last_edge = pl.read_parquet(store.folder / "vocabulary" / "I1.parquet")["edge"].max()
+    assert isinstance(last_edge, float) and last_edge < 500
+
+
+def test_ids_are_the_raw_rows(settings: Compose, criteo_file: Path) -> None:
+    """Ids decoded through the stored vocabulary give the raw cells again, in the file's order."""
+    store = store_of(settings("data=criteo", f"data.path={criteo_file}", "split=order"))
+    keys = pl.read_parquet(store.folder / "vocabulary" / "C1.parquet")["value"].to_list()
+    raw = [line.split("\t") for line in criteo_file.read_text().splitlines()]
+    part = store.part("train")
+    for row, ids, label in zip(raw[:480], part.ids_NS, part.labels_N, strict=True):
+        assert label == int(row[0])
+        if ids[13]:
+            assert keys[ids[13] - 1] == (int(row[14], 16) if row[14] else None)
+
+
+@pytest.mark.parametrize("suffix", ["gz", "xz", "zst"])
+def test_compressed_files_are_the_same_rows(
+    suffix: str, settings: Compose, criteo_file: Path, tmp_path: Path
+) -> None:
+    import zstandard
+
+    raw = criteo_file.read_bytes().replace(b"\n", b"\r\n").rstrip()
+    compress: dict[str, Callable[[bytes], bytes]] = {
+        "gz": gzip.compress,
+        "xz": lzma.compress,
+        "zst": zstandard.compress,
+    }
+    packed = tmp_path / f"rows.txt.{suffix}"
+    packed.write_bytes(compress[suffix](raw))
+    plain = store_of(settings("data=criteo", f"data.path={criteo_file}")).part("train")
+    other = store_of(settings("data=criteo", f"data.path={packed}")).part("train")
+    np.testing.assert_array_equal(plain.ids_NS, other.ids_NS)
+
+
+def test_files_named_by_the_user(settings: Compose, criteo_file: Path, tmp_path: Path) -> None:
+    lines = criteo_file.read_text().splitlines(keepends=True)
+    words = []
+    for part, (start, stop) in {"train": (0, 400), "valid": (400, 450), "test": (450, 600)}.items():
+        (tmp_path / part).write_text("".join(lines[start:stop]))
+        words.append(f"data.{part}={tmp_path / part}")
+    store = store_of(settings("data=criteo", *words))
+    assert store.summary()["rows"] == {"train": 400, "valid": 50, "test": 150}
+
+
+def test_a_store_is_found_again_by_content(settings: Compose, criteo_file: Path) -> None:
+    first = store_of(settings("data=criteo", f"data.path={criteo_file}"))
+    made = (first.folder / "store.json").stat().st_mtime_ns
+    moved = criteo_file.rename(criteo_file.with_name("moved.txt"))
+    again = store_of(settings("data=criteo", f"data.path={moved}"))
+    assert again.folder == first.folder and (again.folder / "store.json").stat().st_mtime_ns == made
+    other = store_of(settings("data=criteo", f"data.path={moved}", "data.min_count=7"))
+    assert other.folder != first.folder
+    moved.write_text(moved.read_text() + criteo_line(1, 999) + "\n")
+    assert store_of(settings("data=criteo", f"data.path={moved}")).folder != first.folder
+
+
+@pytest.mark.parametrize("name", ["train.ids.npy", "vocabulary/C1.parquet", "store.json"])
+def test_changed_bytes_are_noticed(name: str, settings: Compose) -> None:
+    store = store_of(settings())
+    path = store.folder / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=f"{name}: .* changed .* delete"):
+        store_of(settings())
+
+
+def spoil(line: int, column: int, cell: str) -> Callable[[list[str]], None]:
+    def apply(lines: list[str]) -> None:
+        cells = lines[line - 1].split("\t")
+        cells[column] = cell
+        lines[line - 1] = "\t".join(cells)
+
+    return apply
+
+
+def drop_cell(lines: list[str]) -> None:
+    lines[6] = lines[6].rpartition("\t")[0]
+
+
+def add_cell(lines: list[str]) -> None:
+    lines[7] += "\tx"
+
+
+def move_cell(lines: list[str]) -> None:
+    """As many columns as there should be, but not in every line."""
+    drop_cell(lines)
+    add_cell(lines)
+
+
+def one_class(lines: list[str]) -> None:
+    lines[:] = ["0" + line[1:] for line in lines]
+
+
+BAD_ROWS = {
+    "too few columns": (drop_cell, "line 7: 39 columns, expected 40"),
+    "too many columns": (add_cell, "line 8: 41 columns, expected 40"),
+    "a column moved": (move_cell, "line 7: 39 columns, expected 40"),
+    "label": (spoil(3, 0, "2"), "line 3, column label: 2; must be 0 or 1"),
+    "no label": (spoil(4, 0, ""), "line 4, column label: empty; must be 0 or 1"),
+    "text label": (spoil(5, 0, "yes"), "line 5, column label: 'yes' is not an integer"),
+    "text integer": (spoil(9, 2, "many"), "line 9, column I2: 'many' is not an integer"),
+    "not hex": (spoil(11, 15, "xyz"), "line 11, column C2: 'xyz' is not a category"),
+    "one class": (one_class, "only one class"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ROWS)
+def test_bad_rows(name: str, settings: Compose, criteo_file: Path, tmp_path: Path) -> None:
+    mistake, message = BAD_ROWS[name]
+    lines = criteo_file.read_text().splitlines()
+    mistake(lines)
+    criteo_file.write_text("\n".join(lines) + "\n")
+    _refused(settings("data=criteo", f"data.path={criteo_file}"), message, tmp_path)
+
+
+def _refused(settings: RunSettings, message: str, results: Path) -> None:
+    """One line, and nothing but an empty lock is left."""
+    with pytest.raises(UserError) as error:
+        store_of(settings)
+    assert message in str(error.value) and "\n" not in str(error.value)
+    assert [p for p in results.glob("stores/*/*") if p.suffix != ".lock"] == []
+
+
+@pytest.mark.parametrize("suffix", ["gz", "xz", "zst"])
+def test_truncated_archive(
+    suffix: str, settings: Compose, criteo_file: Path, tmp_path: Path
+) -> None:
+    import zstandard
+
+    raw = criteo_file.read_bytes()
+    compress: dict[str, Callable[[bytes], bytes]] = {
+        "gz": gzip.compress,
+        "xz": lzma.compress,
+        "zst": zstandard.compress,
+    }
+    packed = tmp_path / f"rows.{suffix}"
+    packed.write_bytes(compress[suffix](raw)[:-2000])
+    _refused(settings("data=criteo", f"data.path={packed}"), "damaged or cut off", tmp_path)
+
+
+def test_a_column_of_one_value_is_left_out(
+    settings: Compose, criteo_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = criteo_file.read_text().splitlines()
+    lines = [row.rpartition("\t")[0] + "\t68fd1e64" for row in rows]
+    criteo_file.write_text("\n".join(lines) + "\n")
+    with caplog.at_level("INFO"):
+        store = store_of(settings("data=criteo", "data.min_count=1", f"data.path={criteo_file}"))
+    names = [field.name for field in store.schema.fields]
+    assert len(names) == 38 and "C26" not in names
+    assert "column C26 is left out: all training rows have the same value" in caplog.text
+
+
+def test_empty_file_and_empty_vocabulary(
+    settings: Compose, criteo_file: Path, tmp_path: Path
+) -> None:
+    few = settings("data=criteo", f"data.path={criteo_file}", "data.min_count=100000")
+    _refused(few, "no column is of use; column I1: no value occurs 100000 times", tmp_path)
+    criteo_file.write_text("")
+    empty = settings("data=criteo", f"data.path={criteo_file}")
+    _refused(empty, "the file is empty", tmp_path)
+
+
+ROW = criteo_line(1, 0)
+
+
+@hypothesis_settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.binary(max_size=80), at=st.integers(0, len(ROW)))
+def test_any_bytes_are_read_or_refused(
+    data: bytes, at: int, settings: Compose, tmp_path: Path
+) -> None:
+    """Alone, and within a row that is right."""
+    path = tmp_path / "rows.txt"
+    source = Criteo(settings("data=criteo").data)
+    for content in (data, ROW.encode()[:at] + data + ROW.encode()[at:]):
+        path.write_bytes(content)
+        try:
+            for piece in source.slices_of(path):
+                assert len(piece.read()) == content.count(b"\n") + (content[-1:] != b"\n")
+        except UserError as error:
+            assert "\n" not in str(error)
+
+
+@needs_real_rows
+def test_real_rows(settings: Compose) -> None:
+    path = REAL / "criteo" / "train-137139.txt.xz"
+    store = store_of(settings("data=criteo", f"data.path={path}"))
+    parts = store.manifest["parts"].values()
+    assert sum(part["rows"] for part in parts) == 137_139
+    assert sum(part["clicks"] for part in parts) / 137_139 == pytest.approx(0.2568, abs=1e-4)

@@ -1,0 +1,104 @@
+"""The order of rows, and that it does not matter where they are held."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support import Compose, run, run_directory, small, store_of
+
+from ctrbench.data import batches
+from ctrbench.data.batches import Batches, choose, order
+from ctrbench.data.store.opened import Part
+
+CPU = torch.device("cpu")
+PLACES = ["device", "host", "disk"]
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of 8 rows, windows of 4 blocks."""
+    monkeypatch.setattr(batches, "BLOCK_ROWS", 8)
+    monkeypatch.setattr(batches, "WINDOW_BLOCKS", 4)
+
+
+def part(rows: int, folder: Path) -> Part:
+    """Rows that carry their own number in every column, memory-mapped."""
+    numbers = np.arange(rows)
+    np.save(folder / "ids.npy", np.stack([numbers, -numbers], axis=1).astype(np.int32))
+    return Part(
+        np.load(folder / "ids.npy", mmap_mode="r"),
+        (numbers[:, None] * 2).astype(np.int32),
+        (numbers % 2).astype(np.uint8),
+        numbers[:, None].astype(np.float32) / 2,
+        None,
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 8, 31, 32, 33, 100, 1000])
+def test_an_epoch_has_every_row_once(rows: int) -> None:
+    windows = list(order(rows, 3, 5))
+    assert torch.equal(torch.cat(windows).sort().values, torch.arange(rows))
+    again = list(order(rows, 3, 5))
+    assert all(torch.equal(a, b) for a, b in zip(windows, again, strict=True))
+    if rows > 30:
+        assert not torch.equal(torch.cat(windows), torch.cat(list(order(rows, 3, 6))))
+        assert not torch.equal(torch.cat(windows), torch.cat(list(order(rows, 4, 5))))
+    for window in windows[:-1]:
+        assert len(window) <= 32 and len((window // 8).unique()) <= 4
+
+
+def test_a_small_set_is_shuffled_as_a_whole() -> None:
+    (window,) = order(32, 0, 0)
+    assert torch.equal(window, torch.randperm(32, generator=torch.Generator().manual_seed(0)))
+
+
+@pytest.mark.parametrize("batch_size", [7, 32, 64, 500])
+@pytest.mark.parametrize("rows", [20, 100, 333])
+@pytest.mark.parametrize("first_step", [0, 2])
+def test_the_batches_are_the_same_from_everywhere(
+    rows: int, batch_size: int, first_step: int, tmp_path: Path
+) -> None:
+    made = part(rows, tmp_path)
+    epochs = {p: list(Batches(made, batch_size, CPU, p).epoch(1, 2, first_step)) for p in PLACES}
+    whole = list(Batches(made, batch_size, CPU, "device").epoch(1, 2))
+    assert len(whole) == -(-rows // min(batch_size, rows))
+    for own in epochs.values():
+        assert len(own) == max(0, len(whole) - first_step)
+        for ours, expected in zip(own, whole[first_step:], strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(ours, expected, strict=True))
+    for ids, values, labels in whole:
+        assert len(ids) == min(batch_size, rows)
+        number = ids[:, 0]
+        assert torch.equal(ids, torch.stack([number, -number, number * 2], dim=1))
+        assert torch.equal(values[:, 0], number / 2) and torch.equal(labels, number % 2.0)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_rows_in_the_stores_order(place: str, tmp_path: Path) -> None:
+    pieces = list(Batches(part(50, tmp_path), 7, CPU, place).in_order(16))
+    ids, values = (torch.cat(column) for column in zip(*pieces, strict=True))
+    assert torch.equal(ids[:, 0], torch.arange(50)) and torch.equal(values[:, 0] * 2, ids[:, 0])
+
+
+@pytest.mark.parametrize("name", ["fm", "wide_deep"])
+def test_training_gives_the_same_weights(name: str, settings: Compose, tmp_path: Path) -> None:
+    """And the same identity: where rows are held is not part of it."""
+    words = [*small(name), "data.encodings=[I1:value]"]
+    weights, names = set(), set()
+    for place in PLACES:
+        own = settings(*words, f"rows_in={place}", f"results={tmp_path / place}")
+        run(own)
+        weights.add(run_directory(own).weights.read_bytes())
+        names.add(run_directory(own).path.name)
+    assert len(weights) == len(names) == 1
+
+
+def test_the_choice_is_made_by_size(
+    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = store_of(settings("model=lr")).part("train")
+    assert made.bytes == made.ids_NS.nbytes
+    for free, place in ((2 * made.bytes + 10, "device"), (2 * made.bytes, "disk")):
+        monkeypatch.setattr(batches, "free_memory", lambda free=free: free)
+        assert choose([made], CPU) == place

@@ -1,0 +1,115 @@
+"""Layers apart from the models that use them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from support import Compose
+
+from ctrbench.data.schema import Field, Schema
+from ctrbench.errors import UserError
+from ctrbench.layers.convolution import flexible_p, p_max_pooling
+from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.mlp import Dropout, Hidden
+from ctrbench.layers.settings import ACTIVATIONS
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_dropout_drops_independently_with_probability_p(p: float) -> None:
+    torch.manual_seed(0)
+    layer = Dropout(p)
+    ones = torch.ones(1000, 403, requires_grad=True)
+    dropped = layer(ones)
+    kept = (dropped != 0).double().detach().numpy()
+    assert kept.mean() == pytest.approx(1 - p, abs=0.004)
+    np.testing.assert_allclose(kept.mean(axis=0), 1 - p, atol=0.07)  # no column is special
+    neighbours = np.corrcoef(kept[:, :-1].ravel(), kept[:, 1:].ravel())[0, 1]
+    assert abs(neighbours) < 0.01
+    assert dropped.max().item() == pytest.approx(1 / (1 - p), rel=1e-4)
+    dropped.sum().backward()
+    assert ones.grad is not None and torch.equal(ones.grad, dropped.detach())
+    assert layer.eval()(ones) is ones
+
+
+@pytest.mark.parametrize(
+    ("shape", "widths"),
+    [
+        ("constant", [200, 200, 200]),
+        ("increasing", [100, 200, 300]),
+        ("decreasing", [300, 200, 100]),
+        ("diamond", [150, 300, 150]),
+    ],
+)
+def test_shapes_of_figure_11(shape: str, widths: list[int], settings: Compose) -> None:
+    """By a width per layer or by the total, the same."""
+    for size in ("model.neurons=200", "model.total_neurons=600"):
+        assert settings("model=deepfm", f"model.shape={shape}", size).model.widths == widths
+
+
+@pytest.mark.parametrize("shape", ["constant", "increasing", "decreasing", "diamond"])
+@pytest.mark.parametrize("layers", [1, 2, 5, 7])
+def test_a_shape_shares_out_all_neurons(shape: str, layers: int, settings: Compose) -> None:
+    words = [f"model.shape={shape}", f"model.layers={layers}", "model.total_neurons=1001"]
+    widths = settings("model=deepfm", *words).model.widths
+    assert sum(widths) == 1001 and len(widths) == layers
+    steps = np.sign(np.diff(widths))
+    if shape == "increasing":
+        assert (steps > 0).all()
+    if shape == "decreasing":
+        assert (steps < 0).all()
+    if shape == "diamond":
+        assert max(widths) == widths[layers // 2]
+
+
+def test_a_layer_without_neurons(settings: Compose) -> None:
+    words = ["model.shape=increasing", "model.layers=5", "model.total_neurons=6"]
+    message = r"model.shape=increasing: 6 neurons in 5 layers give \[0, 1"
+    with pytest.raises(UserError, match=message):
+        settings("model=deepfm", *words)
+
+
+def test_hidden_units_are_normalised_before_the_activation(settings: Compose) -> None:
+    words = ["model.batch_norm=true", "model.dropout=0", "model.activation=tanh"]
+    hidden = Hidden(3, settings("model=deepfm", *words).model)
+    x = torch.randn(64, 3, dtype=torch.float64) * 5 + 2
+    expected = ((x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt()).tanh()
+    torch.testing.assert_close(hidden.double()(x).detach(), expected)
+
+
+def test_every_activation_is_what_its_name_says() -> None:
+    x = torch.tensor([-2.0, 3.0])
+    expected = {
+        "relu": [0, 3],
+        "tanh": [np.tanh(-2), np.tanh(3)],
+        "sigmoid": [1 / (1 + np.exp(2)), 1 / (1 + np.exp(-3))],
+        "prelu": [-0.5, 3],
+    }
+    assert list(ACTIVATIONS) == list(expected)
+    for name, values in expected.items():
+        layer = getattr(torch.nn, ACTIVATIONS[name])()
+        np.testing.assert_allclose(layer(x).detach(), values, rtol=1e-6)
+
+
+def test_flexible_p() -> None:
+    """p_i = (1 - (i / l)^(l - i)) n, and 3 for the last layer (CCPM, section 3.3)."""
+    assert [flexible_p(i, 2, 39) for i in (1, 2)] == [19, 3]
+    assert [flexible_p(i, 3, 27) for i in (1, 2, 3)] == [24, 9, 3]
+
+
+def test_p_max_pooling_keeps_the_order() -> None:
+    rows = torch.tensor([[3.0, 9.0, 1.0, 7.0, 8.0], [5.0, 4.0, 3.0, 2.0, 1.0]])
+    assert p_max_pooling(rows, 3).tolist() == [[9, 7, 8], [5, 4, 3]]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "sum"])
+def test_several_values_are_pooled(pooling: str) -> None:
+    """Slots without a value (the field's last id) count for nothing."""
+    schema = Schema((Field("one", "vocabulary", 3), Field("several", pooling, 4, slots=3)))
+    layer = Embedding(schema, 2, 1.0)
+    ids: Any = torch.tensor([[2, 0, 1, 3], [1, 2, 3, 3]], dtype=torch.int32)
+    found = layer(ids, torch.empty(2, 0))
+    w = layer.weight
+    pair = w[3 + 0] + w[3 + 1]
+    torch.testing.assert_close(found[0, 1], pair / 2 if pooling == "mean" else pair)
+    torch.testing.assert_close(found[1], torch.stack([w[1], w[3 + 2]]))

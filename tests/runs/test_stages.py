@@ -1,0 +1,86 @@
+"""The two stages of FNN: what is handed over, found again and refused."""
+
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from support import Compose, run, run_directory, small
+
+from ctrbench.errors import UserError
+from ctrbench.runs import run as experiment
+
+STAGE = ["trainer.epochs=2", "trainer.batch_size=512"]
+
+
+def started(monkeypatch: pytest.MonkeyPatch, *runs: Any) -> list[dict[str, torch.Tensor]]:
+    """The weights that each run hands to its trainer."""
+    seen: list[dict[str, torch.Tensor]] = []
+    trainer = experiment.Trainer
+
+    def watched(model: torch.nn.Module, *rest: Any, **named: Any) -> Any:
+        seen.append({name: w.detach().clone() for name, w in model.state_dict().items()})
+        return trainer(model, *rest, **named)
+
+    monkeypatch.setattr(experiment, "Trainer", watched)
+    for own in runs:
+        run(own)
+    return seen
+
+
+def test_starts_from_the_trained_fm(settings: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    """w, v and bias are those of the run that `train model=fm` makes, which is not made twice."""
+    fm, fnn = settings("model=fm", *STAGE), settings(*small("fnn"))
+    _, start = started(monkeypatch, fm, fnn)
+    trained = load_file(run_directory(fm).weights)
+    assert set(trained) == {"embedding.weight", "bias"}
+    for name, weight in trained.items():
+        assert torch.equal(start[name], weight)
+    result, first = run(fnn), run(fm)
+    assert result["seconds"]["pretrain"] == first["seconds"]["train"] > 0
+    assert result["pretrain_seconds_per_epoch"] == first["seconds_per_epoch"]
+    assert first["pretrain_seconds_per_epoch"] is None
+    final = load_file(run_directory(fnn).weights)
+    assert not torch.equal(final["bias"], trained["bias"])
+    moved = final["embedding.weight"] != trained["embedding.weight"]
+    assert moved[:, 0].any() and moved[:, 1:].any(dim=0).all()
+
+
+def test_the_first_stage_is_a_run_of_its_own(settings: Compose) -> None:
+    run(settings(*small("fnn")))
+    assert (run_directory(settings("model=fm", *STAGE)).path / "result.json").exists()
+
+
+def test_without_pretraining(settings: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = settings(*small("fnn"), "model.pretrain=false")
+    other = settings(*small("fnn"), "model.pretrain=false", "pretraining.optimizer.lr=.5")
+    started(monkeypatch, own)
+    assert run_directory(own).path == run_directory(other).path
+    assert run_directory(own).path != run_directory(settings(*small("fnn"))).path
+    assert run(own)["seconds"]["pretrain"] == 0
+    assert not run_directory(settings("model=fm", *STAGE)).path.exists()
+
+
+def test_a_run_named_by_the_user(settings: Compose, tmp_path: Any) -> None:
+    fm = settings("model=fm", *STAGE, f"results={tmp_path}/elsewhere")
+    run(fm)
+    folder = run_directory(fm).path
+    named = settings(*small("fnn"), f"pretraining.run={folder}")
+    found = settings(*small("fnn"))
+    assert run(named)["metrics"] == run(found)["metrics"]
+
+
+def test_what_does_not_fit(settings: Compose, tmp_path: Any) -> None:
+    fm = settings("model=fm", *STAGE)
+    run(fm)
+    run(settings("model=lr"))
+    name = f"pretraining.run={run_directory(fm).path}"
+    with pytest.raises(UserError, match=r"was not trained on these rows; leave"):
+        run(settings(*small("fnn"), name, "data.seed=1"))
+    with pytest.raises(UserError, match=r"was not trained on these rows; leave"):
+        run(settings(*small("fnn"), name, "data.min_count=2"))
+    with pytest.raises(UserError, match=r"does not fit this model; check model.embedding_dim"):
+        run(settings(*small("fnn"), name, "model.embedding_dim=4"))
+    name = f"pretraining.run={run_directory(settings('model=lr')).path}"
+    with pytest.raises(UserError, match=r"not a finished run of model=fm"):
+        run(settings(*small("fnn"), name))

@@ -1,0 +1,75 @@
+"""What tests of several rooms share: small settings, small data, the command as a process."""
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ctrbench.data.store.opened import Store
+from ctrbench.runs.planned import Planned
+from ctrbench.runs.record import RunDirectory
+from ctrbench.runs.run import run as run_planned
+from ctrbench.runs.settings import RunSettings
+
+Compose = Callable[..., RunSettings]
+REAL = Path(os.environ.get("CTRBENCH_REAL_DATA", "/nonexistent"))
+needs_real_rows = pytest.mark.skipif(
+    not REAL.is_dir(), reason="CTRBENCH_REAL_DATA names no folder of real rows"
+)
+# What keeps the tests of a model quick.
+SMALL_MLP = ["model.hidden=[16,16]"]
+SMALL = {
+    "lr": [],
+    "fm": [],
+    "ffm": ["model.embedding_dim=2"],
+    "ccpm": [],
+    "fnn": [*SMALL_MLP, "pretraining.trainer.epochs=2", "pretraining.trainer.batch_size=512"],
+    "wide_deep": [*SMALL_MLP, "model.crosses=[[C5,C6],[C1,C2,C3]]"],
+}
+
+
+def small(name: str) -> list[str]:
+    """The words of a small run of a model."""
+    return [f"model={name}", *SMALL.get(name, SMALL_MLP)]
+
+
+def run(settings: RunSettings) -> dict[str, Any]:
+    """Train; the result."""
+    return run_planned(Planned(settings))
+
+
+def run_directory(settings: RunSettings) -> RunDirectory:
+    """Where the run of the settings lies."""
+    return Planned(settings).directory
+
+
+def store_of(settings: RunSettings) -> Store:
+    """The prepared rows of a run."""
+    return Planned(settings).prepare()
+
+
+def criteo_line(label: int | str, seed: int) -> str:
+    """A row in Criteo's layout, some of its cells missing."""
+    rng = np.random.default_rng(seed)
+    integers = [str(rng.integers(-1, 500)) if rng.random() > 0.2 else "" for _ in range(13)]
+    categories = [f"{rng.integers(9):08x}" if rng.random() > 0.1 else "" for _ in range(26)]
+    return "\t".join([str(label), *integers, *categories])
+
+
+def ctrbench(
+    *words: str, limit: int | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The command as a process, with a limit on the size of the files that it writes."""
+
+    def lower() -> None:
+        if limit:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    command = [sys.executable, "-m", "ctrbench", *words]
+    return subprocess.run(command, capture_output=True, text=True, preexec_fn=lower, cwd=cwd)
