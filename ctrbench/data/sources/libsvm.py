@@ -53,7 +53,9 @@ class Libsvm(FileSource):
         return _infer(path, path.stat().st_mtime_ns)
 
     def check(self) -> None:
-        assert self.files and self.columns
+        if not self.columns:
+            path = next(iter(self.files.values()))
+            raise UserError(f"{path}: its first rows have labels alone; name a file with entries")
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
