@@ -1,8 +1,10 @@
 """Batches of a part of a store, from the device's memory, the host's, or the disk.
 
-The order of an epoch's rows depends on the seed and the epoch alone, not on where the rows are:
-blocks of consecutive rows are shuffled, and then the rows of every window of so many blocks, so
-that rows on a disk are read in runs. A set of one window is shuffled as a whole.
+The order of an epoch's rows depends on the seed and the epoch alone, not on where the rows are. Up
+to WHOLE_ROWS are shuffled as a whole. Of more, short blocks of consecutive rows are shuffled, and
+then the rows of every window of so many blocks, so that rows on a disk are read in runs. A window
+has several blocks for every row of a batch: a batch of a sorted file is spread over it almost as a
+random one is.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,8 +19,9 @@ from ctrbench.files import in_order
 from ctrbench.machine import free_memory
 
 MASK = 2**63 - 1
-BLOCK_ROWS = 4_096
-WINDOW_BLOCKS = 64
+WHOLE_ROWS = 2**24
+BLOCK_ROWS = 32
+WINDOW_BLOCKS = 16_384
 AHEAD = 2  # windows that are fetched before they are asked for
 MEMORY_SHARE = 0.5  # of what is free, that the rows may take
 Batch = tuple[Tensor, Tensor, Tensor]  # ids BS (crosses after fields), values BX, labels B
@@ -28,11 +31,11 @@ def order(rows: int, seed: int, epoch: int) -> Iterator[Tensor]:
     """Row numbers of an epoch, a window at a time; a resumed run draws the same ones again."""
     generator = torch.Generator()
     generator.manual_seed((seed * 1_000_003 + epoch) & MASK)
-    if rows <= BLOCK_ROWS * WINDOW_BLOCKS:
+    if rows <= WHOLE_ROWS:
         yield torch.randperm(rows, generator=generator)
         return
     blocks = torch.randperm(-(-rows // BLOCK_ROWS), generator=generator)
-    for window in blocks.split(WINDOW_BLOCKS):  # type: ignore[no-untyped-call]
+    for window in blocks.tensor_split(-(-len(blocks) // WINDOW_BLOCKS)):
         within = (window[:, None] * BLOCK_ROWS + torch.arange(BLOCK_ROWS)).flatten()
         within = within[within < rows]
         yield within[torch.randperm(len(within), generator=generator)]
@@ -49,9 +52,13 @@ def choose(parts: list[Part], device: torch.device) -> str:
 
 
 class Batches:
-    """Batches of equal shape: the last of an epoch is filled up from the epoch's first rows.
+    """Batches of equal shape, that share an epoch's rows out as evenly as can be.
+
+    So few rows are missing to equal batches (less than one a batch) that the last one takes them
+    from the epoch's first rows.
 
     Args:
+        batch_size: the largest that is allowed.
         rows_in: ``device``: all rows lie there and a batch is one gather; ``host``: windows of rows
             are gathered in the host's memory and copied while earlier ones are used; ``disk``: the
             same from the memory-mapped files.
@@ -63,7 +70,8 @@ class Batches:
         self.device, self.rows_in = device, rows_in
         self.labels_N = torch.tensor(part.labels_N, dtype=torch.float32, device=device)
         self.rows = len(self.labels_N)
-        self.batch_size = min(batch_size, self.rows)
+        self.steps = -(-self.rows // batch_size)  # in an epoch
+        self.batch_size = -(-self.rows // self.steps)
         self.ids = [array for array in (part.ids_NS, part.crosses_NC) if array.shape[1]]
         self.values = part.values_NX
         if rows_in != "disk":
@@ -72,11 +80,6 @@ class Batches:
         if rows_in == "device":
             self.ids_NS = torch.from_numpy(self.ids.pop()).to(device)
             self.values_NX = torch.from_numpy(self.values).to(device)
-
-    @property
-    def steps(self) -> int:
-        """Batches in an epoch."""
-        return -(-self.rows // self.batch_size)
 
     def epoch(self, seed: int, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from a step on, on the device."""

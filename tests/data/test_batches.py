@@ -17,7 +17,8 @@ PLACES = ["device", "host", "disk"]
 
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of 8 rows, windows of 4 blocks."""
+    """More than 32 rows in windows of 4 blocks of 8 rows."""
+    monkeypatch.setattr(batches, "WHOLE_ROWS", 32)
     monkeypatch.setattr(batches, "BLOCK_ROWS", 8)
     monkeypatch.setattr(batches, "WINDOW_BLOCKS", 4)
 
@@ -44,13 +45,26 @@ def test_an_epoch_has_every_row_once(rows: int) -> None:
     if rows > 30:
         assert not torch.equal(torch.cat(windows), torch.cat(list(order(rows, 3, 6))))
         assert not torch.equal(torch.cat(windows), torch.cat(list(order(rows, 4, 5))))
-    for window in windows[:-1]:
-        assert len(window) <= 32 and len((window // 8).unique()) <= 4
+    sizes = {len((window // 8).unique()) for window in windows}
+    assert rows <= 32 or max(sizes) <= 4 and max(sizes) - min(sizes) <= 1
 
 
 def test_a_small_set_is_shuffled_as_a_whole() -> None:
     (window,) = order(32, 0, 0)
     assert torch.equal(window, torch.randperm(32, generator=torch.Generator().manual_seed(0)))
+
+
+def test_batches_of_a_sorted_file_are_like_random_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean position of a batch deviates as that of a batch of random rows, or hardly more; and
+    no window is so short that an epoch ends on a run of consecutive rows."""
+    monkeypatch.undo()
+    monkeypatch.setattr(batches, "WHOLE_ROWS", 2**20)
+    rows, size = 3_000_000, 4_096
+    windows = list(order(rows, 0, 0))
+    means = torch.cat(windows)[: rows // size * size].view(-1, size).double().mean(dim=1) / rows
+    random = (1 / 12 / size) ** 0.5
+    assert len(windows) > 1 and means.std() < 1.25 * random
+    assert (means - 0.5).abs().max() < 6 * random
 
 
 @pytest.mark.parametrize("batch_size", [7, 32, 64, 500])
@@ -62,13 +76,15 @@ def test_the_batches_are_the_same_from_everywhere(
     made = part(rows, tmp_path)
     epochs = {p: list(Batches(made, batch_size, CPU, p).epoch(1, 2, first_step)) for p in PLACES}
     whole = list(Batches(made, batch_size, CPU, "device").epoch(1, 2))
-    assert len(whole) == -(-rows // min(batch_size, rows))
+    assert len(whole) == -(-rows // batch_size)
+    shown = torch.cat([ids[:, 0] for ids, _, _ in whole])
+    assert len(shown.unique()) == rows and len(shown) - rows < len(whole)
     for own in epochs.values():
         assert len(own) == max(0, len(whole) - first_step)
         for ours, expected in zip(own, whole[first_step:], strict=True):
             assert all(torch.equal(a, b) for a, b in zip(ours, expected, strict=True))
     for ids, values, labels in whole:
-        assert len(ids) == min(batch_size, rows)
+        assert len(ids) == len(whole[0][0]) <= batch_size
         number = ids[:, 0]
         assert torch.equal(ids, torch.stack([number, -number, number * 2], dim=1))
         assert torch.equal(values[:, 0], number / 2) and torch.equal(labels, number % 2.0)
