@@ -31,7 +31,7 @@ class Slice:
         part: ``train``, ``valid`` or ``test``, or ``all`` where the split is still to be made.
         share: of the source, up to the end of these rows.
         read: gives the frame of these rows: the source's columns, LABEL where there are labels and
-            TRUTH (the click probability) where it is known.
+            TRUTH (the logit of the click probability) where it is known.
     """
 
     part: str

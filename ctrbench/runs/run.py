@@ -141,7 +141,7 @@ class _Run:
         figures = metrics.score(logits_N, test.labels_N)
         truth_N = store.part("test").truth_N
         if truth_N is not None:
-            best = metrics.score(torch.tensor(truth_N).logit(), test.labels_N.cpu())
+            best = metrics.score(torch.tensor(truth_N), test.labels_N.cpu())
             figures |= {f"best_{name}": figure for name, figure in best.items()}
             figures["excess_logloss"] = figures["logloss"] - best["logloss"]
         return figures

@@ -46,7 +46,7 @@ def test_an_epoch_has_every_row_once(rows: int) -> None:
         assert not torch.equal(torch.cat(windows), torch.cat(list(order(rows, 3, 6))))
         assert not torch.equal(torch.cat(windows), torch.cat(list(order(rows, 4, 5))))
     sizes = {len((window // 8).unique()) for window in windows}
-    assert rows <= 32 or max(sizes) <= 4 and max(sizes) - min(sizes) <= 1
+    assert rows <= 32 or (max(sizes) <= 4 and max(sizes) - min(sizes) <= 1)
 
 
 def test_a_small_set_is_shuffled_as_a_whole() -> None:

@@ -1,18 +1,23 @@
 """Criteo-shaped rows whose true click probability is known.
 
-Every field is drawn independently from a heavy-tailed distribution over its levels. The logit is
+Every field is drawn independently: the categories with many levels from a heavy-tailed distribution
+over them, the others, of 4 to 8, from one that is nearly even. The logit is
 
     b + signal * sum over orders o of sqrt(share_o) * (mean-square-one sum of effects of order o)
 
-where an effect of order o depends on o fields and has mean zero given any o - 1 of them, so that no
-model of lower order can express any of it, and the shares are exact shares of the logit's variance.
-Order 2 is factorised (an inner product of short vectors), as a factorisation machine supposes;
-orders 3 and 4 are products of signs.
+where an effect of order o is a product of a factor of each of o fields. A factor has mean zero, so
+the effect has mean zero given any o - 1 of its fields: no model of lower order can express any of
+it, and the shares are exact shares of the logit's variance.
+
+Order 1 is of every field. Order 2 is of six pairs of fields; each is an inner product of vectors of
+length one, so a factorisation machine with K = 6 expresses it all. Orders 3 and 4 are of fields
+with few levels. One effect of each has factors that are evenly spaced over the levels, a smooth
+product; the other has factors of two values, a parity of signs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -26,15 +31,15 @@ from ctrbench.data.sources.registry import reads
 from ctrbench.errors import UserError
 
 CHUNK_ROWS = 65_536
-GENERATOR = 1  # a change of the rows made must change it
-RANK = 3
-ZIPF_EXPONENT = 1.1
-PAIRS = [(i, i + 1) for i in range(17, 31, 2)]
-TRIPLES = [(13, 14, 15), (2, 5, 16)]
-QUADRUPLES = [(4, 13, 15, 17)]
+GENERATOR = 2  # a change of the rows made must change it
+FEW, FEW_EXPONENT, MANY_EXPONENT = 8, 0.2, 1.1  # levels; the p-th frequent has weight p^-exponent
+PAIRS = [(i, i + 1) for i in range(17, 29, 2)]  # C5 and C6, ..., C15 and C16
+TRIPLES = [(0, 3, 13), (4, 9, 14)]  # I1, I4, C1; I5, I10, C2
+QUADRUPLES = [(0, 3, 9, 13), (4, 6, 10, 14)]  # I1, I4, I10, C1; I5, I7, I11, C2
 
 Floats = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.int64]
+Factor = Callable[["PlantedField", np.random.Generator], Floats]
 
 
 @dataclass(frozen=True)
@@ -58,18 +63,17 @@ class PlantedField:
 
 @dataclass(frozen=True)
 class Effect:
-    """A product over fields, summed over the columns of the factors: one term of the logit."""
+    """A product over fields, of mean square ``weight`` squared: one term of the logit."""
 
     fields: tuple[int, ...]
-    factors: tuple[Floats, ...]  # for each of the fields [levels, columns]
+    factors: tuple[Floats, ...]  # for each of the fields, of its levels
     weight: float
 
     def __call__(self, levels: list[Levels]) -> Floats:
-        product = self.factors[0][levels[self.fields[0]]]
-        for field, factor in zip(self.fields[1:], self.factors[1:], strict=True):
+        product = np.full(len(levels[0]), self.weight)
+        for field, factor in zip(self.fields, self.factors, strict=True):
             product = product * factor[levels[field]]
-        total: Floats = product.sum(axis=1)
-        return self.weight * total
+        return product
 
 
 @reads(PlantedSettings)
@@ -89,11 +93,22 @@ class Planted(Source):
                 f"data.effects={settings.effects}: give four shares (order 1 to 4) that sum to 1"
             )
         self.settings = settings
-        rng = np.random.default_rng([settings.seed, 0])
-        self.fields = _fields(settings)
-        self.effects = _effects(self.fields, settings, rng)
-        self.codes = [rng.integers(2**32, size=len(f.probabilities)) for f in self.fields]
-        self.intercept = self._intercept()
+
+    @cached_property
+    def fields(self) -> list[PlantedField]:
+        """Of all columns, in their order."""
+        return _fields(self.settings)
+
+    @cached_property
+    def effects(self) -> list[Effect]:
+        """The terms of the logit, but for the intercept."""
+        return _effects(self.fields, self.settings, np.random.default_rng([self.settings.seed, 0]))
+
+    @cached_property
+    def codes(self) -> list[Levels]:
+        """For every field, the number that stands for each level in the rows."""
+        rng = np.random.default_rng([self.settings.seed, 3])
+        return [rng.integers(2**32, size=len(f.probabilities)) for f in self.fields]
 
     def fingerprint(self) -> str:
         """The version of the generator: the settings decide all else."""
@@ -109,8 +124,8 @@ class Planted(Source):
     def _chunk(self, chunk: int, rows: int) -> pl.DataFrame:
         rng = np.random.default_rng([self.settings.seed, 1, chunk])
         levels = [field.draw(rng, CHUNK_ROWS) for field in self.fields]
-        truth = 1 / (1 + np.exp(-self._logits(levels)))
-        label = (rng.random(CHUNK_ROWS) < truth).astype(np.uint8)
+        truth = self.intercept + self._effect(levels)
+        label = (rng.random(CHUNK_ROWS) < _sigmoid(truth)).astype(np.uint8)
         frame: dict[str, npt.NDArray[np.generic] | pl.Series] = {LABEL: label}
         for field, level, codes in zip(self.fields, levels, self.codes, strict=True):
             if field.name in NUMERIC_NAMES:
@@ -122,32 +137,31 @@ class Planted(Source):
             frame[field.name] = raw
         return pl.DataFrame(frame | {TRUTH: truth}).head(rows)
 
-    def _logits(self, levels: list[Levels]) -> Floats:
-        logits: Floats = self.intercept + np.sum(
-            [effect(levels) for effect in self.effects], axis=0
-        )
-        return logits
+    def _effect(self, levels: list[Levels]) -> Floats:
+        """The logit of each row without the intercept."""
+        total: Floats = np.sum([effect(levels) for effect in self.effects], axis=0)
+        return total
 
-    def _intercept(self) -> float:
+    @cached_property
+    def intercept(self) -> float:
         """The intercept that gives the wanted click rate, by bisection over a sample."""
         rng = np.random.default_rng([self.settings.seed, 2])
-        levels = [field.draw(rng, CHUNK_ROWS) for field in self.fields]
-        self.intercept = 0.0
-        logits, low, high = self._logits(levels), -50.0, 50.0
+        effect = self._effect([field.draw(rng, CHUNK_ROWS) for field in self.fields])
+        low, high = -50.0 * self.settings.signal, 50.0 * self.settings.signal
         for _ in range(60):
             middle = (low + high) / 2
-            rate = np.mean(1 / (1 + np.exp(-logits - middle)))
-            low, high = (low, middle) if rate > self.settings.click_rate else (middle, high)
+            too_many = np.mean(_sigmoid(effect + middle)) > self.settings.click_rate
+            low, high = (low, middle) if too_many else (middle, high)
         return low
 
 
 def _fields(settings: PlantedSettings) -> list[PlantedField]:
-    sizes = [8 + i for i in range(len(NUMERIC_NAMES))]
+    sizes = [4 + i % 4 for i in range(len(NUMERIC_NAMES))]
     largest = np.geomspace(4, settings.vocabulary, len(CATEGORICAL_NAMES))
     sizes += [round(size) for size in largest]
     fields = []
     for i, (name, size) in enumerate(zip(NUMERIC_NAMES + CATEGORICAL_NAMES, sizes, strict=True)):
-        tail = np.arange(1.0, size + 1) ** -ZIPF_EXPONENT
+        tail = np.arange(1.0, size + 1) ** -(FEW_EXPONENT if size <= FEW else MANY_EXPONENT)
         probabilities = tail / tail.sum()
         has_missing = i % 3 == 0 and settings.missing > 0
         if has_missing:
@@ -161,48 +175,47 @@ def _effects(
     fields: list[PlantedField], settings: PlantedSettings, rng: np.random.Generator
 ) -> list[Effect]:
     every = [(i,) for i in range(len(fields))]
-    orders: list[Sequence[tuple[int, ...]]] = [every, PAIRS, TRIPLES, QUADRUPLES]
-    make = [_main_effect, _inner_product, _sign_product, _sign_product]
+    orders: list[tuple[Sequence[tuple[int, ...]], list[Factor]]] = [
+        (every, [_normal] * len(every)),
+        (PAIRS, [_normal] * len(PAIRS)),
+        (TRIPLES, [_ramp, _signs]),
+        (QUADRUPLES, [_ramp, _signs]),
+    ]
     effects = []
-    for share, places, factors in zip(settings.effects, orders, make, strict=True):
+    for share, (places, makers) in zip(settings.effects, orders, strict=True):
         weight = settings.signal * np.sqrt(share / len(places))
-        for place in places:  # drawn whatever the share, so that shares change nothing else
-            made = factors([fields[i] for i in place], rng)
+        for place, factor in zip(places, makers, strict=True):
+            # drawn whatever the share, so that shares change nothing else
+            made = [fields[i].standardise(factor(fields[i], rng)) for i in place]
             if share:
-                effects.append(Effect(tuple(place), tuple(made), weight))
+                effects.append(Effect(place, tuple(made), weight))
     return effects
 
 
-def _main_effect(fields: list[PlantedField], rng: np.random.Generator) -> list[Floats]:
-    (field,) = fields
-    return [field.standardise(rng.standard_normal(len(field.probabilities)))[:, None]]
+def _normal(field: PlantedField, rng: np.random.Generator) -> Floats:
+    drawn: Floats = rng.standard_normal(len(field.probabilities))
+    return drawn
 
 
-def _inner_product(fields: list[PlantedField], rng: np.random.Generator) -> list[Floats]:
-    """Two centred sets of vectors whose inner product has mean square one."""
-    left, right = (
-        np.stack(
-            [f.standardise(rng.standard_normal(len(f.probabilities))) for _ in range(RANK)], axis=1
-        )
-        for f in fields
-    )
-    moments = [
-        (vectors * field.probabilities[:, None]).T @ vectors
-        for vectors, field in zip([left, right], fields, strict=True)
-    ]
-    return [left / np.sqrt(np.sum(moments[0] * moments[1])), right]
+def _ramp(field: PlantedField, rng: np.random.Generator) -> Floats:
+    """Evenly spaced values, dealt to the levels."""
+    return rng.permutation(len(field.probabilities)).astype(np.float64)
 
 
-def _sign_product(fields: list[PlantedField], rng: np.random.Generator) -> list[Floats]:
-    """Signs dealt to the levels so that both have about half of the mass, then standardised."""
-    factors = []
-    for field in fields:
-        mass, signs = 0.0, np.empty(len(field.probabilities))
-        for level in np.argsort(-field.probabilities):
-            signs[level] = -1.0 if mass > 0 else 1.0
-            mass += signs[level] * field.probabilities[level]
-        factors.append(field.standardise(rng.choice([-1.0, 1.0]) * signs)[:, None])
-    return factors
+def _signs(field: PlantedField, rng: np.random.Generator) -> Floats:
+    """Signs dealt to the levels so that both have about half of the mass."""
+    mass, signs = 0.0, np.empty(len(field.probabilities))
+    for level in np.argsort(-field.probabilities):
+        signs[level] = -1.0 if mass > 0 else 1.0
+        mass += signs[level] * field.probabilities[level]
+    signs *= rng.choice([-1.0, 1.0])
+    return signs
+
+
+def _sigmoid(logits: Floats) -> Floats:
+    """Without an overflow, however large a logit is."""
+    probabilities: Floats = np.exp(-np.logaddexp(0, -logits))
+    return probabilities
 
 
 def _counts(levels: Levels, rng: np.random.Generator) -> Levels:

@@ -27,7 +27,7 @@ class Part:
         crosses_NC: int32, local to each cross; no columns where no crosses were asked for.
         labels_N: uint8.
         values_NX: float32, of the fields encoded as a value.
-        truth_N: float64 true click probabilities, where the source knows them.
+        truth_N: float64 logits of the true click probabilities, where the source knows them.
     """
 
     ids_NS: npt.NDArray[np.int32]
