@@ -51,7 +51,7 @@ def bench(settings: RunSettings) -> str:
     torch.manual_seed(settings.seed)
     schema = SCHEMA if settings.model.crossing() is None else CROSSED
     parts = _times(settings, schema, device)
-    step, rows = sum(parts.values()), settings.trainer.batch_size
+    step, rows = sum(parts.values()), settings.trainer.rows_of_step(FEED_ROWS)
     operations, moved = _work(settings, schema)
     gemm, copy = _gemm_rate(device), _copy_rate(device)
     limit = max(operations / gemm, moved / copy)
@@ -73,8 +73,8 @@ def bench(settings: RunSettings) -> str:
 def _times(settings: RunSettings, schema: Schema, device: torch.device) -> dict[str, float]:
     model = models.build(schema, settings.model).to(device)
     optimizer = optimizers.build(model, settings.optimizer)
-    rows = settings.trainer.batch_size * (WARM_UP + STEPS)
-    batches = Batches(_random_part(schema, rows), settings.trainer.batch_size, device)
+    rows = settings.trainer.rows_of_step(FEED_ROWS) * (WARM_UP + STEPS)
+    batches = Batches(_random_part(schema, rows), settings.trainer.rows_of_step(FEED_ROWS), device)
     epoch = batches.epoch(settings.seed, 0)
     times: dict[str, list[float]] = {n: [] for n in ("batch", "forward", "backward", "optimizer")}
 
@@ -130,7 +130,7 @@ def _work(settings: RunSettings, schema: Schema) -> tuple[float, float]:
     """Operations of the matrix products and convolutions, forward and backward, counted on a few
     rows; bytes of the dense optimizer and of the gathered rows."""
     model = models.build(schema, settings.model)
-    rows, few = settings.trainer.batch_size, 8
+    rows, few = settings.trainer.rows_of_step(FEED_ROWS), 8
     ids = torch.zeros(few, len(schema.crossed.fields), dtype=torch.int32)
     with FlopCounterMode(display=False) as counter:
         model(ids, torch.zeros(few, 0)).sum().backward()

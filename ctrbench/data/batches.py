@@ -81,6 +81,12 @@ class Batches:
             self.ids_NS = torch.from_numpy(self.ids.pop()).to(device)
             self.values_NX = torch.from_numpy(self.values).to(device)
 
+    @property
+    def slots(self) -> int:
+        """Columns of ids, those of crosses included."""
+        ids = [self.ids_NS] if self.rows_in == "device" else self.ids
+        return sum(array.shape[1] for array in ids)
+
     def epoch(self, seed: int, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from a step on, on the device."""
         windows = self._gathered if self.rows_in == "device" else self._fetched

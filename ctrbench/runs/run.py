@@ -11,8 +11,6 @@ import safetensors.torch
 import torch
 import yaml
 from torch import nn
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ctrbench import metrics
 from ctrbench.data.batches import Batches, choose
@@ -23,6 +21,7 @@ from ctrbench.files import locked
 from ctrbench.machine import environment, peak_memory, resolve_device
 from ctrbench.models import registry as models
 from ctrbench.optim import registry as optimizers
+from ctrbench.progress import bar
 from ctrbench.runs.planned import Planned
 from ctrbench.training.checkpoint import Progress
 from ctrbench.training.trainer import Trainer
@@ -118,18 +117,26 @@ class _Run:
         )
 
     def _batches(self, store: Store, name: str) -> Batches:
-        batch_size = self.settings.trainer.batch_size
+        batch_size = self.settings.trainer.rows_of_step(store.summary()["rows"]["train"])
         return Batches(store.part(name), batch_size, self.device, self.rows_in)
 
     def _fit(self, trainer: Trainer) -> Progress:
-        done = trainer.progress.epoch * trainer.train.steps + trainer.progress.step
-        if done:
+        batches = trainer.train
+        log.info("%d steps of %s rows an epoch", batches.steps, f"{batches.batch_size:,}")
+        if trainer.progress.history:
             log.info("going on from epoch %d", trainer.progress.epoch + 1)
-        total = self.settings.trainer.epochs * trainer.train.steps
-        bar = tqdm(total=total, initial=done, unit="step", leave=False, disable=None)
-        with bar, logging_redirect_tqdm():
-            progress = trainer.fit(bar.update, self.directory.write_history)
+        rows = batches.batch_size
+        with bar("epoch", batches.steps * rows, trainer.progress.step * rows) as shown:
+
+            def advance(rows: int) -> None:
+                shown.update(rows)
+                if shown.n == shown.total:
+                    shown.reset()
+
+            progress = trainer.fit(advance, self.directory.write_history)
         self.directory.write_history(progress.history)
+        if trainer.ended_by == "epochs" and progress.best == len(progress.history) - 1:
+            log.info("the last evaluation was the best: raise trainer.epochs=%d", progress.epoch)
         return progress
 
     def _test(self, trainer: Trainer, store: Store) -> dict[str, float]:
@@ -164,6 +171,8 @@ class _Run:
             "data": settings.data.name,
             "seed": settings.seed,
             "identity": self.planned.identity,
+            "batch_size": trainer.train.batch_size,
+            "ended_by": trainer.ended_by,
             "best_epoch": progress.history[progress.best]["epoch"],
             "epochs": epochs,
             "seconds_per_epoch": seconds / epochs,

@@ -6,6 +6,8 @@ from ctrbench.models.settings import ModelSettings
 from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.settings import option, settings
 
+STEPS, FEWEST, MOST = 100, 64, 4096  # of an epoch; rows of a step that are chosen
+
 
 @settings("trainer")
 @dataclass
@@ -13,10 +15,20 @@ class TrainerSettings:
     """How long to train, and what is kept."""
 
     epochs: int = option("passes over the training rows, at most", ge=1)
-    batch_size: int = option("rows of a step", ge=1)
+    batch_size: int | None = option(
+        f"rows of a step, at most; null: by the training rows, for {STEPS} steps an epoch or more, "
+        f"from {FEWEST} to {MOST}",
+        ge=1,
+    )
     eval_every: int | None = option("steps between evaluations; null: once an epoch", ge=1)
     monitor: str = option("validation figure that decides", choices=("auc", "logloss"))
     patience: int = option("evaluations without a better figure before stopping", ge=1)
+
+    def rows_of_step(self, rows: int) -> int:
+        """The batch size as it was set, or the power of two that fits so many training rows."""
+        if self.batch_size is not None:
+            return self.batch_size
+        return int(min(MOST, max(FEWEST, 2 ** (max(1, rows // STEPS).bit_length() - 1))))
 
 
 @settings("stage")

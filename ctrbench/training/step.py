@@ -7,6 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctrbench.data.batches import Batch
+from ctrbench.optim.registry import split_parameters
+
+EVALUATION_ROWS, EVALUATION_BYTES = 65_536, 2**28
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
@@ -21,6 +24,17 @@ def logits(model: nn.Module, ids_BS: Tensor, values_BX: Tensor, precision: str) 
     with autocast(ids_BS.device, precision):
         logits_B: Tensor = model(ids_BS, values_BX)
     return logits_B.float()
+
+
+def evaluation_rows(model: nn.Module, slots: int) -> int:
+    """Rows that are scored at once: so many that the rows of their embeddings fit into 256 MB.
+
+    Args:
+        slots: columns of ids.
+    """
+    tables, _ = split_parameters(model)
+    gathered = 4 * slots * sum(table.shape[1] for table in tables)
+    return max(256, min(EVALUATION_ROWS, EVALUATION_BYTES // gathered))
 
 
 class Step:

@@ -20,10 +20,9 @@ from ctrbench.data.batches import Batch, Batches
 from ctrbench.errors import UserError
 from ctrbench.training import checkpoint
 from ctrbench.training.settings import TrainerSettings
-from ctrbench.training.step import Step, logits
+from ctrbench.training.step import Step, evaluation_rows, logits
 
 log = logging.getLogger(__name__)
-EVALUATION_ROWS = 65_536
 Advance = Callable[[int], object]
 Record = Callable[[list[dict[str, Any]]], None]
 
@@ -63,17 +62,18 @@ class Trainer:
         return min(self.settings.eval_every or self.train.steps, self.train.steps)
 
     @property
-    def finished(self) -> bool:
-        """Whether the epochs are done or the patience is spent."""
+    def ended_by(self) -> str | None:
+        """``patience`` when it is spent, ``epochs`` when they are done, None before."""
         progress = self.progress
-        stale = len(progress.history) - 1 - progress.best
-        return progress.epoch >= self.settings.epochs or stale >= self.settings.patience
+        if len(progress.history) - 1 - progress.best >= self.settings.patience:
+            return "patience"
+        return "epochs" if progress.epoch >= self.settings.epochs else None
 
     def fit(self, advance: Advance, record: Record) -> checkpoint.Progress:
         """Train to the end; the model has its best weights then.
 
         Args:
-            advance: told the steps done, for a progress bar.
+            advance: told the rows done, for a progress bar.
             record: told the history after every evaluation.
 
         Raises:
@@ -81,7 +81,7 @@ class Trainer:
         """
         progress = self.progress
         batches = self.train.epoch(self.seed, progress.epoch, progress.step)
-        while not self.finished:
+        while self.ended_by is None:
             started = time.perf_counter()
             if progress.step == 0:
                 batches = self.train.epoch(self.seed, progress.epoch)
@@ -102,7 +102,7 @@ class Trainer:
         self.model.train()
         for step, batch in enumerate(islice(batches, steps)):
             self.losses[step].copy_(self.step(batch))
-            advance(1)
+            advance(self.train.batch_size)
 
     def _read_losses(self, start: int, stop: int) -> float:
         """The one wait for the device between two evaluations."""
@@ -148,5 +148,5 @@ class Trainer:
     def predict(self, part: Batches) -> Tensor:
         """Logits of all rows, N, in their order."""
         self.model.eval()
-        rows = part.in_order(EVALUATION_ROWS)
+        rows = part.in_order(evaluation_rows(self.model, part.slots))
         return torch.cat([logits(self.model, *piece, self.precision) for piece in rows])
