@@ -23,7 +23,7 @@ from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ctrbench.data.settings import DownloadSettings
-from ctrbench.errors import UserError
+from ctrbench.errors import UserError, one_line
 from ctrbench.runs.settings import RunSettings
 from ctrbench.settings import NAME, check, nearest
 
@@ -95,7 +95,9 @@ def hydra_here() -> Iterator[ConfigLoader]:
 
 def quoted(key: str, value: str) -> str:
     """A word of Hydra's grammar for any value."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = re.sub(
+        r'(\\*)("|$)', lambda found: found[1] * 2 + found[2].replace('"', '\\"'), value
+    )
     return f'{key}="{escaped}"'
 
 
@@ -114,7 +116,11 @@ def compose(overrides: list[str]) -> DictConfig:
     for override in overrides:
         _refuse_word(override)
     with hydra_here() as loader:
-        config = hydra_compose("config", overrides, return_hydra_config=True)
+        try:
+            config = hydra_compose("config", overrides, return_hydra_config=True)
+        except (AttributeError, TypeError, ValueError, AssertionError) as error:
+            what = f"{' '.join(overrides)}: not understood by Hydra"
+            raise UserError(f"{what} ({one_line(error)})") from None
         _refuse_unknown_choices(config.hydra.runtime.choices, loader)
         return config
 
@@ -247,16 +253,11 @@ def public_set(name: str) -> DownloadSettings:
     Raises:
         UserError: for a name that is none of a public set.
     """
-    sets = choices("data")
-    found = _download(name) if name in sets else None
-    if found is None:
-        public = [other for other in sets if _download(other) is not None]
+    about = compose([f"data={name}"]).data.get("download") if name in choices("data") else None
+    found: Any = None if about is None else OmegaConf.to_object(about)
+    if not isinstance(found, DownloadSettings):
+        folders = [Path(CONF), *([OwnFolder.folder] if OwnFolder.folder else [])]
+        paths = [path for folder in folders for path in folder.glob("data/*.yaml")]
+        public = [path.stem for path in paths if "download" in OmegaConf.load(path)]
         raise UserError(f"{name}: no such public set; {nearest(name, public)}")
-    return found
-
-
-def _download(name: str) -> DownloadSettings | None:
-    about = compose([f"data={name}"]).data.get("download")
-    found = None if about is None else OmegaConf.to_object(about)
-    assert found is None or isinstance(found, DownloadSettings)
     return found

@@ -22,7 +22,7 @@ def own(tmp_path: Path) -> Path:
     """A folder with a model, a data set, its tuned values and an experiment."""
     files = {
         "model/narrow.yaml": "defaults: [fm]\nembedding_dim: 3\n",
-        "data/tiny.yaml": "defaults: [planted]\nname: tiny\nrows: 3000\nvocabulary: 40\n",
+        "data/tiny.yaml": "defaults: [planted]\nname: tiny\nrows: 600\nvocabulary: 20\n",
         "tuned/tiny_narrow.yaml": "# @package _global_\noptimizer:\n  lr: 0.03\n",
         "experiment/mine.yaml": EXPERIMENT,
     }
@@ -55,12 +55,12 @@ def test_every_verb_finds_ones_own_files(own: Path, tmp_path: Path) -> None:
         ("model/fm.yaml", "a: 1", "", "ctrbench has a model/fm.yaml of its own; give it another"),
         ("experiment/table2.yaml", "", "", "ctrbench has a experiment/table2.yaml of its own"),
         ("model/bad.yaml", "a: [1", "model=bad", "bad.yaml"),
-        ("model/bad.yaml", "defaults: [fm]\nhiden: 1", "model=bad", "model/bad: model.hiden: Key"),
+        ("model/bad.yaml", "defaults: [fm]\nhiden: 1", "model=bad", "model/bad: model.hiden"),
         (
             "tuned/bad.yaml",
             "# @package _global_\nnope: 1",
             "tuned=bad",
-            "tuned/bad: nope: Key 'nope",
+            "tuned/bad: nope: Key",
         ),
         ("model/bad.yaml", "defaults: [fm]\nembedding_dim: x", "model=bad", "model.embedding_dim"),
     ],
@@ -84,7 +84,7 @@ def test_an_experiment_that_names_no_runs(tmp_path: Path) -> None:
     assert "names no runs" in listed.stdout and "table2" in listed.stdout
 
 
-@pytest.mark.parametrize("value", ["a=b.csv", "日本é.csv", 'a"b', "a\\b", "it's [x", "${x", "a, b"])
+@pytest.mark.parametrize("value", ["a=b.csv", "日本é.csv", 'a"b', "a\\b", "it's [x", "a, b\\"])
 def test_quoted_values_arrive(value: str) -> None:
     word = quoted("data.path", value)
     assert to_settings(compose(["data=criteo", word])).data.path == value  # type: ignore[attr-defined]

@@ -29,9 +29,12 @@ def test_glob_takes_every_model() -> None:
     assert [job.swept for job in jobs(["model=glob(*dnn)"])] == [["model=fm_dnn"], ["model=lr_dnn"]]
 
 
-def test_a_sweepers_own_parameters_are_swept() -> None:
-    made = jobs(["hydra.sweeper.params={seed:'0,1'}", "model=lr"])
-    assert [job.swept for job in made] == [["seed=0"], ["seed=1"]]
+def test_a_sweepers_own_parameters_are_swept(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    text = "# @package _global_\nhydra:\n  sweeper:\n    params:\n      seed: 3,4\n"
+    (tmp_path / "experiment" / "seeds.yaml").write_text(text)
+    words = ["-cd", str(tmp_path), "experiment=seeds", "model=lr"]
+    assert command("train", "-m", "--cfg", "job", "-p", "seed", *words).stdout == "3\n4\n"
 
 
 def test_another_sweeper_draws_its_values(tmp_path: Path) -> None:
