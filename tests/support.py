@@ -77,7 +77,7 @@ class Done:
     stderr: str
 
 
-def command(*words: str, cwd: Path | None = None) -> Done:
+def ctrbench(*words: str, cwd: Path | None = None) -> Done:
     """The command in this process, which costs a tenth of one of its own."""
     root = logging.getLogger()
     before = sys.argv, root.handlers, root.level, Path.cwd()
@@ -97,7 +97,7 @@ def command(*words: str, cwd: Path | None = None) -> Done:
     return Done(int(code or 0), out.buffer.getvalue().decode(), err.getvalue())
 
 
-def ctrbench(
+def process(
     *words: str, limit: int | None = None, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """The command as a process, with a limit on the size of the files that it writes."""

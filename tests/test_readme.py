@@ -4,7 +4,7 @@ import lzma
 import re
 from pathlib import Path
 
-from support import command
+from support import ctrbench
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 SMALL = ["trainer.epochs=1", "threads=1", "seed=0"]
@@ -34,6 +34,9 @@ def test_the_commands_of_the_readme(criteo_file: Path, tmp_path: Path) -> None:
         stands_for = {"RUN": str(runs[0].parent) if runs else "", "FILE": "train.txt.xz"}
         given = [stands_for.get(word, word) for word in words]
         added = [] if "--help" in words or "--list" in words else ADDED.get(words[0], [])
-        done = command(*given, *added, cwd=tmp_path)
+        done = ctrbench(*given, *added, cwd=tmp_path)
         assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
+        if words[0] == "bench":
+            for part in ("forward", "backward", "optimizer", "rows/s", "times its limit"):
+                assert part in done.stdout
     assert verbs >= {"reproduce", "data", "train", "report", "predict", "export", "bench"}

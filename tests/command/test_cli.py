@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import command, ctrbench
+from support import ctrbench, process
 
 from ctrbench import __version__
 from ctrbench.command.words import VERBS
@@ -103,7 +103,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("words", MISTAKES)
 def test_one_line_for_a_mistake(words: str, tmp_path: Path) -> None:
-    done = command(*words.split(), cwd=tmp_path)
+    done = ctrbench(*words.split(), cwd=tmp_path)
     assert done.returncode in (1, 2)
     assert MISTAKES[words] in done.stderr and done.stdout == ""
     assert done.stderr.startswith("ctrbench: ") and done.stderr.count("\n") == 1
@@ -111,25 +111,25 @@ def test_one_line_for_a_mistake(words: str, tmp_path: Path) -> None:
 
 def test_results_that_are_a_file(tmp_path: Path) -> None:
     (tmp_path / "ok.csv").write_text("a\n")
-    done = command("train", "results=ok.csv", cwd=tmp_path)
+    done = ctrbench("train", "results=ok.csv", cwd=tmp_path)
     assert "results=ok.csv: is a file; name another folder" in done.stderr and done.returncode == 1
 
 
 def test_exit_status_of_a_process() -> None:
-    done = ctrbench("train", "model=deepfn")
+    done = process("train", "model=deepfn")
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr == "ctrbench: model=deepfn: no such choice; did you mean deepfm?\n"
-    assert ctrbench("trian").returncode == 2
+    assert process("trian").returncode == 2
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_its_help(verb: str) -> None:
-    done = command(verb, "--help")
+    done = ctrbench(verb, "--help")
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout.startswith(f"usage: ctrbench {verb} ")
     assert f"\n  ctrbench {verb}" in done.stdout.partition("examples:")[2]
-    assert f"\n  {verb} " in command("--help").stdout
-    assert command(verb, "--version").stdout == f"{__version__}\n"
+    assert f"\n  {verb} " in ctrbench("--help").stdout
+    assert ctrbench(verb, "--version").stdout == f"{__version__}\n"
 
 
 def test_the_examples_of_the_help_are_understood() -> None:
@@ -138,16 +138,16 @@ def test_the_examples_of_the_help_are_understood() -> None:
         for example in verb.examples if verb.keys is None else ():
             words = [w for w in example.split(" > ")[0].split()[2:] if not w.startswith("data.")]
             if verb.name in ("train", "rows", "bench"):
-                done = command("train", "--cfg", "hydra", *[w for w in words if w != "-m"])
+                done = ctrbench("train", "--cfg", "hydra", *[w for w in words if w != "-m"])
                 assert done.returncode == 0 or "-m" in words, done.stderr
 
 
 def test_flags_of_hydra() -> None:
-    assert "hydra/sweeper" in command("train", "--hydra-help").stdout
-    info = command("train", "--info", "searchpath")
+    assert "hydra/sweeper" in ctrbench("train", "--hydra-help").stdout
+    info = ctrbench("train", "--info", "searchpath")
     assert "pkg://hydra.conf" in info.stdout and info.stderr == ""
-    assert command("train", "--cfg", "job", "-p", "model.embedding_dim").stdout == "10\n"
-    assert "BasicSweeper" in command("train", "--cfg", "hydra", "-p", "hydra.sweeper").stdout
+    assert ctrbench("train", "--cfg", "job", "-p", "model.embedding_dim").stdout == "10\n"
+    assert "BasicSweeper" in ctrbench("train", "--cfg", "hydra", "-p", "hydra.sweeper").stdout
 
 
 def test_no_heavy_package_before_the_work() -> None:
@@ -173,7 +173,7 @@ print("end", file=sys.stderr)
 def test_a_bad_row_leaves_one_line(criteo_file: Path, tmp_path: Path) -> None:
     criteo_file.write_text(criteo_file.read_text() + "1\t2\n")
     results = tmp_path / "out"
-    done = command("train", "data=criteo", f"data.path={criteo_file}", f"results={results}")
+    done = ctrbench("train", "data=criteo", f"data.path={criteo_file}", f"results={results}")
     assert done.returncode == 1 and "line 601: 2 columns, expected 40" in done.stderr
     failed = json.loads(next(results.rglob("failed.json")).read_text())
     assert "line 601: 2 columns" in failed["message"] and failed["what"].startswith("deepfm on cri")
@@ -184,7 +184,7 @@ def test_a_bad_row_leaves_one_line(criteo_file: Path, tmp_path: Path) -> None:
 def test_a_full_disk(limit: int, tmp_path: Path) -> None:
     """A limit on file size fails a write as a full disk does: in the store, or the checkpoint."""
     small = ["data.rows=5000", "data.vocabulary=50", "threads=1", f"results={tmp_path}"]
-    done = ctrbench("train", *small, limit=limit)
+    done = process("train", *small, limit=limit)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
     assert "File too large" in last and "free the space" in last
@@ -194,25 +194,18 @@ def test_a_full_disk(limit: int, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def test_bench() -> None:
-    done = command("bench", "model=lr", "trainer.batch_size=256", "threads=1")
-    assert done.returncode == 0, done.stderr
-    for part in ("forward", "backward", "optimizer", "rows/s", "times its limit"):
-        assert part in done.stdout
-
-
 def test_reproduce(tmp_path: Path) -> None:
     words = ["reproduce", "table2", "seed=0", *SMALL, "model=lr,fm", f"results={tmp_path}"]
-    done = command(*words)
+    done = ctrbench(*words)
     assert done.returncode == 0, done.stderr
     assert "Table 2" in done.stdout and len(list(tmp_path.glob("runs/*/*/*/result.json"))) == 2
-    again = command(*words)
+    again = ctrbench(*words)
     assert again.stdout == done.stdout and again.stderr.count("already finished") == 2
-    assert "table2" in command("reproduce", "--list").stdout
+    assert "table2" in ctrbench("reproduce", "--list").stdout
 
 
 def test_reproduce_reports_what_did_not_fail(tmp_path: Path) -> None:
     words = ["model=fm", "seed=0", "optimizer.lr=1e30,0.01", *SMALL, f"results={tmp_path}"]
-    done = command("reproduce", "table2", *words)
+    done = ctrbench("reproduce", "table2", *words)
     assert done.returncode == 1 and "1 of the sweep's jobs failed" in done.stderr
     assert "| fm " in done.stdout

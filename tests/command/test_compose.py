@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support import Compose, command
+from support import Compose, ctrbench
 
 from ctrbench.command.compose import compose, quoted, to_settings
 from ctrbench.errors import UserError
@@ -36,17 +36,17 @@ def own(tmp_path: Path) -> Path:
 def test_every_verb_finds_ones_own_files(own: Path, tmp_path: Path) -> None:
     flag, results = ["--config-dir", str(own)], f"results={tmp_path}/out"
     words = [*flag, "data=tiny", "threads=1", results]
-    shown = command("train", *words, "model=narrow", "--cfg", "job", "-p", "optimizer.lr")
+    shown = ctrbench("train", *words, "model=narrow", "--cfg", "job", "-p", "optimizer.lr")
     assert shown.stdout == "0.03\n"
     for verb in ("prepare", "data"):
-        done = command(verb, *words)
+        done = ctrbench(verb, *words)
         assert done.returncode == 0 and "tiny" in done.stdout
-    done = command("reproduce", "mine", *words, "trainer.epochs=1")
+    done = ctrbench("reproduce", "mine", *words, "trainer.epochs=1")
     assert done.returncode == 0 and done.stdout.startswith("# Mine")
     assert len(list((tmp_path / "out" / "runs" / "tiny").glob("*/*/result.json"))) == 2
-    assert "mine " in command("reproduce", "--list", *flag).stdout
-    assert "mine " not in command("reproduce", "--list").stdout
-    assert "|narrow|" in command("train", "--help", *flag).stdout
+    assert "mine " in ctrbench("reproduce", "--list", *flag).stdout
+    assert "mine " not in ctrbench("reproduce", "--list").stdout
+    assert "|narrow|" in ctrbench("train", "--help", *flag).stdout
 
 
 @pytest.mark.parametrize(
@@ -71,16 +71,16 @@ def test_wrong_files_of_ones_own(
     path = tmp_path / name
     path.parent.mkdir()
     path.write_text(text)
-    done = command("train", "-cd", str(tmp_path), *words.split())
+    done = ctrbench("train", "-cd", str(tmp_path), *words.split())
     assert done.returncode == 1 and told in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_an_experiment_that_names_no_runs(tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "half.yaml").write_text("title: x\n")
-    done = command("reproduce", "half", "-cd", str(tmp_path))
+    done = ctrbench("reproduce", "half", "-cd", str(tmp_path))
     assert "experiment/half.yaml: names no runs; it needs" in done.stderr
-    listed = command("reproduce", "--list", "-cd", str(tmp_path))
+    listed = ctrbench("reproduce", "--list", "-cd", str(tmp_path))
     assert "names no runs" in listed.stdout and "table2" in listed.stdout
 
 

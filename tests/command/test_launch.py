@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support import command
+from support import ctrbench
 
 from ctrbench.command.launch import jobs
 from ctrbench.errors import UserError
@@ -34,7 +34,7 @@ def test_a_sweepers_own_parameters_are_swept(tmp_path: Path) -> None:
     text = "# @package _global_\nhydra:\n  sweeper:\n    params:\n      seed: 3,4\n"
     (tmp_path / "experiment" / "seeds.yaml").write_text(text)
     words = ["-cd", str(tmp_path), "experiment=seeds", "model=lr"]
-    assert command("train", "-m", "--cfg", "job", "-p", "seed", *words).stdout == "3\n4\n"
+    assert ctrbench("train", "-m", "--cfg", "job", "-p", "seed", *words).stdout == "3\n4\n"
 
 
 def test_another_sweeper_draws_its_values(tmp_path: Path) -> None:
@@ -43,11 +43,11 @@ def test_another_sweeper_draws_its_values(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "drawing.yaml").write_text("_target_: hydra_plugins.drawing.Sweeper\n")
     words = ["-cd", str(tmp_path), "hydra/sweeper=drawing", "optimizer.lr=interval(0.001,0.1)"]
-    shown = command("train", "-m", "--cfg", "job", "-p", "model.name", "model=fm", *words)
+    shown = ctrbench("train", "-m", "--cfg", "job", "-p", "model.name", "model=fm", *words)
     assert shown.stdout == "fm\n" and shown.returncode == 0
-    wrong = command("train", "-m", "model.dropout=2", *words)
+    wrong = ctrbench("train", "-m", "model.dropout=2", *words)
     assert "model.dropout=2.0: must be less than 1" in wrong.stderr
-    absent = command("train", "-m", "model=lr", *words, f"results={tmp_path}/out")
+    absent = ctrbench("train", "-m", "model=lr", *words, f"results={tmp_path}/out")
     assert absent.stderr.startswith("ctrbench: ") and absent.stderr.count("\n") == 1
     with pytest.raises(UserError, match="drawn values need a sweeper that draws"):
         jobs(["optimizer.lr=interval(0.001,0.1)"])
@@ -55,10 +55,10 @@ def test_another_sweeper_draws_its_values(tmp_path: Path) -> None:
 
 def test_multirun_and_report(tmp_path: Path) -> None:
     results = f"results={tmp_path}"
-    done = command("train", "-m", "model=lr,fm", "seed=0,1", *SMALL, results)
+    done = ctrbench("train", "-m", "model=lr,fm", "seed=0,1", *SMALL, results)
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("runs/planted/*/*/result.json"))) == 4
-    done = command("report", results)
+    done = ctrbench("report", results)
     rows = [line for line in done.stdout.splitlines() if line.startswith(("| lr", "| fm"))]
     assert [row.split("|")[2].strip() for row in rows] == ["2", "2"]
     assert "not a data set of the paper" in done.stdout
@@ -69,7 +69,7 @@ def test_failing_jobs_of_a_sweep(tmp_path: Path) -> None:
     """The others run; a failure is told where it happens, at the end with their number, and in the
     run's directory until the next start of it."""
     sweep = ["-m", "model=fm", "optimizer.lr=1e30,0.01,1e31", *SMALL, f"results={tmp_path}"]
-    done = command("train", *sweep)
+    done = ctrbench("train", *sweep)
     lines = done.stderr.splitlines()
     assert done.returncode == 1 and "Error executing job" not in done.stderr
     assert len(list(tmp_path.glob("runs/planted/*/*/result.json"))) == 1
@@ -89,7 +89,7 @@ def test_failing_jobs_of_a_sweep(tmp_path: Path) -> None:
 
 
 def test_one_failing_run(tmp_path: Path) -> None:
-    done = command("train", "model=fm", "optimizer.lr=1e30", *SMALL, f"results={tmp_path}")
+    done = ctrbench("train", "model=fm", "optimizer.lr=1e30", *SMALL, f"results={tmp_path}")
     assert done.returncode == 1 and "Error executing" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith(
         "ctrbench: fm on planted, seed 0: the validation"

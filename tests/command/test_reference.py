@@ -5,7 +5,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
-from support import command
+from support import ctrbench
 
 from ctrbench.data.settings import DataSettings, SplitSettings
 from ctrbench.models.settings import ModelSettings
@@ -33,7 +33,7 @@ def registered() -> list[Any]:
 
 def test_help_lists_every_key_of_every_class() -> None:
     lines = {
-        line.split()[0]: line for line in command("train", "--help").stdout.splitlines() if line
+        line.split()[0]: line for line in ctrbench("train", "--help").stdout.splitlines() if line
     }
     checked = 0
     for cls in registered():
