@@ -71,7 +71,7 @@ def test_wrong_files_of_ones_own(
     path = tmp_path / name
     path.parent.mkdir()
     path.write_text(text)
-    done = ctrbench("train", "-cd", str(tmp_path), *words.split())
+    done = ctrbench("train", "--cfg", "job", "-cd", str(tmp_path), *words.split())
     assert done.returncode == 1 and told in done.stderr and done.stderr.count("\n") == 1
 
 
