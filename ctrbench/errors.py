@@ -15,3 +15,12 @@ def describe_os_error(error: OSError) -> str:
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
     advice = "; free the space or name another folder with results=FOLDER" if is_full else ""
     return f"{where}: {reason}{advice}"
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        return describe_os_error(error)
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

@@ -1,7 +1,8 @@
 """Writing so that a reader, or a kill, never meets half a file; locking; work done ahead."""
 
-import fcntl
+import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from filelock import FileLock, Timeout
+
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -21,17 +25,41 @@ def write_atomic(path: Path, data: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         side.replace(path)
+    except OSError as error:
+        error.filename = error.filename or path  # a failed write does not say where
+        raise
     finally:
         side.unlink(missing_ok=True)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file; another process waits. A dead holder holds nothing."""
+    """Hold an exclusive lock on a file. Who finds it held says for whom it waits, and goes on when
+    that process is done or dead."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    lock, holder = FileLock(path), path.with_name(f"{path.name}.holder")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        log.info(
+            "waiting for %s, which works on %s",
+            _read(holder),
+            path.with_name(path.stem.lstrip(".")),
+        )
+        lock.acquire()
+    try:
+        write_atomic(holder, f"process {os.getpid()} on {socket.gethostname()}")
         yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _read(holder: Path) -> str:
+    try:
+        return holder.read_text()
+    except OSError:  # not written yet
+        return "another process"
 
 
 def in_order(

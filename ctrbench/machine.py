@@ -14,16 +14,23 @@ from ctrbench.errors import UserError
 
 
 def resolve_device(name: str) -> torch.device:
-    """``auto`` is the GPU where there is one.
+    """``auto`` is the GPU where there is one, ``cuda:1`` the second one.
 
     Raises:
-        UserError: for ``cuda`` without a GPU.
+        UserError: for a GPU that is not there.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("device=cuda: no GPU is visible to torch; use device=auto or device=cpu")
-    return torch.device(name)
+    device = torch.device(name)
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise UserError(
+                f"device={name}: no GPU is visible to torch; use device=auto or device=cpu"
+            )
+        if (device.index or 0) >= (found := torch.cuda.device_count()):
+            last = "cuda:0 alone" if found == 1 else f"cuda:0 to cuda:{found - 1}"
+            raise UserError(f"device={name}: no such GPU; torch sees {last}")
+    return device
 
 
 def free_memory() -> int:

@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -20,6 +21,8 @@ from omegaconf import MISSING, OmegaConf
 from ctrbench.errors import UserError
 
 T = TypeVar("T")
+SHOWN = 20  # names in one line at most
+NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+")
 
 
 def option(
@@ -30,6 +33,7 @@ def option(
     le: float | None = None,
     lt: float | None = None,
     choices: tuple[str, ...] | None = None,
+    named: bool = False,
     default: Any = MISSING,
     decides: bool = True,
 ) -> Any:
@@ -39,9 +43,10 @@ def option(
     dataclass's own ``validate``.
 
     Args:
+        named: a part of paths: letters, digits, ``-``, ``_`` and ``.``.
         decides: whether a result can depend on it; what cannot is left out of :func:`deciding`.
     """
-    limits = {"ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices}
+    limits = {"ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices, "named": named}
     return dataclasses.field(default=default, metadata={"doc": doc, "decides": decides, **limits})
 
 
@@ -80,10 +85,11 @@ def settings(name: str) -> Callable[[type[T]], type[T]]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint with the closest known name, or all of them where none is close."""
+    """A hint with the closest known name, or what there is where none is close."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(names)}"
+    shown = names[:SHOWN] + (["..."] if len(names) > SHOWN else [])
+    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(shown)}"
 
 
 def check(section: Any, path: str = "") -> None:
@@ -115,6 +121,10 @@ _LIMITS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
 def _check_item(key: str, value: Any, limits: Any) -> None:
     if value is None:
         return
+    if value == "":
+        raise UserError(f"{key}=: is empty; leave it out or give a value ({limits['doc']})")
+    if limits.get("named") and not NAME.fullmatch(value):
+        raise UserError(f"{key}={value}: not a name; use letters, digits, '-', '_' and '.'")
     choices = limits.get("choices")
     if choices and value not in choices:
         raise UserError(f"{key}={value}: not known; {nearest(str(value), choices)}")

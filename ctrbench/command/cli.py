@@ -1,14 +1,17 @@
 """The command ``ctrbench``: a verb, then Hydra's own override syntax."""
 
-import argparse
 import dataclasses
 import logging
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ctrbench.errors import UserError, describe_os_error
+from ctrbench.command.words import CONFIG_DIR, VERBS, flag, refuse_verb, verb
+from ctrbench.errors import UserError, one_line
+
+if TYPE_CHECKING:
+    from ctrbench.runs.settings import RunSettings
 
 USAGE = """\
 usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
@@ -24,9 +27,9 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   rows data=planted data.rows=1000                     planted rows in Criteo's raw layout
   bench model=deepfm                                   a training step beside the machine's limit
 
-`ctrbench train --help` lists every key. Everything goes to results=FOLDER (default: results).
+`ctrbench VERB --help` says more, `ctrbench train --help` lists every key. Everything goes to
+results=FOLDER (default: results).
 """
-log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -34,21 +37,15 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         sys.exit(_main(sys.argv[1:]))
-    except UserError as error:
-        _fail(str(error))
     except BrokenPipeError:  # the reader of our output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:
-        _fail(describe_os_error(error))
+    except (UserError, OSError) as error:
+        print(f"ctrbench: {one_line(error)}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         sys.exit(130)
-
-
-def _fail(line: str) -> None:
-    print(f"ctrbench: {line}", file=sys.stderr)
-    sys.exit(1)
 
 
 def _main(words: list[str]) -> int:
@@ -60,151 +57,189 @@ def _main(words: list[str]) -> int:
 
         print(__version__)
         return 0
-    verbs: dict[str, Callable[[list[str]], None]] = {
-        "train": train,
-        "reproduce": reproduce,
-        "data": data,
-        "prepare": prepare,
-        "download": download,
-        "predict": predict,
-        "export": export,
-        "rows": rows,
-        "report": report,
-        "bench": bench,
-    }
-    if words[0] not in verbs:
-        import difflib
-
-        close = difflib.get_close_matches(words[0], verbs, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(verbs)}"
-        print(f"ctrbench: {words[0]}: no such verb; {hint}", file=sys.stderr)
-        return 2
-    verbs[words[0]](words[1:])
+    if words[0] not in VERBS:
+        return refuse_verb(words[0])
+    VERBS[words[0]](words[1:])
     return 0
 
 
-def train(words: list[str]) -> None:
+@verb(
+    "[-m] [--cfg job [-p PACKAGE]] [--config-dir DIR] [KEY=VALUE ...]",
+    "ctrbench train model=deepfm data=criteo data.path=train.txt",
+    "ctrbench train -m model=lr,fm,deepfm seed=0,1,2 data=planted",
+    flags=(
+        flag("-m", "--multirun", action="store_true", help="a sweep over lists"),
+        flag("-c", "--cfg", choices=("job", "hydra", "all"), help="print the config and stop"),
+        flag("-p", "--package", help="with --cfg: print this part of it"),
+        flag("--info", nargs="?", const="all", help="what Hydra finds, and where"),
+        flag("--hydra-help", action="store_true", help="Hydra's own flags"),
+    ),
+)
+def train(given: Any) -> None:
     """One run, or with -m one for every combination of the lists given."""
-    parser = argparse.ArgumentParser("ctrbench train", add_help=False)
-    parser.add_argument("-m", "--multirun", action="store_true")
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("-c", "--cfg", choices=["job"], help="print the config and stop")
-    arguments, overrides = parser.parse_known_intermixed_args(words)
-    if arguments.help:
-        from ctrbench.command.reference import options
+    from ctrbench.command import launch
 
-        print(options())
-        return
-    _refuse_flags("train", overrides)
-    from ctrbench.command.launch import launch, plan, plan_sweep
-
-    planned = plan_sweep(overrides) if arguments.multirun else [plan(overrides)]
-    if arguments.cfg:
-        from omegaconf import OmegaConf
-
-        for job in planned:
-            print(OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(job.settings))))
-        return
-    _check_results(planned[0].settings.results)
-    launch(overrides, arguments.multirun)
+    package = ["--package", given.package] if given.package else []
+    if given.hydra_help:
+        launch.run_hydra(["--hydra-help"])
+    elif given.info:
+        launch.run_hydra(["--info", given.info, *given.words])
+    elif given.cfg in ("hydra", "all"):
+        launch.run_hydra(["--cfg", given.cfg, *package, *given.words])
+    else:
+        planned = launch.plan_sweep(given.words) if given.multirun else [launch.plan(given.words)]
+        if given.cfg:
+            return _show([job.settings for job in planned], given.package)
+        _check_results(planned[0].results.folder)
+        if given.multirun:
+            launch.launch(given.words, planned[0].results.sweep(launch.sweep_name()))
+        else:
+            launch.train(planned[0])
 
 
-def reproduce(words: list[str]) -> None:
-    """The runs of an experiment, then its table."""
-    from ctrbench.command.compose import compose
-    from ctrbench.command.experiments import experiment_names, listing, sweep_overrides
-    from ctrbench.command.launch import launch, plan_sweep
-    from ctrbench.settings import nearest
+def _show(runs: list["RunSettings"], package: str | None) -> None:
+    from omegaconf import OmegaConf
 
-    if not words or words[0] in ("-l", "--list", "-h", "--help"):
+    for settings in runs:
+        config = OmegaConf.create(dataclasses.asdict(settings))
+        part = OmegaConf.select(config, package) if package else config
+        if part is None:
+            raise UserError(f"-p {package}: no such part; see ctrbench train --cfg job")
+        print(OmegaConf.to_yaml(part) if OmegaConf.is_config(part) else part)
+
+
+@verb(
+    "EXPERIMENT [--config-dir DIR] [KEY=VALUE ...] | --list",
+    "ctrbench reproduce --list",
+    "ctrbench reproduce table2 data=planted model=lr,fm,deepfm",
+    names=1,
+    flags=(flag("-l", "--list", action="store_true", help="what can be reproduced"),),
+)
+def reproduce(given: Any) -> None:
+    """The runs of an experiment, then its report. What is finished is not run again."""
+    from ctrbench.command import launch
+    from ctrbench.command.experiments import find_experiment, listing, sweep_overrides
+
+    if given.list or not given.names:
         print(listing())
         return
-    name, overrides = words[0], words[1:]
-    _refuse_flags("reproduce", overrides)
-    if name not in experiment_names():
-        raise UserError(f"{name}: no such experiment; {nearest(name, experiment_names())}")
-    overrides = sweep_overrides(name, overrides)
-    planned = plan_sweep(overrides)
-    _check_results(planned[0].settings.results)
-    launch(overrides, multirun=True)
-    from ctrbench.report.tables import write_report
+    name = given.names[0]
+    about = find_experiment(name)
+    overrides = sweep_overrides(name, about.sweep, given.words)
+    planned = launch.plan_sweep(overrides)
+    results = planned[0].results
+    _check_results(results.folder)
+    failed = None
+    try:
+        launch.launch(overrides, results.sweep(launch.sweep_name()))
+    except UserError as error:  # the other runs have a report all the same
+        failed = error
+    runs = [job.directory for job in planned]
+    if finished := [run.path for run in runs if run.result() is not None]:
+        from ctrbench.report.tables import write_report
 
-    about = compose([f"experiment={name}"]).experiment
-    runs = [job.directory.path for job in planned]
-    print(write_report(runs, planned[0].results.report(name), about.title, about.get("pivot")))
+        title = about.get("title", name)
+        print(write_report(finished, results.report(name), title, about.get("pivot")))
+    if failed is not None:
+        raise failed
 
 
-def prepare(words: list[str]) -> None:
-    """Encode a data set."""
-    _refuse_flags("prepare", words)
+@verb("[--config-dir DIR] [KEY=VALUE ...]", "ctrbench prepare data=criteo data.path=train.txt")
+def prepare(given: Any) -> None:
+    """Encode a data set; training finds it again."""
     from ctrbench.command.launch import plan
 
-    planned = plan(words)
-    _check_results(planned.settings.results)
+    planned = plan(given.words)
+    _check_results(planned.results.folder)
     store = planned.prepare()
     rows = ", ".join(f"{name} {n:,}" for name, n in store.summary()["rows"].items())
     print(f"{store.folder}: {store.schema.features:,} features, rows: {rows}")
 
 
-def data(words: list[str]) -> None:
-    """A look at a data set."""
-    _refuse_flags("data", words)
+@verb(
+    "[--config-dir DIR] [KEY=VALUE ...]",
+    "ctrbench data data=table data.path=clicks.csv data.label=clicked",
+)
+def data(given: Any) -> None:
+    """A look at a data set before training: its columns, their types, its clicks."""
     from ctrbench.command.launch import plan
 
-    planned = plan(words)
-    _check_results(planned.settings.results)
+    planned = plan(given.words)
+    _check_results(planned.results.folder)
     from ctrbench.report.dataset import write_page
 
     folder = planned.results.report(f"data-{planned.settings.data.name}")
     print(write_page(planned.prepare(), folder))
 
 
-def download(words: list[str]) -> None:
-    """A public set by its name."""
-    _refuse_flags("download", words, named=True)
-    names = [word for word in words if "=" not in word]
-    values = dict(word.split("=", 1) for word in words if "=" in word)
-    if len(names) != 1 or not values.keys() <= {"results", "url"}:
+@verb(
+    "NAME [results=FOLDER] [url=ADDRESS] [--config-dir DIR]",
+    "ctrbench download frappe_x1",
+    names=1,
+    keys=("results", "url"),
+    flags=(CONFIG_DIR,),
+)
+def download(given: Any) -> None:
+    """A public set by its name; url is another address of its archive."""
+    if len(given.names) != 1:
         raise UserError("download takes one name: ctrbench download NAME [results=FOLDER] [url=U]")
     from ctrbench.command.compose import public_set
     from ctrbench.data.sources.download import download
     from ctrbench.runs.record import Results
 
-    public = public_set(names[0])
+    name, values = given.names[0], _values(given.words)
+    public = public_set(name)
     results = values.get("results", "results")
-    _check_results(results)
-    for path in download(public, Results(results).download(names[0]), values.get("url")):
+    _check_results(Path(results))
+    for path in download(public, Results(results).download(name), values.get("url")):
         print(path)
-    print(f"train with: ctrbench train data={names[0]} results={results} model=...")
+    print(f"train with: ctrbench train data={name} results={results} model=...")
 
 
-def predict(words: list[str]) -> None:
-    """Probabilities for a file, on standard output."""
-    _refuse_flags("predict", words, named=True)
-    if len(words) != 2:
+@verb(
+    "RUN FILE",
+    "ctrbench predict results/runs/criteo/deepfm/0123456789abcdef rows.txt > probabilities.txt",
+    names=2,
+    keys=(),
+)
+def predict(given: Any) -> None:
+    """A probability of a click per row of FILE, which is in the layout of the run's data set."""
+    if len(given.names) != 2:
         raise UserError("predict takes a run's directory and a file: ctrbench predict RUN FILE")
+    run, file = map(Path, given.names)
+    if not file.exists():
+        raise UserError(f"{file}: no such file; ctrbench predict RUN FILE scores the rows of one")
     from ctrbench.runs.predict import predict
 
-    predict(Path(words[0]), Path(words[1]), sys.stdout.buffer)
+    predict(run, file, sys.stdout.buffer)
 
 
-def export(words: list[str]) -> None:
-    """A run's model as a program."""
-    _refuse_flags("export", words, named=True)
-    if len(words) not in (1, 2) or words[1:] not in ([], ["onnx=true"]):
+@verb(
+    "RUN [onnx=true]",
+    "ctrbench export results/runs/criteo/deepfm/0123456789abcdef onnx=true",
+    names=1,
+    keys=("onnx",),
+)
+def export(given: Any) -> None:
+    """The model of a run as a program of its own: torch.export, and ONNX."""
+    onnx = _values(given.words).get("onnx", "false")
+    if len(given.names) != 1 or onnx not in ("true", "false"):
         raise UserError("export takes a run's directory: ctrbench export RUN [onnx=true]")
     from ctrbench.runs.export import export
 
-    for path in export(Path(words[0]), onnx=len(words) == 2):
+    for path in export(Path(given.names[0]), onnx=onnx == "true"):
         print(path)
 
 
-def rows(words: list[str]) -> None:
-    """Planted rows as text, on standard output."""
-    _refuse_flags("rows", words)
+@verb(
+    "[--config-dir DIR] [KEY=VALUE ...]",
+    "ctrbench rows data=planted data.rows=1000 > rows.txt",
+)
+def rows(given: Any) -> None:
+    """Planted rows in Criteo's raw layout, on standard output."""
     from ctrbench.command.launch import plan
 
-    planned = plan(words)
+    planned = plan(given.words)
     from ctrbench.data.sources.criteo import to_text
     from ctrbench.data.sources.planted import Planted
 
@@ -215,45 +250,47 @@ def rows(words: list[str]) -> None:
         sys.stdout.buffer.write(to_text(piece.read()))
 
 
-def report(words: list[str]) -> None:
-    """The table of run directories."""
-    _refuse_flags("report", words, named=True)
-    folders = [word for word in words if "=" not in word]
-    values = dict(word.split("=", 1) for word in words if "=" in word)
-    for key in values.keys() - {"results"}:
-        raise UserError(f"{key}: no such option of report; known here: results=FOLDER")
+@verb(
+    "[FOLDER ...] [results=FOLDER]",
+    "ctrbench report",
+    "ctrbench report results/runs/criteo results=elsewhere",
+    names=sys.maxsize,
+    keys=("results",),
+)
+def report(given: Any) -> None:
+    """The table of all runs below some folders; of those in results= if none is named."""
     from ctrbench.report.tables import write_report
     from ctrbench.runs.frame import find_runs
     from ctrbench.runs.record import Results
 
-    results = Results(values.get("results", "results"))
-    runs = find_runs([Path(folder) for folder in folders] or [results.runs])
+    results = Results(_values(given.words).get("results", "results"))
+    runs = find_runs([Path(folder) for folder in given.names] or [results.runs])
     print(write_report(runs, results.report("runs"), "All runs"))
 
 
-def bench(words: list[str]) -> None:
-    """A training step at the paper's size."""
-    _refuse_flags("bench", words)
+@verb(
+    "[--config-dir DIR] [KEY=VALUE ...]",
+    "ctrbench bench model=deepfm trainer.batch_size=4096 threads=2",
+)
+def bench(given: Any) -> None:
+    """A training step of a model, beside what the machine allows."""
     from ctrbench.command.launch import plan
 
-    settings = plan(words).settings
+    settings = plan(given.words).settings
     from ctrbench.command.bench import bench as measure
 
     print(measure(settings))
 
 
-def _refuse_flags(verb: str, words: list[str], *, named: bool = False) -> None:
-    """Refuse what is no option of a verb, nor, but for one that takes names, KEY=VALUE."""
-    for word in words:
-        if word.startswith("-"):
-            raise UserError(f"{word}: no such option of {verb}; see ctrbench --help")
-        if "=" not in word and not named and word[:1] != "~":
-            raise UserError(f"{word}: not KEY=VALUE; see ctrbench {verb} --help")
+def _values(words: list[str]) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in words)
 
 
-def _check_results(results: str) -> None:
+def _check_results(folder: Path) -> None:
     """The output folder can be written to: known before any work."""
-    folder = Path(results)
+    advice = "name another folder with results=FOLDER"
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"results={folder}: is a file; {advice}")
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
-        raise UserError(f"{folder}: may not be written to; name another folder with results=FOLDER")
+        raise UserError(f"{folder}: may not be written to; {advice}")

@@ -2,64 +2,109 @@
 
 import dataclasses
 import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException, MissingConfigException
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ctrbench.data.settings import DownloadSettings
-from ctrbench.errors import UserError
+from ctrbench.errors import UserError, one_line
 from ctrbench.runs.settings import RunSettings
-from ctrbench.settings import check, nearest
+from ctrbench.settings import NAME, check, nearest
 
 PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = PACKAGE.parent if (PACKAGE.parent / "conf" / "config.yaml").exists() else PACKAGE
 CONF = str(ROOT / "conf")
+EXPERIMENTS = ROOT / "experiments"
+NAMES = re.compile(r"(pretraining\.)?(?P<group>model|optimizer)(\.\w+)?\.name")
+NEEDED = ("model", "data", "optimizer", "split", "trainer")
+GROUPS = (*NEEDED, "tuned", "experiment")
+INSIDE = re.compile(r"In '(.+?)'.*\n(.*)\n.*full_key: (\S+)")
+SWEPT = re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'")
+REFUSED = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)
 
 
-for _path in sorted((ROOT / "experiments").glob("*.yaml")):
+for _path in sorted(EXPERIMENTS.glob("*.yaml")):
     ConfigStore.instance().store(
         _path.stem, OmegaConf.load(_path), group="experiment", package="_global_"
     )
 
 
-def to_settings(config: DictConfig) -> RunSettings:
-    """Typed and checked settings of a composed config.
+class OwnFolder(SearchPathPlugin):
+    """Hydra's search path goes on in the folder of ``--config-dir``."""
+
+    folder: ClassVar[Path | None] = None
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add the folder."""
+        if self.folder is not None:
+            search_path.append("--config-dir", f"file://{self.folder}")
+
+
+Plugins.instance().register(OwnFolder)
+
+
+def use_folder(folder: str | None) -> None:
+    """Look for YAML files in a folder of one's own too (None: in no other).
 
     Raises:
-        UserError: naming the key, its value and what is allowed.
+        UserError: if it is no folder, or a file in it would never be read.
     """
-    own = OmegaConf.masked_copy(config, [key for key in map(str, config) if key != "hydra"])
-    _refuse_added_keys(own)
-    try:
-        typed = OmegaConf.to_object(own)
-    except MissingMandatoryValue as error:
-        raise UserError(f"{error.full_key}: has no value; give one in its YAML file") from None
-    except OmegaConfBaseException as error:
-        raise UserError(_first_line(error)) from None
-    settings: Any = RunSettings(**typed) if isinstance(typed, dict) else typed  # type: ignore[arg-type]
-    assert isinstance(settings, RunSettings)
-    check(settings)
-    return settings
-
-
-def _refuse_added_keys(node: DictConfig, path: str = "") -> None:
-    """``+key=value`` and users' YAML files can add keys; none is ignored."""
-    schema = RunSettings if not path else OmegaConf.get_type(node)
-    if not dataclasses.is_dataclass(schema):
+    OwnFolder.folder = None if folder is None else Path(folder).absolute()
+    if OwnFolder.folder is None:
         return
-    known = {field.name for field in dataclasses.fields(schema)}
-    for key in node:
-        name = f"{path}{key!s}"
-        if key not in known:
-            raise UserError(f"{name}: no such key; {nearest(str(key), known)}")
-        if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
-            _refuse_added_keys(node[key], f"{name}.")
+    if not OwnFolder.folder.is_dir():
+        raise UserError(f"--config-dir {folder}: no such folder")
+    for path in sorted(OwnFolder.folder.rglob("*.yaml")):
+        name = path.relative_to(OwnFolder.folder)
+        is_experiment = name.parent == Path("experiment") and (EXPERIMENTS / name.name).exists()
+        if is_experiment or (Path(CONF) / name).exists():
+            raise UserError(f"{path}: ctrbench has a {name} of its own; give it another name")
+
+
+@contextmanager
+def one_line_for_hydra() -> Iterator[None]:
+    """Raises :class:`UserError` in place of the errors of Hydra, OmegaConf and the YAML parser."""
+    try:
+        yield
+    except REFUSED as error:
+        raise UserError(explain(error)) from None
+
+
+@contextmanager
+def hydra_here() -> Iterator[ConfigLoader]:
+    """Hydra's loader of the YAML files."""
+    with one_line_for_hydra(), initialize_config_dir(CONF, version_base="1.3"):
+        yield GlobalHydra.instance().config_loader()
+
+
+def quoted(key: str, value: str) -> str:
+    """A word of Hydra's grammar for any value."""
+    escaped = re.sub(
+        r'(\\*)("|$)', lambda found: found[1] * 2 + found[2].replace('"', '\\"'), value
+    )
+    return f'{key}="{escaped}"'
+
+
+def choices(group: str) -> list[str]:
+    """The files of a group."""
+    with hydra_here() as loader:
+        return sorted(loader.get_group_options(group))
 
 
 def compose(overrides: list[str]) -> DictConfig:
@@ -68,28 +113,128 @@ def compose(overrides: list[str]) -> DictConfig:
     Raises:
         UserError: for an override that does not fit, with the nearest right name.
     """
+    for override in overrides:
+        _refuse_word(override)
+    with hydra_here() as loader:
+        try:
+            config = hydra_compose("config", overrides, return_hydra_config=True)
+        except (AttributeError, TypeError, ValueError, AssertionError) as error:
+            what = f"{' '.join(overrides)}: not understood by Hydra"
+            raise UserError(f"{what} ({one_line(error)})") from None
+        _refuse_unknown_choices(config.hydra.runtime.choices, loader)
+        return config
+
+
+def _refuse_word(override: str) -> None:
+    """What Hydra takes, or refuses in words that do not help."""
+    key, _, value = override.partition("=")
+    name = key.lstrip("+~")
+    group = name.partition("@")[0]
+    if not group:
+        raise UserError(f"{override}: not KEY=VALUE")
+    if (named := NAMES.fullmatch(name)) is not None:  # it belongs to the class
+        by = named["group"]
+        raise UserError(f"{override}: a name is no option; it is chosen by {by}=NAME")
+    if key.startswith("~") and group in NEEDED:
+        raise UserError(f"{override}: a run needs one; choose another by {name}=NAME")
+    if (group in GROUPS or "/" in group) and (value == "null" or value[:1] in ("[", "{")):
+        raise UserError(f"{override}: is chosen by one name: {name}=NAME")
+
+
+def _refuse_unknown_choices(chosen: dict[str, Any], loader: ConfigLoader) -> None:
+    """Hydra takes an optional file that does not exist, and any path, without a word."""
+    assumed = {
+        "tuned": f"{chosen['data']}_{chosen['model']}",
+        "tuned@pretraining": f"{chosen['data']}_fm",
+    }
+    for key, choice in chosen.items():
+        group = key.partition("@")[0]
+        if choice is None or choice == assumed.get(key) or "/" in group:
+            continue
+        is_ours = NAME.fullmatch(choice) and (Path(CONF) / group / f"{choice}.yaml").is_file()
+        if not is_ours and choice not in (options := loader.get_group_options(group)):
+            raise UserError(f"{key}={choice}: no such choice; {nearest(choice, options)}")
+
+
+def to_settings(config: DictConfig) -> RunSettings:
+    """Typed and checked settings of a composed config.
+
+    Raises:
+        UserError: naming the key, its value and what is allowed.
+    """
+    known = [field.name for field in dataclasses.fields(RunSettings)]
+    for key in known:
+        if key not in config:
+            raise UserError(f"{key}: has no value; give one with {key}=VALUE")
     try:
-        with initialize_config_dir(CONF, version_base="1.3"):
-            return hydra_compose("config", overrides, return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(explain(error)) from None
+        _refuse_added_keys(config, [key for key in map(str, config) if key != "hydra"])
+        settings = RunSettings(**{key: _typed(config, key) for key in known})
+    except MissingMandatoryValue as error:
+        raise UserError(f"{error.full_key}: has no value; give one in its YAML file") from None
+    except OmegaConfBaseException as error:
+        raise UserError(_first_line(error)) from None
+    check(settings)
+    return settings
+
+
+def _typed(config: DictConfig, key: str) -> Any:
+    value = config[key]
+    return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+
+
+def _refuse_added_keys(node: DictConfig, keys: list[str], path: str = "") -> None:
+    """``+key=value`` and users' YAML files can add keys; none is ignored."""
+    schema = RunSettings if not path else OmegaConf.get_type(node)
+    if not dataclasses.is_dataclass(schema):
+        return
+    known = {field.name for field in dataclasses.fields(schema)}
+    for key in keys:
+        name = f"{path}{key}"
+        if key not in known:
+            raise UserError(f"{name}: no such key; {nearest(key, known)}")
+        if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
+            _refuse_added_keys(node[key], list(map(str, node[key])), f"{name}.")
 
 
 def explain(error: Exception) -> str:
     """One line for Hydra's several."""
+    if isinstance(error, OverrideParseException):
+        return _parsing(error)
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={name}: no such choice; {nearest(name, error.options)}"
+        return f"{group}={name}: no such choice; {nearest(name, error.options)}{_plugin(group)}"
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.key is not None:
         known = _keys(cause.parent_node)
         if known and str(cause.key) not in known:
             return f"{cause.full_key}: no such key; {nearest(str(cause.key), known)}"
         return _first_line(cause)
-    if (tuned := re.match(r"In '(tuned/\w+)'.*\n(.*)\n.*full_key: (\S+)", str(error))) is not None:
-        what, why, key = tuned.groups()
-        return f"{what}: {key}: {why}; leave the tuned values out with tuned=none"
-    return _first_line(error)
+    if (inside := INSIDE.match(str(error))) is not None:
+        file, why, key = inside.groups()
+        hint = "; leave the tuned values out with tuned=none" if file.startswith("tuned/") else ""
+        return f"{file}: {key}: {why}{hint}"
+    if (swept := SWEPT.match(str(error))) is not None:
+        return f"{swept[1]}: several runs need ctrbench train -m; a list is one value as [A,B]"
+    if isinstance(error, UnicodeDecodeError):
+        return f"a YAML file of --config-dir is not text: {error}"
+    return " ".join(str(error).split()) if isinstance(error, yaml.YAMLError) else _first_line(error)
+
+
+def _parsing(error: OverrideParseException) -> str:
+    """A word that Hydra's grammar does not take, and whether quotes would help."""
+    key, _, value = error.override.partition("=")
+    word = quoted(key, value)
+    try:
+        OverridesParser.create().parse_override(word)
+    except HydraException:
+        return f"{error.override}: not readable as KEY=VALUE"
+    return f"{error.override}: quote the value, then for the shell the word: {shlex.quote(word)}"
+
+
+def _plugin(group: str) -> str:
+    kind = group.rpartition("/")[2]
+    installed = f"; others are packages (hydra-NAME-{kind})"
+    return installed if group in ("hydra/launcher", "hydra/sweeper") else ""
 
 
 def _keys(node: Any) -> list[str]:
@@ -108,13 +253,11 @@ def public_set(name: str) -> DownloadSettings:
     Raises:
         UserError: for a name that is none of a public set.
     """
-    sets = {}
-    for path in sorted(Path(CONF).glob("data/*.yaml")):
-        about = compose([f"data={path.stem}"]).data.get("download")
-        if about is not None:
-            sets[path.stem] = about
-    if name not in sets:
-        raise UserError(f"{name}: no such public set; {nearest(name, sets)}")
-    found: Any = OmegaConf.to_object(sets[name])
-    assert isinstance(found, DownloadSettings)
+    about = compose([f"data={name}"]).data.get("download") if name in choices("data") else None
+    found: Any = None if about is None else OmegaConf.to_object(about)
+    if not isinstance(found, DownloadSettings):
+        folders = [Path(CONF), *([OwnFolder.folder] if OwnFolder.folder else [])]
+        paths = [path for folder in folders for path in folder.glob("data/*.yaml")]
+        public = [path.stem for path in paths if "download" in OmegaConf.load(path)]
+        raise UserError(f"{name}: no such public set; {nearest(name, public)}")
     return found

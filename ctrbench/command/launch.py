@@ -1,25 +1,48 @@
 """The jobs of a command: checked before the first one starts, then handed to Hydra."""
 
 import itertools
+import json
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from ctrbench.command.compose import CONF, compose, explain, to_settings
-from ctrbench.errors import UserError
+from ctrbench.command.compose import (
+    CONF,
+    compose,
+    hydra_here,
+    one_line_for_hydra,
+    quoted,
+    to_settings,
+)
+from ctrbench.errors import UserError, one_line
+from ctrbench.files import write_atomic
 
 if TYPE_CHECKING:
     from ctrbench.runs.planned import Planned
 
+BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The words of one job of a sweep.
+
+    Attributes:
+        overrides: all of them.
+        swept: those that it does not share with the others.
+    """
+
+    overrides: list[str]
+    swept: list[str]
 
 
 def plan(overrides: list[str]) -> "Planned":
@@ -31,57 +54,130 @@ def plan(overrides: list[str]) -> "Planned":
 
 
 def plan_sweep(overrides: list[str]) -> list["Planned"]:
-    """Every job of a sweep: all are refused or accepted before the first one starts."""
-    return [plan(job) for job in jobs(overrides)]
+    """Every job of a sweep: all are refused or accepted before the first one starts.
+
+    Of a sweeper that draws its values there is one, of what is not swept.
+    """
+    return [_plan_job(job) for job in jobs(overrides)]
 
 
-def jobs(overrides: list[str]) -> list[list[str]]:
-    """The overrides of every job of a sweep."""
+def _plan_job(job: Job) -> "Planned":
+    try:
+        return plan(job.overrides)
+    except UserError as error:
+        where = f"{' '.join(job.swept)}: " if job.swept else ""
+        raise UserError(f"{where}{error}") from None
+
+
+def jobs(overrides: list[str]) -> list[Job]:
+    """The jobs of a sweep; of a sweeper that draws its values, the one of what is not swept."""
+    fixed = [word for word, one in _parsed(overrides) if not one.is_sweep_override()]
+    sweeper = compose(fixed).hydra.sweeper
+    if not isinstance(sweeper, DictConfig) or sweeper.get("_target_") != BASIC:
+        return [Job(fixed, [])]
+    own = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
     axes: dict[str, list[str]] = {}
-    for override in _parsed(overrides):
+    for word, override in _parsed([*own, *overrides]):
         key = override.get_key_element()
-        if override.is_sweep_override() and override.is_discrete_sweep():
+        if override.is_discrete_sweep():
             axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
         elif override.is_sweep_override():
-            raise UserError(f"{key}: only lists, choice(), range() and glob() can be swept")
+            raise UserError(
+                f"{word}: drawn values need a sweeper that draws (hydra/sweeper=NAME); here lists, "
+                "choice(), range() and glob() can be swept"
+            )
         else:
-            axes[key] = [override.input_line or ""]
-    return [list(job) for job in itertools.product(*axes.values())]
+            axes[key] = [word]
+    swept = {key for key, values in axes.items() if len(values) > 1}
+    keys = list(axes)
+    return [
+        Job(list(words), [word for key, word in zip(keys, words, strict=True) if key in swept])
+        for words in itertools.product(*axes.values())
+    ]
 
 
-def _parsed(overrides: list[str]) -> list[Override]:
+def _parsed(overrides: list[str]) -> list[tuple[str, Override]]:
+    with hydra_here() as loader:  # it knows what glob() stands for
+        parsed = OverridesParser.create(loader).parse_overrides(overrides)
+        return list(zip(overrides, parsed, strict=True))
+
+
+def launch(overrides: list[str], folder: Path) -> None:
+    """Hand a sweep to Hydra, with whatever launcher and sweeper were chosen.
+
+    Every job is tried. One that failed says so when it fails, and leaves its line in the folder,
+    which the jobs share wherever they run.
+
+    Raises:
+        UserError: at the end, with what failed.
+    """
+    stopped = ""
     try:
-        with initialize_config_dir(CONF, version_base="1.3"):
-            loader = GlobalHydra.instance().config_loader()  # it knows what glob() stands for
-            return OverridesParser.create(loader).parse_overrides(overrides)
-    except HydraException as error:
-        raise UserError(explain(error)) from None
+        run_hydra(["--multirun", *overrides, quoted("hydra.sweep.dir", str(folder.resolve()))])
+    except Exception as error:
+        stopped = one_line(error)
+    failures = [json.loads(path.read_text()) for path in sorted(folder.glob("failed-*"))]
+    if failures:
+        lines = [f"{len(failures)} of the sweep's jobs failed:"]
+        for failure in failures:
+            swept = [word for word in failure["words"] if word not in overrides]
+            lines.append(f"{' '.join(swept)}: {failure['message']}")
+        raise UserError("\n  ".join(lines))
+    if stopped:
+        raise UserError(f"the sweep was stopped: {stopped}")
 
 
-def launch(overrides: list[str], multirun: bool) -> None:
-    """Hand the job or the sweep to Hydra, with whatever launcher was chosen."""
+def run_hydra(words: list[str]) -> None:
+    """Hydra's own command line, flags included."""
     import hydra
 
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come back as they are; main() prints the line
-    sys.argv = ["ctrbench", *(["--multirun"] if multirun else []), *overrides]
-    hydra.main(version_base="1.3", config_path=CONF, config_name="config")(job)()
+    if "--info" in words:  # which Hydra logs, to standard output
+        logging.getLogger().handlers.clear()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come back as they are; one line is made of them
+    sys.argv = ["ctrbench", *words]
+    with one_line_for_hydra():
+        hydra.main(version_base="1.3", config_path=CONF, config_name="config")(job)()
 
 
-def job(config: DictConfig) -> float:
-    """One run of a composed config, here or in another process; returns its best validation
-    figure, for a sweeper."""
+def job(config: DictConfig) -> float | None:
+    """One job of a sweep, here or in another process.
+
+    Returns:
+        Its best validation figure, for a sweeper; None, which is no figure, if it failed.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    from hydra.core.hydra_config import HydraConfig
+
     from ctrbench.runs.planned import Planned
+
+    try:
+        planned = Planned(to_settings(config))
+        result = train(planned)
+    except Exception as error:
+        line = one_line(error)
+        known = isinstance(error, UserError | OSError)
+        log.error("failed: %s", line, exc_info=None if known else error)
+        hydra = HydraConfig.get()
+        about = json.dumps({"words": list(hydra.overrides.task), "message": line})
+        write_atomic(Path(hydra.sweep.dir) / f"failed-{hydra.job.num:06}.json", about)
+        return None
+    figure: float = result["metrics"]["valid"][planned.settings.trainer.monitor]
+    return figure
+
+
+def train(planned: "Planned") -> dict[str, Any]:
+    """One run, with a line before and one behind it.
+
+    Raises:
+        UserError: naming the run, if it fails.
+    """
     from ctrbench.runs.run import run
 
-    planned = Planned(to_settings(config))
-    settings = planned.settings
-    name = f"{settings.model.name} on {settings.data.name}, seed {settings.seed}"
-    log.info("%s", name)
+    log.info("%s", planned.settings.title)
     try:
         result = run(planned)
     except UserError as error:
-        raise UserError(f"{name}: {error}") from None
+        raise UserError(f"{planned.settings.title}: {error}") from None
     test = result["metrics"]["test"]
     log.info(
         "test AUC %.5f, logloss %.5f, best epoch %d: %s",
@@ -92,5 +188,9 @@ def job(config: DictConfig) -> float:
             "best reachable AUC %.5f, logloss %.5f; excess logloss %.5f",
             *(test["best_auc"], test["best_logloss"], test["excess_logloss"]),
         )
-    figure: float = result["metrics"]["valid"][settings.trainer.monitor]
-    return figure
+    return result
+
+
+def sweep_name() -> str:
+    """A name for the folder of a sweep that starts now."""
+    return f"{time.strftime('%Y-%m-%d-%H-%M-%S')}-{os.getpid()}"

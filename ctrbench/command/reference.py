@@ -2,26 +2,26 @@
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from ctrbench.command.compose import CONF
+from ctrbench.command.compose import NAMES, choices
 from ctrbench.runs.settings import RunSettings
 from ctrbench.training.settings import StageSettings
 
 
 def options() -> str:
     """Every key with its type and meaning."""
-    lines = ["usage: ctrbench train [-m] [--cfg job] [KEY=VALUE ...]", ""]
+    lines = []
     alone = []
     for field in dataclasses.fields(RunSettings):
         base = StageSettings if field.name == "pretraining" else field.type
         if not dataclasses.is_dataclass(base):
             alone.append((field.name, field.metadata["doc"]))
             continue
-        choices = sorted(path.stem for path in (Path(CONF) / field.name).glob("*.yaml"))
-        lines.append(f"{field.name}={'|'.join(choices)}" if choices else f"{field.name}:")
-        lines += [_line(f"{field.name}.{key}", doc) for key, doc in _keys(base)]
+        names = choices(field.name)
+        lines.append(f"{field.name}={'|'.join(names)}" if names else f"{field.name}:")
+        keys = [(f"{field.name}.{key}", doc) for key, doc in _keys(base)]
+        lines += [_line(key, doc) for key, doc in keys if not NAMES.fullmatch(key)]
     lines += [_line(key, doc) for key, doc in alone if key != "experiment"]
     lines += ["", "Values, and what each choice sets: ctrbench train --cfg job [KEY=VALUE ...]"]
     return "\n".join(lines)
@@ -33,7 +33,7 @@ def _line(key: str, doc: str) -> str:
 
 def _keys(base: Any) -> Iterator[tuple[str, str]]:
     """The keys of a class and of all that extend it, each once; not those that are groups."""
-    seen = {"name"}
+    seen = set()
     for cls in (base, *_descendants(base)):
         for field in dataclasses.fields(cls):
             if field.name not in seen and not dataclasses.is_dataclass(field.type):

@@ -28,7 +28,7 @@ class Crosses:
 class DataSettings:
     """What every data set has: its name, and how its fields are encoded."""
 
-    name: str = option("name of the data set")
+    name: str = option("name of the data set", named=True)
     numeric: str = option("encoding of the numeric fields", choices=NUMERIC_ENCODINGS)
     encodings: list[str] = option("encodings of single fields, [I1:value, genres:sum, ...]")
     bins: int = option("bins of the quantile encoding", ge=2)

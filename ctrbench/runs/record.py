@@ -2,14 +2,18 @@
 
     config.yaml  history.jsonl  checkpoint.pt  model.safetensors  [predictions.npy]  result.json
 
-``result.json`` comes last, by a rename: where it exists, the run is finished.
+``result.json`` comes last, by a rename: where it exists, the run is finished. Where
+``failed.json`` exists, the last start ended in an error.
 """
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ctrbench.errors import UserError
+from ctrbench.errors import UserError, one_line
 from ctrbench.files import write_atomic
 
 
@@ -73,6 +77,23 @@ class RunDirectory:
             raise UserError(f"{path}: not the result of a run; delete it") from None
         return result
 
+    @property
+    def failure(self) -> Path:
+        """What ended the last start."""
+        return self.path / "failed.json"
+
+    @contextmanager
+    def started(self, title: str) -> Iterator[None]:
+        """A start of the run: an error that ends it is kept, until the next one."""
+        self.failure.unlink(missing_ok=True)
+        try:
+            yield
+        except Exception as error:
+            about = {"what": title, "when": time.strftime("%FT%T%z"), "message": one_line(error)}
+            with suppress(OSError):  # a full disk is told, if not kept
+                self.write(self.failure.name, json.dumps(about, indent=1) + "\n")
+            raise
+
     def finish(self, result: dict[str, Any]) -> None:
         """Declare the run finished."""
         self.write("result.json", json.dumps(result, indent=1) + "\n")
@@ -96,6 +117,10 @@ class Results:
     def store(self, data: str, key: str) -> Path:
         """Of a prepared data set."""
         return self.folder / "stores" / data / key
+
+    def sweep(self, name: str) -> Path:
+        """Of what Hydra keeps of a sweep."""
+        return self.folder / "multirun" / name
 
     def report(self, name: str) -> Path:
         """Of a report."""

@@ -39,8 +39,9 @@ def run(planned: Planned) -> dict[str, Any]:
     with locked(directory.lock):
         result = directory.result()
         if result is None:
-            result = _Run(planned).train()
-            directory.finish(result)
+            with directory.started(planned.settings.title):
+                result = _Run(planned).train()
+                directory.finish(result)
         else:
             log.info("already finished: %s", directory.path)
     return result
@@ -52,6 +53,8 @@ class _Run:
     def __init__(self, planned: Planned) -> None:
         self.planned, self.settings, self.directory = planned, planned.settings, planned.directory
         self.device = resolve_device(self.settings.device)
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)  # its random numbers are those of a checkpoint
 
     def train(self) -> dict[str, Any]:
         """Everything, from the rows to what ``result.json`` says."""

@@ -1,16 +1,21 @@
 """The settings of a whole run."""
 
+import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from ctrbench.data.settings import DataSettings, SplitSettings
+from ctrbench.errors import UserError
 from ctrbench.models.settings import ModelSettings
 from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.runs.record import Results
-from ctrbench.settings import option, settings
+from ctrbench.settings import nearest, option, settings
 from ctrbench.training.settings import TrainerSettings
+
+THREADS_PER_CORE = 4  # more only cost, and a million end the process
 
 OmegaConf.register_new_resolver(
     "download", lambda results, name: str(Results(results).download(name)), replace=True
@@ -28,7 +33,7 @@ class RunSettings:
     split: SplitSettings = option("how rows are split: conf/split")
     trainer: TrainerSettings = option("the trainer: conf/trainer")
     seed: int = option("seed of weights, permutations and dropout", ge=0, lt=2**31)
-    device: str = option("auto takes a GPU where there is one", choices=("auto", "cpu", "cuda"))
+    device: str = option("auto (a GPU where there is one), cpu, cuda, or cuda:1 of several")
     rows_in: str = option(
         "where rows are held in training: device, host, or disk (read as they are needed); auto: "
         "the first that has the memory",
@@ -45,3 +50,20 @@ class RunSettings:
     def __post_init__(self) -> None:
         if not self.model.pretraining():
             self.pretraining = None
+
+    @property
+    def title(self) -> str:
+        """What a person calls the run."""
+        return f"{self.model.name} on {self.data.name}, seed {self.seed}"
+
+    def validate(self) -> None:
+        """Refuse what is no device, and more threads than can be of use."""
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            hint = nearest(self.device, ("auto", "cpu", "cuda", "cuda:1"))
+            raise UserError(f"device={self.device}: not known; {hint}")
+        cores = os.cpu_count() or 1
+        if self.threads is not None and self.threads > THREADS_PER_CORE * cores:
+            raise UserError(
+                f"threads={self.threads}: this machine has {cores} cores; give at most "
+                f"{THREADS_PER_CORE * cores}, or null for torch's choice"
+            )

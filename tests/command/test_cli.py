@@ -1,20 +1,53 @@
-"""The command, as processes: one line for a mistake, exit status, sweeps, experiments."""
+"""The command: one line for a mistake, exit status, help, sweeps, experiments."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support import ctrbench
+from support import ctrbench, process
+
+from ctrbench import __version__
+from ctrbench.command.words import VERBS
 
 SMALL = ["data.rows=4000", "data.vocabulary=50", "trainer.epochs=1", "threads=1"]
-
+HEAVY = ("torch", "polars", "pandas", "matplotlib", "sklearn")
 
 MISTAKES = {
     "trian": "trian: no such verb; did you mean train?",
-    "train --fast": "--fast: no such option of train",
+    "train --fast": "--fast: no such option of train; see ctrbench train --help",
+    "train -cn other": "-cn: no such option of train; there is one config; put YAML files of your",
+    "train --run": "--run: no such option of train; without -m there is one run as it is",
+    "prepare -m": "-m: no such option of prepare; only ctrbench train takes several runs",
+    "train --config-dir /no/folder": "--config-dir /no/folder: no such folder",
+    "train --config-dir": "argument --config-dir/-cd: expected one argument",
+    "train --cfg job -p modle": "-p modle: no such part",
     "train deepfm": "deepfm: not KEY=VALUE",
+    "train =3": "=3: not KEY=VALUE",
     "train model=deepfn": "model=deepfn: no such choice; did you mean deepfm?",
+    "train model=null": "model=null: is chosen by one name: model=NAME",
+    "train model=[lr,fm]": "model=[lr,fm]: is chosen by one name: model=NAME",
+    "train model=../model/fm": "model=../model/fm: no such choice; known here: ccpm, deepfm",
+    "train ~model": "~model: a run needs one; choose another by model=NAME",
+    "train ~seed": "seed: has no value; give one with seed=VALUE",
+    "train model=lr,fm": "model=lr,fm: several runs need ctrbench train -m",
+    "train seed=range(3)": "seed=range(3): several runs need ctrbench train -m",
+    "train model=lr model.name=deepfm": "model.name=deepfm: a name is no option; it is chosen by",
+    "train model=deepfm model.name=lr_dnn": "model.name=lr_dnn: a name is no option",
+    "train optimizer.name=sgd": "optimizer.name=sgd: a name is no option; it is chosen by",
+    "train model=fnn pretraining.model.name=lr": "pretraining.model.name=lr: a name is no option",
+    "train model=wide_deep optimizer.wide.name=adam": "optimizer.wide.name=adam: a name is no",
+    "train data.name=../../../x": "data.name=../../../x: not a name; use letters, digits",
+    "train data.name=/abs": "data.name=/abs: not a name",
+    "train data.name=..": "data.name=..: not a name",
+    "train tuned=../../x": "tuned=../../x: no such choice",
+    "train tuned=planted_fmm": "tuned=planted_fmm: no such choice; did you mean planted_fm?",
+    "train tuned@pretraining=planted_fmm": "tuned@pretraining=planted_fmm: no such choice",
+    "train experiment=table3": "experiment=table3: no such choice; did you mean table2?",
+    "train results=": "results=: is empty; leave it out or give a value",
+    "report results=": "results=: is empty",
+    "report result=x": "result: no such option of report; it takes [FOLDER ...] [results=FOLDER]",
     "train model.droput=0.1": "model.droput: no such key; did you mean dropout?",
     "train +model.droput=0.1": "model.droput: no such key; did you mean dropout?",
     "train modle.dropout=0.1": "modle: no such key; did you mean model?",
@@ -44,38 +77,97 @@ MISTAKES = {
     "prepare data.encodings=[I1:log]": "data.encodings=I1:log: not known",
     "train data=criteo": "data=criteo needs data.path=FILE",
     "train data=criteo data.path=/no/file": "/no/file: no such file",
+    "train data=criteo data.path=a=b.csv": "quote the value, then for the shell the word: 'data",
+    "train data=criteo data.path=日本é.csv": "'data.path=\"日本é.csv\"'",
+    "train data=criteo data.path=${x}.csv": "data.path: Interpolation key 'x' not found",
+    "train seed=${seed}": "seed: Recursive interpolation detected",
+    "train seed=${oc.env:PATH}": "seed: While dereferencing interpolation '${oc.env:PATH}': Value",
     "train data=criteo data.train=/no/file": "data=criteo needs data.valid=FILE, data.test=FILE",
+    "train device=gpu": "device=gpu: not known; did you mean cpu?",
+    "train threads=1000000": "threads=1000000: this machine has",
     "train -m model=lr,fmm": "model=fmm: no such choice; did you mean fm?",
+    "train -m model=lr,fm model.embedding_dim=4": "model=lr: model.embedding_dim: no such key",
+    "train -m optimizer.lr=interval(0.1,1)": "optimizer.lr=interval(0.1,1): drawn values need a",
+    "train -m hydra/sweeper=optuna": "hydra/sweeper=optuna: no such choice; known here: basic;",
+    "train hydra.sweeper.params={a:1}": "hydra.sweeper.params={a:1}: not understood by Hydra",
     "train results=/proc/nowhere": "/proc/nowhere: No such file or directory",
     "reproduce table3": "table3: no such experiment; did you mean table2?",
+    "reproduce table2 model": "model: one word too many for EXPERIMENT",
     "report /no/folder": "/no/folder: no finished run here",
+    "predict run": "predict takes a run's directory and a file: ctrbench predict RUN FILE",
+    "predict run nosuch.csv": "nosuch.csv: no such file; ctrbench predict RUN FILE scores",
+    "download criteo_x5": "criteo_x5: no such public set; did you mean criteo_x4?",
+    "download criteo": "criteo: no such public set; did you mean criteo_x4?",
 }
 
 
 @pytest.mark.parametrize("words", MISTAKES)
-def test_one_line_for_a_mistake(words: str) -> None:
-    done = ctrbench(*words.split())
+def test_one_line_for_a_mistake(words: str, tmp_path: Path) -> None:
+    done = ctrbench(*words.split(), cwd=tmp_path)
     assert done.returncode in (1, 2)
-    assert done.stderr.startswith("ctrbench: ") and done.stderr.count("\n") == 1
     assert MISTAKES[words] in done.stderr and done.stdout == ""
+    assert done.stderr.startswith("ctrbench: ") and done.stderr.count("\n") == 1
 
 
-def test_help_lists_every_key() -> None:
-    assert "reproduce" in ctrbench("--help").stdout
-    text = ctrbench("train", "--help").stdout
-    for key in ("model.dropout", "data.path", "optimizer.lr", "trainer.epochs", "split.seed"):
-        assert key in text
+def test_results_that_are_a_file(tmp_path: Path) -> None:
+    (tmp_path / "ok.csv").write_text("a\n")
+    done = ctrbench("train", "results=ok.csv", cwd=tmp_path)
+    assert "results=ok.csv: is a file; name another folder" in done.stderr and done.returncode == 1
 
 
-def test_no_torch_before_the_work() -> None:
-    """What answers a mistyped command does not import torch."""
-    code = (
-        "import sys, ctrbench.command.cli, ctrbench.command.compose;"
-        "import ctrbench.data.sources.registry;"
-        "print('torch' in sys.modules)"
-    )
+def test_exit_status_of_a_process() -> None:
+    done = process("train", "model=deepfn")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == "ctrbench: model=deepfn: no such choice; did you mean deepfm?\n"
+    assert process("trian").returncode == 2
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_its_help(verb: str) -> None:
+    done = ctrbench(verb, "--help")
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.startswith(f"usage: ctrbench {verb} ")
+    assert f"\n  ctrbench {verb}" in done.stdout.partition("examples:")[2]
+    assert f"\n  {verb} " in ctrbench("--help").stdout
+    assert ctrbench(verb, "--version").stdout == f"{__version__}\n"
+
+
+def test_the_examples_of_the_help_are_understood() -> None:
+    """Every key and choice in them exists."""
+    for verb in VERBS.values():
+        for example in verb.examples if verb.keys is None else ():
+            words = [w for w in example.split(" > ")[0].split()[2:] if not w.startswith("data.")]
+            if verb.name in ("train", "rows", "bench"):
+                done = ctrbench("train", "--cfg", "hydra", *[w for w in words if w != "-m"])
+                assert done.returncode == 0 or "-m" in words, done.stderr
+
+
+def test_flags_of_hydra() -> None:
+    assert "hydra/sweeper" in ctrbench("train", "--hydra-help").stdout
+    info = ctrbench("train", "--info", "searchpath")
+    assert "pkg://hydra.conf" in info.stdout and info.stderr == ""
+    assert ctrbench("train", "--cfg", "job", "-p", "model.embedding_dim").stdout == "10\n"
+    assert "BasicSweeper" in ctrbench("train", "--cfg", "hydra", "-p", "hydra.sweeper").stdout
+
+
+def test_no_heavy_package_before_the_work() -> None:
+    """Help and the answer to a mistyped command import none of them; a run does."""
+    code = f"""
+import sys
+from ctrbench.command.cli import main
+for words in ("--help", "train --help", "predict --help", "trian", "reproduce --list", "download x",
+              "train model.nop=1", "train -m seed=0,1 threads=0", "prepare tuned=x"):
+    sys.argv = ["ctrbench", *words.split()]
+    try:
+        main()
+    except SystemExit:
+        loaded = [name for name in {HEAVY} if name in sys.modules]
+        print(words, *loaded, file=sys.stderr) if loaded else None
+print("end", file=sys.stderr)
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    told = [line for line in done.stderr.splitlines() if not line.startswith("ctrbench: ")]
+    assert told == ["end"]
 
 
 def test_a_bad_row_leaves_one_line(criteo_file: Path, tmp_path: Path) -> None:
@@ -83,47 +175,23 @@ def test_a_bad_row_leaves_one_line(criteo_file: Path, tmp_path: Path) -> None:
     results = tmp_path / "out"
     done = ctrbench("train", "data=criteo", f"data.path={criteo_file}", f"results={results}")
     assert done.returncode == 1 and "line 601: 2 columns, expected 40" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not list(results.rglob("*.json")) and not list(results.rglob("*.partial"))
+    failed = json.loads(next(results.rglob("failed.json")).read_text())
+    assert "line 601: 2 columns" in failed["message"] and failed["what"].startswith("deepfm on cri")
+    assert not list(results.rglob("result.json")) and not list(results.rglob("*.partial"))
 
 
 @pytest.mark.parametrize("limit", [100_000, 1_000_000])
 def test_a_full_disk(limit: int, tmp_path: Path) -> None:
     """A limit on file size fails a write as a full disk does: in the store, or the checkpoint."""
     small = ["data.rows=5000", "data.vocabulary=50", "threads=1", f"results={tmp_path}"]
-    done = ctrbench("train", *small, limit=limit)
+    done = process("train", *small, limit=limit)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "File too large" in done.stderr.splitlines()[-1]
+    last = done.stderr.splitlines()[-1]
+    assert "File too large" in last and "free the space" in last
+    if limit == 1_000_000:
+        assert str(tmp_path / "runs" / "planted" / "deepfm") in last
     assert not list(tmp_path.rglob("result.json")) and not list(tmp_path.rglob("*.tmp"))
     assert not list(tmp_path.rglob("*.partial"))
-
-
-def test_multirun_and_report(tmp_path: Path) -> None:
-    results = f"results={tmp_path}"
-    done = ctrbench("train", "-m", "model=lr,fm", "seed=0,1", *SMALL, results)
-    assert done.returncode == 0, done.stderr
-    assert len(list(tmp_path.glob("runs/planted/*/*/result.json"))) == 4
-    done = ctrbench("report", results)
-    rows = [line for line in done.stdout.splitlines() if line.startswith(("| lr", "| fm"))]
-    assert [row.split("|")[2].strip() for row in rows] == ["2", "2"]
-    assert "not a data set of the paper" in done.stdout
-    assert (tmp_path / "report" / "runs" / "table.csv").exists()
-
-
-def test_one_failing_job_of_a_sweep(tmp_path: Path) -> None:
-    """The others run, and the exit status says that one did not."""
-    done = ctrbench(
-        "train", "-m", "model=fm", "optimizer.lr=1e30,0.01", *SMALL, f"results={tmp_path}"
-    )
-    assert done.returncode == 1 and "lower optimizer.lr" in done.stderr.splitlines()[-1]
-    assert len(list(tmp_path.glob("runs/planted/*/*/result.json"))) == 1
-
-
-def test_bench() -> None:
-    done = ctrbench("bench", "model=lr", "trainer.batch_size=256", "threads=1")
-    assert done.returncode == 0, done.stderr
-    for part in ("forward", "backward", "optimizer", "rows/s", "times its limit"):
-        assert part in done.stdout
 
 
 def test_reproduce(tmp_path: Path) -> None:
@@ -134,3 +202,10 @@ def test_reproduce(tmp_path: Path) -> None:
     again = ctrbench(*words)
     assert again.stdout == done.stdout and again.stderr.count("already finished") == 2
     assert "table2" in ctrbench("reproduce", "--list").stdout
+
+
+def test_reproduce_reports_what_did_not_fail(tmp_path: Path) -> None:
+    words = ["model=fm", "seed=0", "optimizer.lr=1e30,0.01", *SMALL, f"results={tmp_path}"]
+    done = ctrbench("reproduce", "table2", *words)
+    assert done.returncode == 1 and "1 of the sweep's jobs failed" in done.stderr
+    assert "| fm " in done.stdout

@@ -75,7 +75,7 @@ def test_one_line_for_a_mistake(settings: Compose, criteo_file: Path, tmp_path: 
         f"predict {directory}": "predict takes a run's directory and a file",
         f"predict {tmp_path} {criteo_file}": "not a finished run",
         f"predict {directory} /no/file": "/no/file: no such file",
-        f"predict {run_directory(planted).path} x": "data=planted is not a file of rows",
+        f"predict {run_directory(planted).path} {criteo_file}": "data=planted is not a file of",
         f"export {tmp_path}": "not a finished run",
         "rows data=criteo": "needs data.path",
     }.items():

@@ -1,0 +1,165 @@
+"""The verbs: the words that each takes, its flags and its help, and what is refused."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from ctrbench.errors import UserError
+
+INSTEAD = {  # flags of Hydra that do nothing here
+    "--config-name": "there is one config; put YAML files of your own into --config-dir DIR",
+    "--config-path": "YAML files of your own are found with --config-dir DIR",
+    "--resolve": "--cfg job shows resolved values as it is",
+    "--run": "without -m there is one run as it is",
+    "--shell-completion": "a verb comes first, which Hydra's completion does not know",
+    "--experimental-rerun": "the same command goes on with a run that was stopped",
+    "--multirun": "only ctrbench train takes several runs",
+}
+SHORT = {
+    "-cn": "--config-name",
+    "-cp": "--config-path",
+    "-m": "--multirun",
+    "-r": "--run",
+    "-sc": "--shell-completion",
+}
+VERBS: dict[str, "Verb"] = {}
+Flag = tuple[tuple[str, ...], dict[str, Any]]
+
+
+def flag(*names: str, **about: Any) -> Flag:
+    """A flag of a verb, as argparse takes it."""
+    return names, about
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What a verb takes, and does.
+
+    Attributes:
+        usage: its words, as its help shows them.
+        examples: commands.
+        names: how many words without a key it takes, at most.
+        keys: those of its words KEY=VALUE; None: Hydra's, with YAML files of one's own; none: every
+            word is a name.
+        flags: beside --help and --version.
+        work: takes the parsed words: ``names``, ``words`` (KEY=VALUE) and flags.
+    """
+
+    name: str
+    usage: str
+    examples: tuple[str, ...]
+    names: int
+    keys: tuple[str, ...] | None
+    flags: tuple[Flag, ...]
+    work: Callable[[Any], None]
+
+    def __call__(self, words: list[str]) -> None:
+        """Parse and work; --help and --version end here.
+
+        Raises:
+            UserError: for a flag that it does not have, or a word that it does not take.
+        """
+        self._refuse_hydras(words)
+        parser = self._parser()
+        given, unknown = parser.parse_known_intermixed_args(words)
+        if given.version:
+            from ctrbench import __version__
+
+            print(__version__)
+            return
+        if self.keys is None or "config_dir" in given:
+            from ctrbench.command.compose import use_folder
+
+            use_folder(given.config_dir)
+        if given.help:
+            print(parser.format_help(), end="")
+            if self.name == "train":
+                from ctrbench.command.reference import options
+
+                print(f"\n{options()}")
+            return
+        for word in unknown:
+            raise UserError(
+                f"{word}: no such option of {self.name}; see ctrbench {self.name} --help"
+            )
+        self._split(given)
+        self.work(given)
+
+    def _refuse_hydras(self, words: list[str]) -> None:
+        own = {name for names, _ in self.flags for name in names}
+        for word in words:
+            name = word.partition("=")[0]
+            why = INSTEAD.get(SHORT.get(name, name))
+            if why is not None and name not in own:
+                raise UserError(f"{word}: no such option of {self.name}; {why}")
+
+    def _parser(self) -> argparse.ArgumentParser:
+        keys = "keys and values: ctrbench train --help\n\n" if self.keys is None else ""
+        parser = _Parser(
+            f"ctrbench {self.name}",
+            usage=f"ctrbench {self.name} {self.usage}",
+            description=self.work.__doc__,
+            epilog=f"{keys}examples:\n" + "\n".join(f"  {line}" for line in self.examples),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=False,
+            allow_abbrev=False,
+        )
+        parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+        parser.add_argument("-h", "--help", action="store_true", help="this")
+        parser.add_argument("--version", action="store_true", help="of ctrbench")
+        for names, about in (*((CONFIG_DIR,) if self.keys is None else ()), *self.flags):
+            parser.add_argument(*names, **about)
+        return parser
+
+    def _split(self, given: Any) -> None:
+        """The words without a key become ``names``."""
+        is_key = [self.keys != () and ("=" in word or word[:1] == "~") for word in given.words]
+        given.names = [word for word, key in zip(given.words, is_key, strict=True) if not key]
+        given.words = [word for word, key in zip(given.words, is_key, strict=True) if key]
+        if len(given.names) > self.names:
+            what = "not KEY=VALUE" if self.names == 0 else f"one word too many for {self.usage}"
+            raise UserError(f"{given.names[-1]}: {what}; see ctrbench {self.name} --help")
+        for word in given.words if self.keys else ():
+            key, _, value = word.partition("=")
+            if key not in (self.keys or ()):
+                raise UserError(f"{key}: no such option of {self.name}; it takes {self.usage}")
+            if not value:
+                raise UserError(f"{word}: is empty; leave it out or give a value")
+
+
+CONFIG_DIR = flag(
+    "--config-dir", "-cd", metavar="DIR", help="YAML files of your own: DIR/GROUP/NAME.yaml"
+)
+
+
+def verb(
+    usage: str,
+    *examples: str,
+    names: int = 0,
+    keys: tuple[str, ...] | None = None,
+    flags: tuple[Flag, ...] = (),
+) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+    """Enter a function as the verb of its name; what it does is its docstring."""
+
+    def enter(work: Callable[[Any], None]) -> Callable[[Any], None]:
+        VERBS[work.__name__] = Verb(work.__name__, usage, examples, names, keys, flags, work)
+        return work
+
+    return enter
+
+
+def refuse_verb(word: str) -> int:
+    """Exit status 2 for a verb that does not exist."""
+    import difflib
+
+    close = difflib.get_close_matches(word, VERBS, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(VERBS)}"
+    print(f"ctrbench: {word}: no such verb; {hint}", file=sys.stderr)
+    return 2

@@ -1,0 +1,83 @@
+"""Locks between processes, and writes that fail."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from ctrbench.errors import one_line
+from ctrbench.files import locked, write_atomic
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from ctrbench.files import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+class Told(logging.Handler):
+    """Keeps what is logged, and says when something was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.message, self.some = "", threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.message = record.getMessage()
+        self.some.set()
+
+
+def test_who_waits_says_for_whom_and_goes_on_when_that_one_died(tmp_path: Path) -> None:
+    lock = tmp_path / "rows.lock"
+    told, entered = Told(), threading.Event()
+    log = logging.getLogger("ctrbench.files")
+    log.addHandler(told)
+    log.setLevel(logging.INFO)
+
+    def wait() -> None:
+        with locked(lock):
+            entered.set()
+
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE
+    ) as holder:
+        try:
+            assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+            waiter = threading.Thread(target=wait)
+            waiter.start()
+            assert told.some.wait(60) and not entered.is_set()
+            assert told.message.startswith(f"waiting for process {holder.pid} on {os.uname()[1]}, ")
+            assert told.message.endswith(f"which works on {tmp_path / 'rows'}")
+        finally:
+            holder.kill()
+            log.removeHandler(told)
+    assert entered.wait(60)
+    waiter.join()
+    assert not lock.with_name("rows.lock.holder").exists()
+
+
+def test_a_lock_is_free_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        with locked(tmp_path / "a" / "x.lock"):
+            assert "process" in (tmp_path / "a" / "x.lock.holder").read_text()
+
+
+def test_a_failed_write_names_the_file_and_leaves_none() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full here")
+    with pytest.raises(OSError) as caught:
+        write_atomic(full / "x", "y")
+    assert "/dev/full" in one_line(caught.value)
+
+
+def test_one_line_of_any_error() -> None:
+    assert one_line(ValueError("a\nb")) == "ValueError: a"
+    assert one_line(FileNotFoundError(2, "x", "/no")) == "/no: No such file or directory"

@@ -1,0 +1,42 @@
+"""The commands of the README, as they stand there, at a small size."""
+
+import lzma
+import re
+from pathlib import Path
+
+from support import ctrbench
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+SMALL = ["trainer.epochs=1", "threads=1", "seed=0"]
+ADDED = {  # so that each takes seconds
+    "reproduce": ["data.rows=2000", *SMALL],
+    "train": SMALL,
+    "bench": ["trainer.batch_size=64", "threads=1"],
+}
+
+
+def commands() -> list[list[str]]:
+    """The words of every line of a ``sh`` block that calls ctrbench."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    parts = [part for block in blocks for line in block.splitlines() for part in line.split(" && ")]
+    lines = [re.split(r"\s+[#>]\s", part)[0] for part in parts]
+    return [line.split()[1:] for line in lines if line.startswith("ctrbench ")]
+
+
+def test_the_commands_of_the_readme(criteo_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.txt.xz").write_bytes(lzma.compress(criteo_file.read_bytes()))
+    rows = [f"{i % 7},{i % 3},{i % 11 / 10},{int(i * 7 % 5 < 2)}" for i in range(400)]
+    (tmp_path / "clicks.csv").write_text("\n".join(["shop,day,price,clicked", *rows]) + "\n")
+    verbs = set()
+    for words in commands():
+        verbs.add(words[0])
+        runs = sorted(tmp_path.glob("results/runs/criteo/deepfm/*/result.json"))
+        stands_for = {"RUN": str(runs[0].parent) if runs else "", "FILE": "train.txt.xz"}
+        given = [stands_for.get(word, word) for word in words]
+        added = [] if "--help" in words or "--list" in words else ADDED.get(words[0], [])
+        done = ctrbench(*given, *added, cwd=tmp_path)
+        assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
+        if words[0] == "bench":
+            for part in ("forward", "backward", "optimizer", "rows/s", "times its limit"):
+                assert part in done.stdout
+    assert verbs >= {"reproduce", "data", "train", "report", "predict", "export", "bench"}
