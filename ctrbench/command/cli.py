@@ -16,7 +16,7 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   train [-m] model=deepfm data=criteo data.path=FILE   one run; with -m a sweep over lists
   reproduce EXPERIMENT [KEY=VALUE ...] | --list        an experiment: its runs, then its report
   data data=table data.path=FILE data.label=COLUMN     a look at a data set before training
-  prepare data=criteo data.path=FILE                   encode a data set; training finds it again
+  prepare [--verify] data=criteo data.path=FILE        encode a data set; training finds it again
   report [FOLDER ...]                                  the table of any run directories
   download NAME                                        a public set: criteo_x4, frappe_x1, ...
   predict RUN FILE                                     a probability per row of FILE
@@ -136,12 +136,15 @@ def reproduce(words: list[str]) -> None:
 
 def prepare(words: list[str]) -> None:
     """Encode a data set."""
+    verify, words = "--verify" in words, [word for word in words if word != "--verify"]
     _refuse_flags("prepare", words)
     from ctrbench.command.launch import plan
 
     planned = plan(words)
     _check_results(planned.settings.results)
     store = planned.prepare()
+    if verify:
+        store.verify()
     rows = ", ".join(f"{name} {n:,}" for name, n in store.summary()["rows"].items())
     print(f"{store.folder}: {store.schema.features:,} features, rows: {rows}")
 

@@ -1,6 +1,6 @@
 """A run is a directory; this is what lies in it, and where it and all else lies.
 
-    config.yaml  history.jsonl  checkpoint.pt  model.safetensors  [predictions.npy]  result.json
+    config.yaml  encoder/  history.jsonl  checkpoint.pt  model.safetensors  logits.npy  result.json
 
 ``result.json`` comes last, by a rename: where it exists, the run is finished.
 """
@@ -30,9 +30,14 @@ class RunDirectory:
         return self.path / "model.safetensors"
 
     @property
-    def predictions(self) -> Path:
-        """Probabilities of the test rows, float32, where asked for."""
-        return self.path / "predictions.npy"
+    def logits(self) -> Path:
+        """Logits of the test rows, float32, in their order."""
+        return self.path / "logits.npy"
+
+    @property
+    def encoder(self) -> Path:
+        """What raw rows are encoded by, so that the run needs no store."""
+        return self.path / "encoder"
 
     @property
     def config(self) -> Path:
@@ -77,6 +82,11 @@ class RunDirectory:
         """Declare the run finished."""
         self.write("result.json", json.dumps(result, indent=1) + "\n")
 
+    def clear(self) -> None:
+        """Remove the files to one side that a killed process left."""
+        for path in self.path.glob("*.tmp"):
+            path.unlink()
+
 
 class Results:
     """The folder ``results=``, and where everything lies below it."""
@@ -104,9 +114,3 @@ class Results:
     def download(self, name: str) -> Path:
         """Of a public set."""
         return self.folder / "downloads" / name
-
-    @classmethod
-    def around(cls, run: Path) -> "Results":
-        """The folder that a run directory lies in, where it was not moved out of it."""
-        above = run.resolve().parents
-        return cls(above[3] if len(above) > 3 else above[-1])

@@ -12,7 +12,7 @@ orders 3 and 4 are products of signs.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +93,6 @@ class Planted(Source):
         self.fields = _fields(settings)
         self.effects = _effects(self.fields, settings, rng)
         self.codes = [rng.integers(2**32, size=len(f.probabilities)) for f in self.fields]
-        self.intercept = self._intercept()
 
     def fingerprint(self) -> str:
         """The version of the generator: the settings decide all else."""
@@ -109,7 +108,7 @@ class Planted(Source):
     def _chunk(self, chunk: int, rows: int) -> pl.DataFrame:
         rng = np.random.default_rng([self.settings.seed, 1, chunk])
         levels = [field.draw(rng, CHUNK_ROWS) for field in self.fields]
-        truth = 1 / (1 + np.exp(-self._logits(levels)))
+        truth = 1 / (1 + np.exp(-self.intercept - self._logits(levels)))
         label = (rng.random(CHUNK_ROWS) < truth).astype(np.uint8)
         frame: dict[str, npt.NDArray[np.generic] | pl.Series] = {LABEL: label}
         for field, level, codes in zip(self.fields, levels, self.codes, strict=True):
@@ -123,16 +122,14 @@ class Planted(Source):
         return pl.DataFrame(frame | {TRUTH: truth}).head(rows)
 
     def _logits(self, levels: list[Levels]) -> Floats:
-        logits: Floats = self.intercept + np.sum(
-            [effect(levels) for effect in self.effects], axis=0
-        )
+        logits: Floats = np.sum([effect(levels) for effect in self.effects], axis=0)
         return logits
 
-    def _intercept(self) -> float:
+    @cached_property
+    def intercept(self) -> float:
         """The intercept that gives the wanted click rate, by bisection over a sample."""
         rng = np.random.default_rng([self.settings.seed, 2])
         levels = [field.draw(rng, CHUNK_ROWS) for field in self.fields]
-        self.intercept = 0.0
         logits, low, high = self._logits(levels), -50.0, 50.0
         for _ in range(60):
             middle = (low + high) / 2
