@@ -73,6 +73,7 @@ class _Run:
         started = time.perf_counter()
         store = self.planned.prepare()
         prepare_seconds = time.perf_counter() - started
+        check_size(store.schema, self.settings.model, self.settings.optimizer, self.device)
         stage = self._first_stage()
         self._write_inputs(store)
         reset_peak_memory(self.device)
@@ -139,10 +140,8 @@ class _Run:
 
     def _model(self, store: Store) -> models.Model:
         """With fresh weights by the seed, or those of the stage before."""
-        settings = self.settings
-        check_size(store.schema, settings.model, settings.optimizer, self.device)
-        torch.manual_seed(settings.seed)
-        model = models.build(store.schema, settings.model).to(self.device)
+        torch.manual_seed(self.settings.seed)
+        model = models.build(store.schema, self.settings.model).to(self.device)
         if self.planned.start is not None:
             _start_from(model, self.planned.start.weights)
         return model

@@ -24,7 +24,7 @@ def training_bytes(schema: Schema, model: ModelSettings, optimizer: OptimizerSet
     except (RuntimeError, TypeError, ValueError) as error:
         if "overflow" not in str(error).lower():
             raise
-        return float("inf")  # of a tensor that has no size in 64 bits
+        return float(2**63)  # a tensor whose bytes 64 bits cannot count
     weights = sum(p.numel() for p in built.parameters())
     return float(FLOAT_BYTES * weights * (3 + optimizer.states()))
 
@@ -40,7 +40,7 @@ def check_size(
     needed, there = training_bytes(schema, model, optimizer), available_memory(device)
     if needed > there:
         raise UserError(
-            f"model={model.name}: training takes {needed / 1e9:,.1f} GB for its weights, gradients "
-            f"and optimizer, and {there / 1e9:.1f} GB of memory are free; make the model smaller "
-            "(model.embedding_dim, model.hidden) or raise data.min_count"
+            f"model={model.name}: its weights, gradients and optimizer take {needed / 1e9:,.1f} GB "
+            f"of memory, and {there / 1e9:.1f} GB are free; make it smaller (model.embedding_dim, "
+            "model.hidden) or raise data.min_count"
         )

@@ -79,6 +79,7 @@ class Trainer:
 
         Raises:
             UserError: when a loss is not finite, naming the step.
+            KeyboardInterrupt: by Ctrl-C, once the checkpoint is written.
         """
         progress = self.progress
         batches = self.train.epoch(self.seed, progress.epoch, progress.step)
@@ -87,10 +88,10 @@ class Trainer:
                 if progress.step == 0:
                     batches = self.train.epoch(self.seed, progress.epoch)
                 self._advance(batches, advance, interrupts)
+                record(progress.history)
                 if interrupts.held or self.pace.due:
                     with self.pace.taken():
                         checkpoint.save(self.path, self.model, self.optimizer, progress)
-                record(progress.history)
         self.model.load_state_dict(progress.best_weights)
         return progress
 
