@@ -15,7 +15,7 @@ class OptimizerSettings:
     registered: ClassVar[str]
 
     def states(self) -> int:
-        """Numbers that it keeps for every weight."""
+        """Numbers that it keeps for every weight, at most."""
         raise NotImplementedError
 
     def validate(self) -> None:

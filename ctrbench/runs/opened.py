@@ -23,6 +23,8 @@ from ctrbench.runs.record import RunDirectory
 from ctrbench.settings import settings_from
 from ctrbench.training import step
 
+AGAIN = "copy the run again, or train it again"
+
 
 class OpenedRun:
     """What a run directory gives.
@@ -38,7 +40,7 @@ class OpenedRun:
             raise UserError(f"{path}: not a finished run; name a directory with a result.json")
         self.path, self.result = path, result
         self._read_config()
-        self.encoding = Encoding.kept(self.directory.encoder)
+        self.encoding = self._encoding()
         self.encoder = self.encoding.encoder()
         self.model = self._model()
 
@@ -56,20 +58,24 @@ class OpenedRun:
                 f"({type(error).__name__}: {reason}); train it again"
             ) from None
 
+    def _encoding(self) -> Encoding:
+        path = self.directory.encoder
+        try:
+            return Encoding.kept(path)
+        except (UserError, FileNotFoundError):
+            raise UserError(f"{path}: not what rows were encoded by here; {AGAIN}") from None
+
     def _model(self) -> nn.Module:
         path = self.directory.weights
         if not path.is_file() or file_digest(path) != self.result.get("files", {}).get(path.name):
-            raise UserError(
-                f"{path}: not the weights that were trained here; copy the run again or train it "
-                "again"
-            )
+            raise UserError(f"{path}: not the weights that were trained here; {AGAIN}")
         try:
             model = models.build(self.encoding.schema, self.settings).eval()
             model.load_state_dict(safetensors.torch.load_file(path))
         except RuntimeError:
             raise UserError(
                 f"{self.directory.config}: the model of these settings is another than that of "
-                f"{path.name}; copy the run again or train it again"
+                f"{path.name}; {AGAIN}"
             ) from None
         return model
 

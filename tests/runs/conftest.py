@@ -22,3 +22,11 @@ def shared(folder: Path) -> Compose:
 def rows_file(folder: Path) -> Path:
     """A small file in Criteo's layout, of those runs."""
     return write_criteo_file(folder)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, folder: Path) -> Compose:
+    """Settings of small runs of a test's own, on the shared rows."""
+    (folder / "stores").mkdir(exist_ok=True)
+    (tmp_path / "stores").symlink_to(folder / "stores")
+    return settings_in(tmp_path)
