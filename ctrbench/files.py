@@ -2,13 +2,14 @@
 
 import logging
 import os
+import shutil
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -16,20 +17,39 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def write_atomic(path: Path, data: str | bytes) -> None:
-    """Write to one side, flush to the disk, rename into place."""
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to one side, that is flushed to the disk and renamed into place at the end."""
     side = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with side.open("wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         side.replace(path)
     except OSError as error:
-        error.filename = error.filename or path  # a failed write does not say where
+        error.filename = error.filename or str(path)  # a failed write does not say of what
         raise
     finally:
         side.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, data: str | bytes) -> None:
+    """Write to one side, flush to the disk, rename into place."""
+    with replacing(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+def file_signature(path: Path) -> tuple[int, ...]:
+    """What tells one version of a file from the next without a look at its bytes: device, inode,
+    size, and the times (ns) at which content and inode changed.
+
+    Raises:
+        OSError: for a file that is not there.
+    """
+    status = path.stat()
+    times = (status.st_mtime_ns, status.st_ctime_ns)
+    return (status.st_dev, status.st_ino, status.st_size, *times)
 
 
 @contextmanager
@@ -60,6 +80,15 @@ def _read(holder: Path) -> str:
         return holder.read_text()
     except OSError:  # not written yet
         return "another process"
+
+
+def link_or_copy(path: Path, to: Path) -> None:
+    """The same file under a second name, or a copy of it where the disk cannot."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(path, to)
+    except OSError:
+        shutil.copyfile(path, to)
 
 
 def in_order(

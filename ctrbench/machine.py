@@ -5,12 +5,16 @@ import platform
 import resource
 import subprocess
 import sys
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ctrbench.errors import UserError
+
+FIRST_THREADS = torch.get_num_threads()  # before any run sets its own
 
 
 def resolve_device(name: str) -> torch.device:
@@ -51,12 +55,46 @@ def free_memory() -> int:
         return free
 
 
+def available_memory(device: torch.device) -> int:
+    """Bytes that a model may take on a device; what earlier models of this process left counts."""
+    if device.type != "cuda":
+        return free_memory()
+    left = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + left
+
+
+def use_threads(threads: int | None) -> None:
+    """CPU threads of the work to come; None: as many as torch took when the process began, whatever
+    an earlier run of the process used."""
+    wanted = FIRST_THREADS if threads is None else threads
+    if wanted != torch.get_num_threads():
+        torch.set_num_threads(wanted)
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Begin to measure :func:`peak_memory` anew, where the system can."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory(device: torch.device) -> int:
-    """The most bytes that the process has held: on a GPU by its tensors, else in all."""
+    """The most bytes held since :func:`reset_peak_memory`: on a GPU by the tensors of the process,
+    else by the whole process.
+
+    Where Linux cannot begin anew, and elsewhere, it is the most since the process began, which an
+    earlier run of the same process may have taken.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) * 1024
+    except (OSError, KeyError):  # not Linux
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:
@@ -72,6 +110,7 @@ def environment(device: torch.device, precision: str) -> dict[str, Any]:
     }
 
 
+@cache
 def commit() -> str | None:
     """The commit of this code, where it is a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]

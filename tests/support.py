@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from ctrbench.command.cli import main
-from ctrbench.command.compose import use_folder
+from ctrbench.command.compose import compose, to_settings, use_folder
 from ctrbench.data.store.opened import Store
 from ctrbench.runs.planned import Planned
 from ctrbench.runs.record import RunDirectory
@@ -45,6 +46,21 @@ def small(name: str) -> list[str]:
     return [f"model={name}", *SMALL.get(name, SMALL_MLP)]
 
 
+def settings_in(folder: Path) -> Compose:
+    """Settings, by the words of a command, of small runs in a folder: planted ones, unless the
+    words say otherwise."""
+
+    @cache
+    def make(*overrides: str) -> RunSettings:
+        own = ["data.rows=4000", "data.vocabulary=50", "data.min_count=1", "threads=1"]
+        if any(word.startswith("data=") for word in overrides):
+            own = ["threads=1"]
+        base = [f"results={folder}", "trainer.batch_size=512", "trainer.epochs=2"]
+        return to_settings(compose(base + own + list(overrides)))
+
+    return make
+
+
 def run(settings: RunSettings) -> dict[str, Any]:
     """Train; the result."""
     return run_planned(Planned(settings))
@@ -66,6 +82,13 @@ def criteo_line(label: int | str, seed: int) -> str:
     integers = [str(rng.integers(-1, 500)) if rng.random() > 0.2 else "" for _ in range(13)]
     categories = [f"{rng.integers(9):08x}" if rng.random() > 0.1 else "" for _ in range(26)]
     return "\t".join([str(label), *integers, *categories])
+
+
+def write_criteo_file(folder: Path) -> Path:
+    """A small file in Criteo's layout."""
+    path = folder / "train.txt"
+    path.write_text("".join(criteo_line(int(i % 3 == 0), i) + "\n" for i in range(600)))
+    return path
 
 
 @dataclass

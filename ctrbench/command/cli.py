@@ -19,7 +19,7 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   train [-m] model=deepfm data=criteo data.path=FILE   one run; with -m a sweep over lists
   reproduce EXPERIMENT [KEY=VALUE ...] | --list        an experiment: its runs, then its report
   data data=table data.path=FILE data.label=COLUMN     a look at a data set before training
-  prepare data=criteo data.path=FILE                   encode a data set; training finds it again
+  prepare [--verify] data=criteo data.path=FILE        encode a data set; training finds it again
   report [FOLDER ...]                                  the table of any run directories
   download NAME                                        a public set: criteo_x4, frappe_x1, ...
   predict RUN FILE                                     a probability per row of FILE
@@ -144,7 +144,11 @@ def reproduce(given: Any) -> None:
         raise failed
 
 
-@verb("[--config-dir DIR] [KEY=VALUE ...]", "ctrbench prepare data=criteo data.path=train.txt")
+@verb(
+    "[--verify] [--config-dir DIR] [KEY=VALUE ...]",
+    "ctrbench prepare data=criteo data.path=train.txt",
+    flags=(flag("--verify", action="store_true", help="look at every stored byte"),),
+)
 def prepare(given: Any) -> None:
     """Encode a data set; training finds it again."""
     from ctrbench.command.launch import plan
@@ -152,6 +156,8 @@ def prepare(given: Any) -> None:
     planned = plan(given.words)
     _check_results(planned.results.folder)
     store = planned.prepare()
+    if given.verify:
+        store.verify()
     rows = ", ".join(f"{name} {n:,}" for name, n in store.summary()["rows"].items())
     print(f"{store.folder}: {store.schema.features:,} features, rows: {rows}")
 

@@ -14,6 +14,10 @@ class OptimizerSettings:
     name: str = option("name of the optimizer")
     registered: ClassVar[str]
 
+    def states(self) -> int:
+        """Numbers that it keeps for every weight, at most."""
+        raise NotImplementedError
+
     def validate(self) -> None:
         """Refuse values that are another optimizer's: tuned values say whose they are."""
         if self.name != self.registered:
@@ -43,6 +47,9 @@ class AdamSettings(DenseSettings):
 
     betas: list[float] = option("decay of the two moments", ge=0, lt=1)
 
+    def states(self) -> int:
+        return 2
+
     def validate(self) -> None:
         """Refuse another number of decays than two."""
         super().validate()
@@ -57,6 +64,9 @@ class AdagradSettings(DenseSettings):
 
     The solver of the FFM paper takes a step per row and starts its sums at 1.
     """
+
+    def states(self) -> int:
+        return 1
 
 
 @settings("ftrl")
@@ -73,6 +83,9 @@ class FTRLSettings(OptimizerSettings):
     l1: float = option("L1: |z| up to it gives a weight of exactly zero", ge=0)
     l2: float = option("L2", ge=0)
 
+    def states(self) -> int:
+        return 2
+
 
 @settings("joint")
 @dataclass
@@ -81,3 +94,6 @@ class JointSettings(OptimizerSettings):
 
     wide: OptimizerSettings = option("the optimizer of the wide part: optimizer.wide.lr=...")
     deep: OptimizerSettings = option("the optimizer of the deep part: optimizer.deep.lr=...")
+
+    def states(self) -> int:
+        return max(self.wide.states(), self.deep.states())

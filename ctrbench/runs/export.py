@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 import torch
-from torch.export import Dim
+from torch.export import Dim, ExportedProgram
 
 from ctrbench.errors import UserError
 from ctrbench.runs.opened import OpenedRun
@@ -21,8 +21,10 @@ def export(run: Path, *, onnx: bool) -> list[Path]:
     Raises:
         UserError: for a run that cannot be opened, or ONNX without its packages.
     """
+    if onnx:
+        _check_onnx()
     opened = OpenedRun(run)
-    schema = opened.store.schema
+    schema = opened.encoding.schema
     ids = torch.zeros(4, schema.slots + len(schema.crosses), dtype=torch.int32)
     values = torch.ones(4, len(schema.value_slots))
     rows = Dim("rows")
@@ -31,21 +33,28 @@ def export(run: Path, *, onnx: bool) -> list[Path]:
     paths = [opened.directory.program("pt2")]
     torch.export.save(program, paths[0])
     if onnx:
-        for name in ("onnx", "onnxscript"):
-            if importlib.util.find_spec(name) is None:
-                raise UserError(f"onnx=true needs {name}: pip install 'ctrbench[onnx]'")
         paths.append(opened.directory.program("onnx"))
-        for name in ("torch.onnx", "onnxscript", "onnx_ir"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the converter, about itself
-            converted = torch.onnx.export(
-                program,
-                input_names=["ids_BS", "values_BX"],
-                output_names=["logits_B"],
-                dynamo=True,
-                verbose=False,
-            )
-        assert converted is not None
-        converted.save(paths[1])
+        _save_onnx(program, paths[1])
     return paths
+
+
+def _check_onnx() -> None:
+    for name in ("onnx", "onnxscript"):
+        if importlib.util.find_spec(name) is None:
+            raise UserError(f"onnx=true needs {name}: pip install 'ctrbench[onnx]'")
+
+
+def _save_onnx(program: ExportedProgram, path: Path) -> None:
+    for name in ("torch.onnx", "onnxscript", "onnx_ir"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the converter, about itself
+        converted = torch.onnx.export(
+            program,
+            input_names=["ids_BS", "values_BX"],
+            output_names=["logits_B"],
+            dynamo=True,
+            verbose=False,
+        )
+    assert converted is not None
+    converted.save(path)

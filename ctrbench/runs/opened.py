@@ -1,4 +1,7 @@
-"""A finished run, opened again: its model with the best weights, and the encoder of its rows."""
+"""A finished run, opened again: its model with the best weights, and the encoder of its rows.
+
+All of it lies in the run's directory, so that a copy of that is as good.
+"""
 
 from pathlib import Path
 
@@ -7,25 +10,27 @@ import polars as pl
 import safetensors.torch
 import torch
 import yaml
-from torch import Tensor
+from torch import Tensor, nn
 
 from ctrbench.data.sources.base import FileSource
 from ctrbench.data.sources.registry import source_class
-from ctrbench.data.store.crosses import cross_ids, with_crosses
-from ctrbench.data.store.manifest import MANIFEST
-from ctrbench.data.store.opened import Store
+from ctrbench.data.store.crosses import cross_ids
+from ctrbench.data.store.manifest import file_digest
+from ctrbench.data.store.opened import Encoding
 from ctrbench.errors import UserError
 from ctrbench.models import registry as models
-from ctrbench.runs.record import Results, RunDirectory
+from ctrbench.runs.record import RunDirectory
 from ctrbench.settings import settings_from
 from ctrbench.training import step
 
+AGAIN = "copy the run again, or train it again"
+
 
 class OpenedRun:
-    """What a run directory and the store of its data give.
+    """What a run directory gives.
 
     Raises:
-        UserError: if the run is not finished, or its store is gone.
+        UserError: if the run is not finished, was changed, or is of another version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,25 +38,46 @@ class OpenedRun:
         result = self.directory.result()
         if result is None:
             raise UserError(f"{path}: not a finished run; name a directory with a result.json")
-        config = yaml.safe_load(self.directory.config.read_text())
         self.path, self.result = path, result
-        self.data = settings_from(config["classes"]["data"], config["data"])
-        self.settings = settings_from(config["classes"]["model"], config["model"])
-        self.precision = config["precision"]
-        self.store = self._store()
-        self.encoder = self.store.encoder()
-        self.model = models.build(self.store.schema, self.settings).eval()
-        self.model.load_state_dict(safetensors.torch.load_file(self.directory.weights))
+        self._read_config()
+        self.encoding = self._encoding()
+        self.encoder = self.encoding.encoder()
+        self.model = self._model()
 
-    def _store(self) -> Store:
-        content = self.result["dataset"]["content"]
-        folder = Results.around(self.path).store(self.result["data"], content)
-        if not (folder / MANIFEST).exists():
+    def _read_config(self) -> None:
+        path = self.directory.config
+        try:
+            config = yaml.safe_load(path.read_text())
+            self.data = settings_from(config["classes"]["data"], config["data"])
+            self.settings = settings_from(config["classes"]["model"], config["model"])
+            self.precision = config["precision"]
+        except Exception as error:  # whatever it holds
+            reason = str(error).partition("\n")[0]
             raise UserError(
-                f"{folder}: the vocabularies of {self.path} should be here; "
-                "make them again with ctrbench prepare and the keys of the run"
-            )
-        return with_crosses(Store(folder), self.settings.crossing())
+                f"{path}: not the settings of a run of this version of ctrbench "
+                f"({type(error).__name__}: {reason}); train it again"
+            ) from None
+
+    def _encoding(self) -> Encoding:
+        path = self.directory.encoder
+        try:
+            return Encoding.kept(path)
+        except (UserError, FileNotFoundError):
+            raise UserError(f"{path}: not what rows were encoded by here; {AGAIN}") from None
+
+    def _model(self) -> nn.Module:
+        path = self.directory.weights
+        if not path.is_file() or file_digest(path) != self.result.get("files", {}).get(path.name):
+            raise UserError(f"{path}: not the weights that were trained here; {AGAIN}")
+        try:
+            model = models.build(self.encoding.schema, self.settings).eval()
+            model.load_state_dict(safetensors.torch.load_file(path))
+        except RuntimeError:
+            raise UserError(
+                f"{self.directory.config}: the model of these settings is another than that of "
+                f"{path.name}; {AGAIN}"
+            ) from None
+        return model
 
     @property
     def source(self) -> FileSource:
@@ -69,9 +95,9 @@ class OpenedRun:
     def inputs(self, frame: pl.DataFrame) -> tuple[Tensor, Tensor]:
         """What the model takes, ids BS (crosses after fields) and values BX, of raw rows."""
         ids_NS, values_NX = self.encoder(frame)
-        if self.store.crosses is not None:
+        if self.encoding.crosses is not None:
             fields = self.settings.crossing().fields
-            made = (fields, self.store.schema.crosses, self.store.crosses)
+            made = (fields, self.encoding.schema.crosses, self.encoding.crosses)
             ids_NC = cross_ids(self.encoder.schema, *made, ids_NS)
             ids_NS = np.concatenate([ids_NS, ids_NC], axis=1)
         return torch.from_numpy(ids_NS), torch.from_numpy(values_NX)

@@ -64,7 +64,6 @@ class Planned:
             optimizer=stage.optimizer,
             trainer=stage.trainer,
             pretraining=None,
-            predictions=False,
         )
         planned = Planned(own, self.source)
         return planned, planned.directory

@@ -1,6 +1,6 @@
 """A run is a directory; this is what lies in it, and where it and all else lies.
 
-    config.yaml  history.jsonl  checkpoint.pt  model.safetensors  [predictions.npy]  result.json
+    config.yaml  encoder/  history.jsonl  checkpoint.pt  model.safetensors  logits.npy  result.json
 
 ``result.json`` comes last, by a rename: where it exists, the run is finished. Where
 ``failed.json`` exists, the last start ended in an error.
@@ -34,9 +34,14 @@ class RunDirectory:
         return self.path / "model.safetensors"
 
     @property
-    def predictions(self) -> Path:
-        """Probabilities of the test rows, float32, where asked for."""
-        return self.path / "predictions.npy"
+    def logits(self) -> Path:
+        """Logits of the test rows, float32, in their order."""
+        return self.path / "logits.npy"
+
+    @property
+    def encoder(self) -> Path:
+        """What raw rows are encoded by, so that the run needs no store."""
+        return self.path / "encoder"
 
     @property
     def config(self) -> Path:
@@ -84,8 +89,10 @@ class RunDirectory:
 
     @contextmanager
     def started(self, title: str) -> Iterator[None]:
-        """A start of the run: an error that ends it is kept, until the next one."""
-        self.failure.unlink(missing_ok=True)
+        """A start of the run: an error that ends it is kept, until the next one, which removes
+        what a killed process left to one side too."""
+        for path in (self.failure, *self.path.glob("*.tmp")):
+            path.unlink(missing_ok=True)
         try:
             yield
         except Exception as error:
@@ -129,9 +136,3 @@ class Results:
     def download(self, name: str) -> Path:
         """Of a public set."""
         return self.folder / "downloads" / name
-
-    @classmethod
-    def around(cls, run: Path) -> "Results":
-        """The folder that a run directory lies in, where it was not moved out of it."""
-        above = run.resolve().parents
-        return cls(above[3] if len(above) > 3 else above[-1])

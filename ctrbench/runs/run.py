@@ -1,6 +1,7 @@
 """Train one run into its directory."""
 
 import logging
+import shutil
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,19 +11,29 @@ import numpy as np
 import safetensors.torch
 import torch
 import yaml
-from torch import nn
+from safetensors import SafetensorError
+from torch import Tensor, nn
 
 from ctrbench import metrics
 from ctrbench.data.batches import Batches, choose
 from ctrbench.data.split import PARTS
+from ctrbench.data.store.manifest import file_digest
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import UserError
-from ctrbench.files import locked
-from ctrbench.machine import environment, peak_memory, resolve_device
+from ctrbench.files import locked, replacing
+from ctrbench.machine import (
+    environment,
+    peak_memory,
+    reset_peak_memory,
+    resolve_device,
+    use_threads,
+)
 from ctrbench.models import registry as models
 from ctrbench.optim import registry as optimizers
 from ctrbench.progress import bar
 from ctrbench.runs.planned import Planned
+from ctrbench.runs.record import RunDirectory
+from ctrbench.runs.size import check_size
 from ctrbench.training.checkpoint import Progress
 from ctrbench.training.trainer import Trainer
 
@@ -33,7 +44,7 @@ def run(planned: Planned) -> dict[str, Any]:
     """Train, or find the finished run; returns its result.
 
     Raises:
-        UserError: for data that cannot be used or a loss that is not finite.
+        UserError: for data that cannot be used, a model too large or a loss that is not finite.
     """
     directory = planned.directory
     with locked(directory.lock):
@@ -44,6 +55,7 @@ def run(planned: Planned) -> dict[str, Any]:
                 directory.finish(result)
         else:
             log.info("already finished: %s", directory.path)
+        directory.checkpoint.unlink(missing_ok=True)
     return result
 
 
@@ -58,32 +70,40 @@ class _Run:
 
     def train(self) -> dict[str, Any]:
         """Everything, from the rows to what ``result.json`` says."""
-        if self.settings.threads is not None:
-            torch.set_num_threads(self.settings.threads)
+        use_threads(self.settings.threads)
         started = time.perf_counter()
         store = self.planned.prepare()
         prepare_seconds = time.perf_counter() - started
+        check_size(store.schema, self.settings.model, self.settings.optimizer, self.device)
         stage = self._first_stage()
-        self._write_config()
+        self._write_inputs(store)
+        reset_peak_memory(self.device)
         trainer = self._trainer(store)
         progress = self._fit(trainer)
-        best = progress.history[progress.best]
-        figures = {
-            "valid": {name: best[f"valid_{name}"] for name in ("auc", "logloss")},
-            "test": self._test(trainer, store),
-        }
-        self._save(progress)
-        seconds = {
-            "prepare": prepare_seconds,
-            "pretrain": 0.0 if stage is None else stage["seconds"]["train"],
-            "train": progress.train_seconds,
-            "evaluate": progress.evaluate_seconds,
-        }
-        return self._describe(trainer, progress) | {
-            "metrics": figures,
-            "seconds": seconds,
+        test = self._test(trainer, store)
+        _write_weights(self.directory, progress.best_weights)
+        return {
+            "status": "ok",
+            "model": self.settings.model.name,
+            "data": self.settings.data.name,
+            "seed": self.settings.seed,
+            "identity": self.planned.identity,
+            **_training(trainer, progress),
+            "metrics": {"valid": _best_figures(progress), "test": test},
+            "seconds": {
+                "prepare": prepare_seconds,
+                "pretrain": 0.0 if stage is None else stage["seconds"]["train"],
+                "train": progress.train_seconds,
+                "evaluate": progress.evaluate_seconds,
+            },
             "pretrain_seconds_per_epoch": None if stage is None else stage["seconds_per_epoch"],
+            "peak_memory_bytes": peak_memory(self.device),
+            "environment": environment(self.device, self.settings.precision),
             "dataset": store.summary(),
+            "files": {
+                path.name: file_digest(path)
+                for path in (self.directory.weights, self.directory.logits)
+            },
         }
 
     def _first_stage(self) -> dict[str, Any] | None:
@@ -92,26 +112,26 @@ class _Run:
             return run(self.planned.stage)
         return None if self.planned.start is None else self.planned.start.result()
 
-    def _write_config(self) -> None:
+    def _write_inputs(self, store: Store) -> None:
+        """All settings, and what rows are encoded by."""
         resolved = replace(self.settings, data=self.planned.source.resolved())
         classes = {key: getattr(resolved, key).registered for key in ("model", "data")}
         config = asdict(resolved) | {"classes": classes}
         self.directory.write(self.directory.config.name, yaml.safe_dump(config, sort_keys=False))
+        shutil.rmtree(self.directory.encoder, ignore_errors=True)
+        store.keep(self.directory.encoder)
 
     def _trainer(self, store: Store) -> Trainer:
         settings = self.settings
-        torch.manual_seed(settings.seed)
-        model = models.build(store.schema, settings.model).to(self.device)
-        if self.planned.start is not None:
-            _start_from(model, self.planned.start.weights)
-        self.rows_in = settings.rows_in
-        if self.rows_in == "auto":
-            self.rows_in = choose([store.part(name) for name in PARTS], self.device)
+        rows_in = settings.rows_in
+        if rows_in == "auto":
+            rows_in = choose([store.part(name) for name in PARTS], self.device)
+        model = self._model(store)
         return Trainer(
             model,
             optimizers.build(model, settings.optimizer),
-            self._batches(store, "train"),
-            self._batches(store, "valid"),
+            self._batches(store, "train", rows_in),
+            self._batches(store, "valid", rows_in),
             settings.trainer,
             seed=settings.seed,
             device=self.device,
@@ -119,9 +139,17 @@ class _Run:
             path=self.directory.checkpoint,
         )
 
-    def _batches(self, store: Store, name: str) -> Batches:
+    def _model(self, store: Store) -> models.Model:
+        """With fresh weights by the seed, or those of the stage before."""
+        torch.manual_seed(self.settings.seed)
+        model = models.build(store.schema, self.settings.model).to(self.device)
+        if self.planned.start is not None:
+            _start_from(model, self.planned.start.weights)
+        return model
+
+    def _batches(self, store: Store, name: str, rows_in: str) -> Batches:
         batch_size = self.settings.trainer.rows_of_step(store.summary()["rows"]["train"])
-        return Batches(store.part(name), batch_size, self.device, self.rows_in)
+        return Batches(store.part(name), batch_size, self.device, rows_in)
 
     def _fit(self, trainer: Trainer) -> Progress:
         batches = trainer.train
@@ -144,10 +172,10 @@ class _Run:
 
     def _test(self, trainer: Trainer, store: Store) -> dict[str, float]:
         """The only look at the test rows, with the best weights."""
-        test = self._batches(store, "test")
+        test = self._batches(store, "test", trainer.train.rows_in)
         logits_N = trainer.predict(test)
-        if self.settings.predictions:
-            np.save(self.directory.predictions, logits_N.sigmoid().cpu().numpy())
+        with replacing(self.directory.logits) as file:
+            np.save(file, logits_N.cpu().numpy())
         figures = metrics.score(logits_N, test.labels_N)
         truth_N = store.part("test").truth_N
         if truth_N is not None:
@@ -155,38 +183,6 @@ class _Run:
             figures |= {f"best_{name}": figure for name, figure in best.items()}
             figures["excess_logloss"] = figures["logloss"] - best["logloss"]
         return figures
-
-    def _save(self, progress: Progress) -> None:
-        """The best weights, in one rename."""
-        weights = {name: tensor.contiguous() for name, tensor in progress.best_weights.items()}
-        side = self.directory.weights.with_suffix(".tmp")
-        safetensors.torch.save_file(weights, side)
-        side.replace(self.directory.weights)
-
-    def _describe(self, trainer: Trainer, progress: Progress) -> dict[str, Any]:
-        settings = self.settings
-        tables, network = optimizers.split_parameters(trainer.model)
-        epochs = progress.epoch + progress.step / trainer.train.steps
-        seconds = progress.train_seconds
-        return {
-            "status": "ok",
-            "model": settings.model.name,
-            "data": settings.data.name,
-            "seed": settings.seed,
-            "identity": self.planned.identity,
-            "batch_size": trainer.train.batch_size,
-            "ended_by": trainer.ended_by,
-            "best_epoch": progress.history[progress.best]["epoch"],
-            "epochs": epochs,
-            "seconds_per_epoch": seconds / epochs,
-            "rows_per_second": epochs * trainer.train.steps * trainer.train.batch_size / seconds,
-            "parameters": {
-                "embedding": sum(p.numel() for p in tables),
-                "network": sum(p.numel() for p in network),
-            },
-            "peak_memory_bytes": peak_memory(self.device),
-            "environment": environment(self.device, settings.precision),
-        }
 
 
 def _start_from(model: nn.Module, weights: Path) -> None:
@@ -199,3 +195,38 @@ def _start_from(model: nn.Module, weights: Path) -> None:
                 "check model.embedding_dim"
             )
     model.load_state_dict(own | given)
+
+
+def _write_weights(directory: RunDirectory, weights: dict[str, Tensor]) -> None:
+    """In one rename."""
+    side = directory.weights.with_suffix(".tmp")
+    try:
+        safetensors.torch.save_file({name: w.contiguous() for name, w in weights.items()}, side)
+    except SafetensorError as error:
+        raise UserError(f"{directory.weights}: cannot be written ({error})") from None
+    shutil.copymode(directory.config, side)  # the library's own is for one user alone
+    side.replace(directory.weights)
+
+
+def _best_figures(progress: Progress) -> dict[str, float]:
+    best = progress.history[progress.best]
+    return {name: best[f"valid_{name}"] for name in ("auc", "logloss")}
+
+
+def _training(trainer: Trainer, progress: Progress) -> dict[str, Any]:
+    """How long it took, and how large the model is."""
+    tables, network = optimizers.split_parameters(trainer.model)
+    epochs = progress.epoch + progress.step / trainer.train.steps
+    seconds = progress.train_seconds
+    return {
+        "batch_size": trainer.train.batch_size,
+        "ended_by": trainer.ended_by,
+        "best_epoch": progress.history[progress.best]["epoch"],
+        "epochs": epochs,
+        "seconds_per_epoch": seconds / epochs,
+        "rows_per_second": epochs * trainer.train.steps * trainer.train.batch_size / seconds,
+        "parameters": {
+            "embedding": sum(p.numel() for p in tables),
+            "network": sum(p.numel() for p in network),
+        },
+    }

@@ -42,7 +42,6 @@ class RunSettings:
     )
     precision: str = option("bf16: autocast of the forward pass", choices=("fp32", "bf16"))
     threads: int | None = option("CPU threads; null: torch's choice", ge=1, decides=False)
-    predictions: bool = option("keep the probabilities of the test rows")
     results: str = option("folder that everything goes to", decides=False)
     experiment: Any = option("what an experiment says of itself: experiments", decides=False)
     pretraining: Any = option("the stage before this run, of a model that has one", default=None)

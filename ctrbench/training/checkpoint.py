@@ -1,8 +1,13 @@
-"""All that a run needs to go on as if it had never stopped."""
+"""All that a run needs to go on as if it had never stopped, and when to write it."""
 
-import io
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -10,7 +15,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ctrbench.errors import UserError
-from ctrbench.files import write_atomic
+from ctrbench.files import replacing
+
+SHARE = 0.02  # of the time, that checkpoints may take
 
 
 @dataclass
@@ -22,6 +29,7 @@ class Progress:
 
     epoch: int = 0
     step: int = 0
+    losses: list[float] = field(default_factory=list)  # of the steps since the last evaluation
     history: list[dict[str, Any]] = field(default_factory=list)
     best: int = -1  # index into the history
     best_weights: dict[str, Tensor] = field(default_factory=dict)
@@ -30,7 +38,11 @@ class Progress:
 
 
 def save(path: Path, model: nn.Module, optimizer: Optimizer, progress: Progress) -> None:
-    """Write the whole state in one rename."""
+    """Write the whole state in one rename.
+
+    Raises:
+        OSError: naming the file that cannot be written.
+    """
     state = {
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
@@ -38,22 +50,88 @@ def save(path: Path, model: nn.Module, optimizer: Optimizer, progress: Progress)
         "cuda_rng": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
         "progress": {**vars(progress)},
     }
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_atomic(path, buffer.getvalue())
+    with replacing(path) as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # in its place, of the archive that could not be closed
+            raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
 
 
 def load(path: Path, model: nn.Module, optimizer: Optimizer, device: torch.device) -> Progress:
-    """Restore model, optimizer and random numbers; the progress, or a fresh one without a file."""
+    """Restore model, optimizer and random numbers; the progress, or a fresh one without a file.
+
+    Raises:
+        UserError: for a file that is not a checkpoint of such a run.
+    """
     if not path.exists():
         return Progress()
     try:
         state = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:
-        raise UserError(f"{path}: not readable ({type(error).__name__}); delete it") from None
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    torch.set_rng_state(state["rng"].cpu())
-    if torch.cuda.is_available() and state["cuda_rng"] is not None:
-        torch.cuda.set_rng_state(state["cuda_rng"].cpu())
-    return Progress(**state["progress"])
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"].cpu())
+        if torch.cuda.is_available() and state["cuda_rng"] is not None:
+            torch.cuda.set_rng_state(state["cuda_rng"].cpu())
+        return Progress(**state["progress"])
+    except Exception as error:  # whatever its bytes hold
+        raise UserError(
+            f"{path}: not a checkpoint of this run ({type(error).__name__}); delete it"
+        ) from None
+
+
+class Pace:
+    """When a checkpoint is worth its time: the first is, and then as many as take a share of it.
+
+    So what a kill can lose is bounded by the time that a few of them take.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.clock, self.began, self.spent, self.last = clock, clock(), 0.0, 0.0
+
+    @property
+    def due(self) -> bool:
+        """Whether one more, as long as the last, stays within the share."""
+        return self.spent + self.last <= SHARE * (self.clock() - self.began)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Measure what is done within."""
+        began = self.clock()
+        yield
+        self.last = self.clock() - began
+        self.spent += self.last
+
+
+class Interrupts:
+    """Ctrl-C and SIGTERM, held back until the state is whole; a second one acts at once.
+
+    Only the main thread of a process can hold them back.
+
+    Attributes:
+        held: the signal that came, if one did.
+    """
+
+    def __init__(self) -> None:
+        self.held: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Interrupts":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._hold)
+        return self
+
+    def _hold(self, number: int, frame: FrameType | None) -> None:
+        self.held = number
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._before:
+            number, handler = self._before.popitem()
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._restore()
+        if self.held is not None and kind is None:
+            signal.raise_signal(self.held)

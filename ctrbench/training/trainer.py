@@ -8,7 +8,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +54,8 @@ class Trainer:
         self.step = Step(model, optimizer, precision)
         self.losses = torch.empty(self._interval, device=device)
         self.progress = checkpoint.load(path, model, optimizer, device)
+        self.losses[: len(self.progress.losses)] = torch.tensor(self.progress.losses)
+        self.pace = checkpoint.Pace()
 
     @property
     def _interval(self) -> int:
@@ -78,44 +79,54 @@ class Trainer:
 
         Raises:
             UserError: when a loss is not finite, naming the step.
+            KeyboardInterrupt: by Ctrl-C, once the checkpoint is written.
         """
         progress = self.progress
         batches = self.train.epoch(self.seed, progress.epoch, progress.step)
         while self.ended_by is None:
-            started = time.perf_counter()
-            if progress.step == 0:
-                batches = self.train.epoch(self.seed, progress.epoch)
-            stop = min(progress.step + self._interval, self.train.steps)
-            self._steps(batches, stop - progress.step, advance)
-            loss = self._read_losses(progress.step, stop)
-            progress.train_seconds += time.perf_counter() - started
-            epoch = progress.epoch + 1
-            progress.step = stop % self.train.steps
-            progress.epoch += progress.step == 0
-            self._evaluate(epoch, stop, loss)
-            checkpoint.save(self.path, self.model, self.optimizer, progress)
-            record(progress.history)
+            with checkpoint.Interrupts() as interrupts:
+                if progress.step == 0:
+                    batches = self.train.epoch(self.seed, progress.epoch)
+                self._advance(batches, advance, interrupts)
+                record(progress.history)
+                if interrupts.held or self.pace.due:
+                    with self.pace.taken():
+                        checkpoint.save(self.path, self.model, self.optimizer, progress)
         self.model.load_state_dict(progress.best_weights)
         return progress
 
-    def _steps(self, batches: Iterator[Batch], steps: int, advance: Advance) -> None:
+    def _advance(
+        self, batches: Iterator[Batch], advance: Advance, interrupts: checkpoint.Interrupts
+    ) -> None:
+        """To the next evaluation; where a signal comes before it, no further than that."""
+        progress, started = self.progress, time.perf_counter()
+        first = progress.step - progress.step % self._interval
+        stop = min(first + self._interval, self.train.steps)
         self.model.train()
-        for step, batch in enumerate(islice(batches, steps)):
-            self.losses[step].copy_(self.step(batch))
+        while progress.step < stop and not interrupts.held:
+            self.losses[progress.step - first].copy_(self.step(next(batches)))
+            progress.step += 1
             advance(self.train.batch_size)
+        progress.losses = self._read_losses(first)
+        progress.train_seconds += time.perf_counter() - started
+        if progress.step == stop:
+            epoch, loss = progress.epoch + 1, math.fsum(progress.losses) / len(progress.losses)
+            progress.step, progress.losses = stop % self.train.steps, []
+            progress.epoch += progress.step == 0
+            self._evaluate(epoch, stop, loss)
 
-    def _read_losses(self, start: int, stop: int) -> float:
-        """The one wait for the device between two evaluations."""
-        losses: list[float] = self.losses[: stop - start].tolist()
+    def _read_losses(self, first: int) -> list[float]:
+        """The one wait for the device between two evaluations: the losses from a step on."""
+        losses: list[float] = self.losses[: self.progress.step - first].tolist()
         for offset, loss in enumerate(losses):
             if not math.isfinite(loss):
-                step = self.progress.epoch * self.train.steps + start + offset + 1
+                step = self.progress.epoch * self.train.steps + first + offset + 1
                 raise UserError(
                     f"the training loss is {loss} at step {step} "
                     f"(epoch {self.progress.epoch + 1}); "
                     "lower optimizer.lr"
                 )
-        return math.fsum(losses) / len(losses)
+        return losses
 
     def _evaluate(self, epoch: int, step: int, loss: float) -> None:
         progress, started = self.progress, time.perf_counter()

@@ -1,62 +1,99 @@
 """What is done with a finished run: predictions, exported programs; and a look at data."""
 
+import io
+import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+import yaml
+from safetensors.torch import load_file
 from support import REAL, Compose, ctrbench, needs_real_rows, run, run_directory, small
 
-from ctrbench.data.schema import LABEL, TRUTH
+from ctrbench.command import cli
+from ctrbench.data.schema import TRUTH
 from ctrbench.data.sources.criteo import Criteo, to_text
 from ctrbench.data.sources.planted import Planted
+from ctrbench.errors import UserError
 from ctrbench.models import registry
 from ctrbench.runs.export import export
 from ctrbench.runs.opened import OpenedRun
-from ctrbench.runs.settings import RunSettings
+from ctrbench.runs.predict import predict
+from ctrbench.runs.record import RunDirectory
 
 ENCODINGS = "data.encodings=[I1:value,I2:quantile]"
 CROSSES = ["model.crosses=[[C1,C2],[C3,C4,C5]]", "model.cross_min_count=1"]
 
 
-def finished(settings: Compose, criteo_file: Path, name: str) -> RunSettings:
+def finished(shared: Compose, rows_file: Path, name: str, *words: str) -> RunDirectory:
     """A run on the file, in its order: the last 60 rows are the test rows."""
-    words = CROSSES if name == "wide_deep" else []
-    files = ["data=criteo", f"data.path={criteo_file}", "split=order", "data.min_count=1"]
-    own = settings(*small(name), *files, ENCODINGS, *words, "predictions=true")
+    crosses = CROSSES if name == "wide_deep" else []
+    files = ["data=criteo", f"data.path={rows_file}", "split=order", "data.min_count=1"]
+    own = shared(*small(name), *files, ENCODINGS, *crosses, *words)
     run(own)
-    return own
+    return run_directory(own)
+
+
+def predicted(directory: Path, file: Path) -> Any:
+    """The numbers that ``predict`` writes."""
+    out = io.BytesIO()
+    predict(directory, file, out)
+    return np.array(out.getvalue().split(), np.float64)
+
+
+def probabilities(directory: RunDirectory) -> Any:
+    """Of the test rows, by the logits that the run kept."""
+    return 1 / (1 + np.exp(-np.load(directory.logits).astype(np.float64)))
+
+
+@pytest.fixture(scope="module")
+def test_rows(rows_file: Path, folder: Path) -> Path:
+    """The file of the rows that the runs above are tested on."""
+    path = folder / "test-rows.txt"
+    path.write_text("".join(rows_file.read_text().splitlines(keepends=True)[540:]))
+    return path
 
 
 @pytest.mark.parametrize("name", registry.names())
 def test_predictions_are_those_of_the_run(
-    name: str, settings: Compose, criteo_file: Path, tmp_path: Path
+    name: str, shared: Compose, rows_file: Path, test_rows: Path, tmp_path: Path
 ) -> None:
-    """With labels and without, by the vocabularies of the run, in the file's order."""
-    directory = run_directory(finished(settings, criteo_file, name))
-    rows = criteo_file.read_text().splitlines()[540:]
-    expected = np.load(directory.predictions)
-    for cut in (0, 1):
-        file = tmp_path / f"rows-{cut}.txt"
-        file.write_text("".join("\t".join(row.split("\t")[cut:]) + "\n" for row in rows))
-        out = tmp_path / "out.txt"
-        with out.open("wb") as stream:
-            from ctrbench.runs.predict import predict
+    """With labels and without, by a copy of the run alone, in the file's order."""
+    directory = finished(shared, rows_file, name)
+    copy = shutil.copytree(directory.path, tmp_path / "copy")
+    unlabelled = tmp_path / "unlabelled.txt"
+    rows = test_rows.read_text().splitlines(keepends=True)
+    unlabelled.write_text("".join(row.partition("\t")[2] for row in rows))
+    for file in (test_rows, unlabelled):
+        np.testing.assert_allclose(predicted(copy, file), probabilities(directory), atol=1e-6)
 
-            predict(directory.path, file, stream)
-        got = np.array(out.read_text().split(), np.float32)
-        np.testing.assert_allclose(got, expected, atol=1e-6)
+
+def test_a_run_in_bf16_predicts_in_bf16(shared: Compose, rows_file: Path, test_rows: Path) -> None:
+    """The same as it was tested by; other weights than in fp32, and other logits by the same."""
+    half = finished(shared, rows_file, "deepfm", "precision=bf16")
+    full = finished(shared, rows_file, "deepfm")
+    np.testing.assert_allclose(predicted(half.path, test_rows), probabilities(half), atol=1e-6)
+    assert not np.allclose(np.load(half.logits), np.load(full.logits), atol=1e-4)
+    weights = [load_file(directory.weights) for directory in (half, full)]
+    assert any(not torch.equal(w, weights[1][name]) for name, w in weights[0].items())
+    opened = OpenedRun(half.path)
+    frame = next(Criteo(opened.data).slices_of(test_rows)).read()
+    given = opened.logits(frame)
+    opened.precision = "fp32"
+    assert 1e-5 < float((opened.logits(frame) - given).abs().max()) < 0.1
 
 
 @pytest.mark.parametrize("name", registry.names())
-def test_exported_programs_give_the_same(name: str, settings: Compose, criteo_file: Path) -> None:
+def test_exported_programs_give_the_same(name: str, shared: Compose, rows_file: Path) -> None:
     import onnxruntime
 
-    directory = run_directory(finished(settings, criteo_file, name)).path
+    directory = finished(shared, rows_file, name).path
     opened = OpenedRun(directory)
-    frame = next(Criteo(opened.data).slices_of(criteo_file)).read()
+    frame = next(Criteo(opened.data).slices_of(rows_file)).read()
     ids, values = opened.inputs(frame)
     expected = opened.logits(frame).sigmoid()
     program, onnx = export(directory, onnx=True)
@@ -67,41 +104,106 @@ def test_exported_programs_give_the_same(name: str, settings: Compose, criteo_fi
     np.testing.assert_allclose(torch.tensor(logits).sigmoid(), expected, atol=1e-6)
 
 
-def test_one_line_for_a_mistake(settings: Compose, criteo_file: Path, tmp_path: Path) -> None:
-    directory = run_directory(finished(settings, criteo_file, "lr")).path
-    planted = settings("model=lr")
+def test_onnx_is_asked_for_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"onnx=true needs onnx: pip install"):
+        export(Path("no run"), onnx=True)
+
+
+def flip(path: Path) -> None:
+    """Change a bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.unlink()  # it may be a second name of a store's
+    path.write_bytes(data)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def rewrite(**keys: Any) -> Any:
+    """Change keys of the model in a run's settings."""
+
+    def change(path: Path) -> None:
+        config = yaml.safe_load(path.read_text())
+        config["model"] |= keys
+        path.write_text(yaml.safe_dump(config))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("model.safetensors", flip, "not the weights that were trained here"),
+        ("model.safetensors", truncate, "not the weights that were trained here"),
+        ("model.safetensors", Path.unlink, "not the weights that were trained here"),
+        ("encoder/vocabulary/C1.parquet", flip, "not what rows were encoded by here"),
+        ("encoder/crosses/001.parquet", flip, "not what rows were encoded by here"),
+        ("encoder", shutil.rmtree, "not what rows were encoded by here"),
+        ("config.yaml", Path.unlink, "not the settings of a run of this version"),
+        ("config.yaml", lambda path: path.write_text("[a"), "not the settings of a run"),
+        ("config.yaml", lambda path: path.write_text("a: 1"), "not the settings of a run"),
+        ("config.yaml", rewrite(newer=1), "not the settings of a run of this version"),
+        ("config.yaml", rewrite(embedding_dim=3), "is another than that of model.safetensors"),
+    ],
+)
+def test_a_run_that_was_changed(
+    file: str, change: Any, message: str, shared: Compose, rows_file: Path, tmp_path: Path
+) -> None:
+    """One line that names the file, whatever was done to it."""
+    directory = finished(shared, rows_file, "wide_deep")
+    copy = shutil.copytree(directory.path, tmp_path / "copy")
+    change(copy / file)
+    with pytest.raises(UserError) as caught:
+        OpenedRun(copy)
+    line = str(caught.value)
+    assert (
+        line.startswith(str(copy / file.partition("/")[0])) and message in line and "\n" not in line
+    )
+    OpenedRun(directory.path)
+
+
+def test_one_line_for_a_mistake(
+    shared: Compose, rows_file: Path, test_rows: Path, tmp_path: Path
+) -> None:
+    directory = finished(shared, rows_file, "lr").path
+    planted = shared("model=lr")
     run(planted)
     for words, message in {
         f"predict {directory}": "predict takes a run's directory and a file",
-        f"predict {tmp_path} {criteo_file}": "not a finished run",
+        f"predict {tmp_path} {rows_file}": "not a finished run",
         f"predict {directory} /no/file": "/no/file: no such file",
-        f"predict {run_directory(planted).path} {criteo_file}": "data=planted is not a file of",
+        f"predict {run_directory(planted).path} {rows_file}": "data=planted is not a file of",
         f"export {tmp_path}": "not a finished run",
-        "rows data=criteo": "needs data.path",
     }.items():
-        done = ctrbench(*words.split())
-        assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
-    shutil.copytree(directory, tmp_path / "copy")
-    done = ctrbench("predict", str(tmp_path / "copy"), str(criteo_file))
-    assert done.returncode == 1 and "the vocabularies of" in done.stderr
-    for store in tmp_path.glob("stores/criteo/*/store.json"):
-        store.rename(store.with_name("gone"))
-    done = ctrbench("predict", str(directory), str(criteo_file))
-    assert done.returncode == 1 and "the vocabularies of" in done.stderr
+        verb, *rest = words.split()
+        with pytest.raises(UserError, match=message):
+            getattr(cli, verb)(rest)
+    with pytest.raises(UserError, match=r"needs data.path"):
+        cli.rows(["data=criteo"])
+    (directory / "result.json").rename(tmp_path / "result.json")
+    done = ctrbench("predict", str(directory), str(test_rows))
+    (tmp_path / "result.json").rename(directory / "result.json")
+    assert done.returncode == 1 and "not a finished run" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
-def test_planted_rows_in_criteos_layout(settings: Compose, tmp_path: Path) -> None:
+def test_planted_rows_in_criteos_layout(
+    settings: Compose, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     own = settings("data.rows=70000")
     frame = pl.concat([piece.read() for piece in Planted(own.data).slices()])
     path = tmp_path / "rows.txt"
     path.write_bytes(to_text(frame))
     read = pl.concat([p.read() for p in Criteo(settings("data=criteo").data).slices_of(path)])
     assert read.equals(frame.drop(TRUTH).select(read.columns))
-    done = ctrbench("rows", "data.rows=10", "data.vocabulary=50")
-    assert done.stdout == "".join(path.read_text().splitlines(keepends=True)[:10])
+    cli.rows(["data.rows=10", "data.vocabulary=50"])
+    assert capfd.readouterr().out == "".join(path.read_text().splitlines(keepends=True)[:10])
 
 
-def test_a_look_at_data(tmp_path: Path) -> None:
+def test_a_look_at_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     clicks = rng.integers(2, size=3000)
     frame = pl.DataFrame(
@@ -116,36 +218,39 @@ def test_a_look_at_data(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     frame.write_csv(path)
     words = ["data=table", f"data.path={path}", "data.label=clicked", "data.numeric=value"]
-    done = ctrbench("data", *words, f"results={tmp_path}")
-    assert done.returncode == 0, done.stderr
-    lines = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines()]
+    cli.data([*words, f"results={tmp_path}"])
+    printed = capsys.readouterr().out
+    lines = [[cell.strip() for cell in line.split("|")] for line in printed.splitlines()]
     auc = {line[1]: float(line[-2]) for line in lines if len(line) == 11 and "." in line[-2]}
     assert auc["leak"] == 1 and 0.65 < auc["hint"] < 0.75 and 0.45 < auc["noise"] < 0.55
     assert 0.7 < auc["amount"] < 0.82
-    assert "look: field leak alone gives an AUC of 1.0000" in done.stdout
+    assert "look: field leak alone gives an AUC of 1.0000" in printed
     page = (tmp_path / "report" / "data-table" / "index.html").read_text()
     assert "data:image/svg+xml;base64" in page and "http" not in page.replace("http-equiv", "")
 
 
-def test_a_look_warns_of_parts_of_different_rates(tmp_path: Path) -> None:
+def test_a_look_warns_of_parts_of_different_rates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rng = np.random.default_rng(0)
     words = []
     for part, rate in {"train": 0.2, "valid": 0.2, "test": 0.4}.items():
         frame = pl.DataFrame({"y": rng.random(2000) < rate, "a": rng.integers(9, size=2000)})
         frame.write_csv(tmp_path / f"{part}.csv")
         words.append(f"data.{part}={tmp_path / part}.csv")
-    done = ctrbench("data", "data=table", "data.label=y", *words, f"results={tmp_path}")
-    assert "look: the positive rate of the test rows is 0.4" in done.stdout
-    assert "of the valid rows" not in done.stdout
+    cli.data(["data=table", "data.label=y", *words, f"results={tmp_path}"])
+    printed = capsys.readouterr().out
+    assert "look: the positive rate of the test rows is 0.4" in printed
+    assert "of the valid rows" not in printed
 
 
 @needs_real_rows
-def test_unlabelled_real_rows(settings: Compose, tmp_path: Path) -> None:
+def test_unlabelled_real_rows(settings: Compose, caplog: pytest.LogCaptureFixture) -> None:
     path = REAL / "criteo" / "train-first-10000.txt.xz"
     own = settings("model=lr", "data=criteo", f"data.path={path}", "trainer.epochs=3")
     run(own)
+    caplog.set_level(logging.INFO)
     file = REAL / "criteo" / "test-unlabelled-18181.txt.xz"
-    done = ctrbench("predict", str(run_directory(own).path), str(file))
-    probabilities = np.array(done.stdout.split(), float)
-    assert len(probabilities) == 18_181 and 0.1 < probabilities.mean() < 0.4
-    assert LABEL.strip("_") not in done.stderr
+    given = predicted(run_directory(own).path, file)
+    assert len(given) == 18_181 and 0.1 < given.mean() < 0.4
+    assert "18,181 rows" in caplog.text and "AUC" not in caplog.text.rpartition("rows")[2]

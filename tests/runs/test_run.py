@@ -1,7 +1,11 @@
 """The run contract: identity, history, kill and resume, byte-equal weights."""
 
+import errno
+import hashlib
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,13 +19,20 @@ import torch
 from safetensors.torch import load_file
 from support import REAL, Compose, needs_real_rows, run, run_directory, small, store_of
 
+from ctrbench import machine
 from ctrbench.data.batches import Batches
 from ctrbench.errors import UserError
 from ctrbench.metrics import score
 from ctrbench.models import registry
+from ctrbench.models.fm import FM
+from ctrbench.runs.record import RunDirectory
 from ctrbench.runs.settings import RunSettings
+from ctrbench.training import checkpoint
 
 NAMES = registry.names()
+# Three evaluations an epoch, of seven steps.
+OFTEN = ["trainer.eval_every=3", "trainer.patience=100"]
+ENCODINGS = "data.encodings=[I1:quantile,I2:value]"
 
 
 def from_saved_weights(own: RunSettings) -> tuple[torch.Tensor, dict[str, float]]:
@@ -37,89 +48,120 @@ def from_saved_weights(own: RunSettings) -> tuple[torch.Tensor, dict[str, float]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_finished_run(name: str, settings: Compose) -> None:
+def test_a_finished_run(name: str, shared: Compose, folder: Path) -> None:
     """Its files, its figures from its own weights, and that it is not run again."""
-    own = settings(*small(name), "predictions=true")
+    own = shared(*small(name), ENCODINGS, *OFTEN)
     result = run(own)
     directory = run_directory(own)
-    assert directory.path.relative_to(own.results).parts[:3] == ("runs", "planted", name)
+    assert directory.path.relative_to(folder).parts[:3] == ("runs", "planted", name)
     assert set(os.listdir(directory.path)) == {
         "config.yaml",
+        "encoder",
         "history.jsonl",
-        "checkpoint.pt",
         "model.safetensors",
-        "predictions.npy",
+        "logits.npy",
         "result.json",
     }
     lines = [
         json.loads(line) for line in (directory.path / "history.jsonl").read_text().splitlines()
     ]
     best = min(lines, key=lambda line: line["valid_logloss"])
-    assert result["best_epoch"] == best["epoch"] and len(lines) == 2
+    assert result["best_epoch"] == best["epoch"] and len(lines) == 6
     assert result["metrics"]["valid"]["auc"] == best["valid_auc"]
 
     logits, figures = from_saved_weights(own)
     assert result["metrics"]["test"]["auc"] == pytest.approx(figures["auc"], abs=1e-6)
-    np.testing.assert_allclose(np.load(directory.predictions), logits.sigmoid(), atol=1e-6)
+    kept = np.load(directory.logits)
+    assert kept.dtype == np.float32
+    np.testing.assert_allclose(kept, logits, atol=1e-5)
     assert result["metrics"]["test"]["excess_logloss"] == pytest.approx(
         figures["logloss"] - result["metrics"]["test"]["best_logloss"], abs=1e-6
     )
 
-    before = directory.checkpoint.stat().st_mtime_ns
+    before = directory.weights.stat().st_mtime_ns
     assert run(own) == result
-    assert directory.checkpoint.stat().st_mtime_ns == before
+    assert directory.weights.stat().st_mtime_ns == before
 
 
-def test_identity(settings: Compose, tmp_path: Path) -> None:
-    base = run_directory(settings()).path
-    assert run_directory(settings("seed=1")).path != base
-    assert run_directory(settings("split.seed=1")).path != base
-    assert run_directory(settings("optimizer.lr=0.1")).path != base
-    assert run_directory(settings(f"results={tmp_path}/elsewhere")).path.name == base.name
-    assert run_directory(settings("experiment=table2")).path == base
+def test_digests_and_modes(shared: Compose) -> None:
+    """``result.json`` says what the bytes of weights, logits and test labels are."""
+    own = shared(*small("lr"), ENCODINGS, *OFTEN)
+    result, directory = run(own), run_directory(own)
+    for path in (directory.weights, directory.logits):
+        assert result["files"][path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert path.stat().st_mode == directory.config.stat().st_mode
+    labels = store_of(own).part("test").labels_N
+    assert set(np.unique(labels)) == {0, 1}
+    digest = hashlib.sha256(bytes(labels.tolist())).hexdigest()
+    assert result["dataset"]["test_labels_sha256"] == digest
 
 
-def test_runs_of_different_seeds_share_their_rows(settings: Compose) -> None:
-    stores = [store_of(own).folder for own in (settings("seed=0"), settings("seed=1"))]
+def test_identity(shared: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What decides the result is in it, the version of a model's formula too, and nothing else."""
+    base = run_directory(shared()).path
+    assert run_directory(shared("seed=1")).path != base
+    assert run_directory(shared("split.seed=1")).path != base
+    assert run_directory(shared("optimizer.lr=0.1")).path != base
+    assert run_directory(shared(f"results={tmp_path}/elsewhere")).path.name == base.name
+    assert run_directory(shared("experiment=table2")).path == base
+    assert run_directory(shared("threads=2", "rows_in=disk")).path == base
+    fm, ffm = (run_directory(shared(*small(name))).path for name in ("fm", "ffm"))
+    monkeypatch.setattr(FM, "version", FM.version + 1)
+    assert run_directory(shared(*small("fm"))).path != fm
+    assert run_directory(shared(*small("ffm"))).path == ffm
+
+
+def test_runs_of_different_seeds_share_their_rows(shared: Compose) -> None:
+    stores = [store_of(own).folder for own in (shared("seed=0"), shared("seed=1"))]
     assert stores[0] == stores[1]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_same_seed_gives_the_same_bytes(name: str, settings: Compose, tmp_path: Path) -> None:
-    encodings = "data.encodings=[I1:quantile,I2:value]"
-    weights = []
-    for folder in "ab":
-        own = settings(*small(name), encodings, f"results={tmp_path / folder}")
+def test_the_same_seed_gives_the_same_bytes(shared: Compose, settings: Compose) -> None:
+    """That a resumed run does is asked of every model below."""
+    words = [*small("deepfm"), ENCODINGS, *OFTEN]
+    whole, again, other = shared(*words), settings(*words), settings(*words, "seed=1")
+    for own in (whole, again, other):
         run(own)
-        weights.append(run_directory(own).weights.read_bytes())
-    assert weights[0] == weights[1]
+    assert _bytes(whole, "model.safetensors") == _bytes(again, "model.safetensors")
+    assert _bytes(whole, "model.safetensors") != _bytes(other, "model.safetensors")
 
 
-class KilledError(Exception):
-    """Stands for a kill."""
+def stop_at(monkeypatch: pytest.MonkeyPatch, evaluations: int, number: int) -> None:
+    """Send a signal to this process when a run records so many evaluations."""
+    write = RunDirectory.write_history
+
+    def write_and_stop(self: Any, history: list[dict[str, Any]]) -> None:
+        write(self, history)
+        if len(history) == evaluations:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(RunDirectory, "write_history", write_and_stop)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_resumed_from_the_middle_of_an_epoch(
-    name: str, settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    shared: Compose,
+    settings: Compose,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ctrbench.runs import record as records
-
-    own = [*small(name), "trainer.eval_every=3", "trainer.epochs=3", "trainer.patience=100"]
-    whole = settings(*own, f"results={tmp_path}/whole")
+    """Stopped by Ctrl-C in the second epoch, it goes on to the bytes of the run that was not."""
+    words = [*small(name), ENCODINGS, *OFTEN]
+    whole = shared(*words)
     run(whole)
-    parts = settings(*own, f"results={tmp_path}/parts")
-    write = records.RunDirectory.write_history
-
-    def write_and_die(self: Any, history: list[dict[str, Any]]) -> None:
-        write(self, history)
-        if len(history) == 4:
-            raise KilledError
-
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(records.RunDirectory, "write_history", write_and_die)
+    parts = settings(*words)
+    if name == "fnn":
+        shutil.copytree(folder / "runs/planted/fm", tmp_path / "runs/planted/fm")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_at(patch, 4, signal.SIGINT)
         run(parts)
+    directory = run_directory(parts)
+    state = torch.load(directory.checkpoint, weights_only=True)["progress"]
+    assert (state["epoch"], state["step"]) == (1, 3)
     run(parts)
+    assert not directory.checkpoint.exists()
     assert _bytes(whole, "model.safetensors") == _bytes(parts, "model.safetensors")
     assert _history(whole) == _history(parts)
 
@@ -134,50 +176,76 @@ def _history(own: Any) -> list[dict[str, Any]]:
 
 
 def test_a_killed_process_goes_on(settings: Compose, tmp_path: Path) -> None:
-    """SIGKILL at several moments, preparation included; the last start finishes."""
+    """SIGKILL in training; the next start finishes, to the same bytes, and leaves nothing."""
     own = [
         *small("deepfm"),
         "data.rows=20000",
         "data.vocabulary=50",
         "threads=1",
         "trainer.batch_size=256",
-        "trainer.epochs=4",
+        "trainer.epochs=3",
         "trainer.eval_every=20",
         "trainer.patience=100",
     ]
     done = tmp_path / "killed"
     command = [sys.executable, "-m", "ctrbench", "train", *own, f"results={done}"]
-    for wanted in (
-        "stores/*/*.partial/slice*",
-        "runs/*/*/*/config.yaml",
-        "runs/*/*/*/checkpoint.pt",
-        "runs/*/*/*/history.jsonl",
-    ):
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-            deadline = time.monotonic() + 60
-            while process.poll() is None and not list(done.glob(wanted)):
-                assert time.monotonic() < deadline, wanted
-                time.sleep(0.002)
-            process.send_signal(signal.SIGKILL)
-        assert not list(done.glob("runs/*/*/*/result.json"))
-    subprocess.run(command, check=True, capture_output=True)
-    whole = settings(*own[2:], *own[:2], f"results={tmp_path}/whole")
-    run(whole)
-    assert (
-        _bytes(whole, "model.safetensors")
-        == next(done.glob("runs/*/*/*/*.safetensors")).read_bytes()
-    )
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while process.poll() is None and not list(done.glob("runs/*/*/*/checkpoint.pt")):
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    assert not list(done.glob("runs/*/*/*/result.json"))
+    (left,) = done.glob("runs/*/*/*/")
+    (left / "checkpoint.pt.1.tmp").touch()  # as a kill leaves it that comes while it is written
+    parts = settings(*own, f"results={done}", "data.min_count=4")
+    whole = settings(*own, f"results={tmp_path}/whole", "data.min_count=4")
+    for each in (parts, whole):
+        run(each)
+    assert run_directory(parts).path == left
+    assert _bytes(whole, "model.safetensors") == _bytes(parts, "model.safetensors")
+    assert set(os.listdir(left)) == set(os.listdir(run_directory(whole).path))
 
 
-def test_a_loss_that_is_not_finite(settings: Compose) -> None:
-    own = settings("model=fm", "optimizer.lr=1e30")
+def test_what_is_no_checkpoint(settings: Compose) -> None:
+    own = settings(*small("lr"))
+    directory = run_directory(own)
+    directory.path.mkdir(parents=True)
+    for wrong in ({}, [1], {"model": {}}, None):
+        torch.save(wrong, directory.checkpoint)
+        with pytest.raises(UserError, match=r"checkpoint.pt: not a checkpoint of .* delete it$"):
+            run(own)
+    directory.checkpoint.write_bytes(b"no archive")
+    with pytest.raises(UserError, match=r"checkpoint.pt: not a checkpoint of .* delete it$"):
+        run(own)
+
+
+def test_a_full_disk_is_an_error_that_names_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = torch.nn.Linear(300, 300)
+    optimizer = torch.optim.Adam(model.parameters())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            checkpoint.save(tmp_path / "checkpoint.pt", model, optimizer, checkpoint.Progress())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.errno == errno.EFBIG
+    assert str(caught.value.filename) == str(tmp_path / "checkpoint.pt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_loss_that_is_not_finite(shared: Compose) -> None:
+    own = shared("model=fm", "optimizer.lr=1e30")
     with pytest.raises(UserError, match=r"training loss is \S+ at step \d+ .* lower optimizer\.lr"):
         run(own)
     assert not (run_directory(own).path / "result.json").exists()
 
 
-def test_early_stopping_keeps_the_best(settings: Compose) -> None:
-    own = settings("model=fm", "optimizer.lr=0.05", "trainer.epochs=30", "trainer.patience=2")
+def test_early_stopping_keeps_the_best(shared: Compose) -> None:
+    own = shared("model=fm", "optimizer.lr=0.05", "trainer.epochs=30", "trainer.patience=2")
     result = run(own)
     lines = _history(own)
     assert len(lines) == result["epochs"] == result["best_epoch"] + 2 < 30
@@ -186,19 +254,38 @@ def test_early_stopping_keeps_the_best(settings: Compose) -> None:
     assert result["metrics"]["test"]["auc"] == pytest.approx(figures["auc"], abs=1e-6)
 
 
-def test_bf16(settings: Compose) -> None:
-    assert run(settings("precision=bf16", *small("deepfm")))["environment"]["precision"] == "bf16"
+def test_threads_and_memory_are_of_this_run_alone(shared: Compose) -> None:
+    """An earlier run's threads and its peak of memory are not the next one's."""
+    first = run(shared("model=lr", "threads=2", "seed=7"))
+    large = np.ones(40_000_000)  # 320 MB
+    held = machine.peak_memory(torch.device("cpu"))
+    del large
+    second = run(shared("model=lr", "threads=null", "seed=8"))
+    assert first["environment"]["threads"] == 2
+    assert second["environment"]["threads"] == machine.FIRST_THREADS
+    torch.set_num_threads(1)
+    if Path("/proc/self/clear_refs").exists():
+        assert second["peak_memory_bytes"] < held - 200e6
+
+
+@pytest.mark.parametrize("name", ["fm", "fnn", "wide_deep"])
+def test_a_model_larger_than_the_memory(name: str, settings: Compose, tmp_path: Path) -> None:
+    for dim in (10**9, 10**19):
+        own = settings(*small(name), f"model.embedding_dim={dim}")
+        with pytest.raises(UserError, match=rf"model={name}: .* take [\d,.]+ GB .* are free; make"):
+            run(own)
+    assert not list(tmp_path.glob("runs/*/*/*/"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_cuda_without_a_gpu(settings: Compose) -> None:
+def test_cuda_without_a_gpu(shared: Compose) -> None:
     with pytest.raises(UserError, match="no GPU"):
-        run(settings("device=cuda"))
+        run(shared("device=cuda"))
 
 
 @needs_real_rows
 @pytest.mark.parametrize("name", NAMES)
-def test_real_rows(name: str, settings: Compose) -> None:
+def test_real_rows(name: str, shared: Compose) -> None:
     path = REAL / "criteo" / "train-first-10000.txt.xz"
-    result = run(settings(*small(name), "data=criteo", f"data.path={path}", "trainer.epochs=8"))
+    result = run(shared(*small(name), "data=criteo", f"data.path={path}", "trainer.epochs=8"))
     assert result["metrics"]["test"]["auc"] > 0.6

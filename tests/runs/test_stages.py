@@ -1,5 +1,7 @@
 """The two stages of FNN: what is handed over, found again and refused."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from support import Compose, run, run_directory, small
 
+from ctrbench.command.compose import compose
 from ctrbench.errors import UserError
 from ctrbench.runs import run as experiment
 
@@ -46,9 +49,30 @@ def test_starts_from_the_trained_fm(settings: Compose, monkeypatch: pytest.Monke
     assert moved[:, 0].any() and moved[:, 1:].any(dim=0).all()
 
 
-def test_the_first_stage_is_a_run_of_its_own(settings: Compose) -> None:
-    run(settings(*small("fnn")))
-    assert (run_directory(settings("model=fm", *STAGE)).path / "result.json").exists()
+def test_the_stage_follows_the_batch_size_of_the_run(shared: Compose) -> None:
+    """Unless it is set: the times of both are those of like steps."""
+    own = shared("model=fnn", "trainer.batch_size=300").pretraining
+    assert own.trainer.batch_size == 300
+    own = shared("model=fnn", "pretraining.trainer.batch_size=700").pretraining
+    assert own.trainer.batch_size == 700
+    tuned = compose(["model=fnn", "data=criteo_sample", "data.path=x", "trainer.batch_size=300"])
+    assert tuned.trainer.batch_size == 300 and tuned.pretraining.trainer.batch_size == 1024
+
+
+def test_a_start_is_known_by_its_run_and_not_by_its_folder(
+    settings: Compose, tmp_path: Path
+) -> None:
+    """Two FM runs in folders of one name give two runs of FNN; one FM in two places gives one."""
+    identities = []
+    for place, seed in {"a": 0, "b": 1, "c": 1}.items():
+        fm = settings("model=fm", *STAGE, f"seed={seed}")
+        run(fm)
+        folder = tmp_path / place / "fm"
+        shutil.copytree(run_directory(fm).path, folder)
+        fnn = settings(*small("fnn"), f"pretraining.run={folder}")
+        identities.append(run_directory(fnn).path)
+    first, second, again = identities
+    assert first != second == again
 
 
 def test_without_pretraining(settings: Compose, monkeypatch: pytest.MonkeyPatch) -> None:

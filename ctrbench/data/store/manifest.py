@@ -3,22 +3,49 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ctrbench.errors import UserError
+from ctrbench.files import file_signature, write_atomic
 
 MANIFEST = "store.json"
+VERIFIED = "verified.json"  # the files as they were when their bytes were last looked at
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a folder, after a look at every byte it names."""
+def read_manifest(folder: Path, *, every_byte: bool = False) -> dict[str, Any]:
+    """The manifest of a folder, after a look at the bytes it names.
+
+    Args:
+        every_byte: look at those of files, too, that have not changed their size, inode or times
+            since their bytes were found right.
+
+    Raises:
+        UserError: if a file is missing or its bytes are not those that were written.
+    """
     manifest = _unsealed(folder / MANIFEST)
+    known = {} if every_byte else _verified(folder)
+    seen = {}
     for name, digest in manifest["files"].items():
         path = folder / name
-        if not path.is_file() or file_digest(path) != digest:
+        if not path.is_file():
             raise _changed(path, folder)
+        seen[name] = [digest, *file_signature(path)]
+        if seen[name] != known.get(name) and file_digest(path) != digest:
+            raise _changed(path, folder)
+    if seen != known and not every_byte:
+        with suppress(OSError):  # a store that may only be read
+            write_atomic(folder / VERIFIED, json.dumps(seen))
     return manifest
+
+
+def _verified(folder: Path) -> dict[str, Any]:
+    """The digest and the signature of each file at its last look."""
+    try:
+        return dict(json.loads((folder / VERIFIED).read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def file_digests(folder: Path, without: Sequence[Path] = ()) -> dict[str, str]:
@@ -26,6 +53,12 @@ def file_digests(folder: Path, without: Sequence[Path] = ()) -> dict[str, str]:
     passing = {*without, folder / MANIFEST}
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path not in passing)
     return {str(path.relative_to(folder)): file_digest(path) for path in files}
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Declare a folder complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / MANIFEST, json.dumps(seal(manifest), indent=1))
 
 
 def seal(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """A prepared data set on disk: ids, labels, values and true probabilities of each part.
 
 ``store.json`` names the fields, the rows, and the SHA-256 of every file beside it and of itself.
+What raw rows are encoded by can be kept apart from the rows (:meth:`Encoding.keep`).
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,10 @@ import polars as pl
 
 from ctrbench.data.schema import Field, Schema
 from ctrbench.data.store.encode import RowEncoder, load
-from ctrbench.data.store.manifest import read_manifest
+from ctrbench.data.store.manifest import read_manifest, write_manifest
+from ctrbench.files import link_or_copy
+
+CROSSES = "crosses"
 
 
 @dataclass(frozen=True)
@@ -42,23 +47,58 @@ class Part:
         return self.ids_NS.nbytes + self.crosses_NC.nbytes + self.values_NX.nbytes
 
 
-class Store:
-    """An opened store.
+class Encoding:
+    """The fields of a store, the crosses made of them, and what encodes raw rows.
 
     Args:
         crosses: folder of the crosses made of its fields (see :mod:`ctrbench.data.store.crosses`).
+        every_byte: see :func:`ctrbench.data.store.manifest.read_manifest`.
 
     Raises:
         UserError: if a file is missing or its bytes are not those that were written.
     """
 
-    def __init__(self, folder: Path, crosses: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, crosses: Path | None = None, *, every_byte: bool = False
+    ) -> None:
         self.folder, self.crosses = folder, crosses
-        self.manifest = read_manifest(folder)
+        self.manifest = read_manifest(folder, every_byte=every_byte)
         self.schema = Schema.from_json(self.manifest["fields"])
         if crosses is not None:
-            made = Schema.from_json(read_manifest(crosses)["fields"])
+            made = Schema.from_json(read_manifest(crosses, every_byte=every_byte)["fields"])
             self.schema = Schema(self.schema.fields, made.fields)
+
+    def encoder(self) -> RowEncoder:
+        """What made the ids and values of the store of raw rows."""
+        return read_encoder(self.folder, self.schema.fields)
+
+    def keep(self, folder: Path) -> None:
+        """Write it to a folder of its own, which :meth:`kept` opens without the store."""
+        _keep(self.folder, folder)
+        if self.crosses is not None:
+            _keep(self.crosses, folder / CROSSES)
+
+    @classmethod
+    def kept(cls, folder: Path) -> "Encoding":
+        """Open what :meth:`keep` wrote; every byte is looked at.
+
+        Raises:
+            UserError: if it is not there, or its bytes are not those that were written.
+        """
+        crosses = folder / CROSSES
+        return cls(folder, crosses if crosses.exists() else None, every_byte=True)
+
+
+class Store(Encoding):
+    """An opened store: the encoding of its rows, and the rows."""
+
+    def verify(self) -> None:
+        """Look at every byte.
+
+        Raises:
+            UserError: naming the file that is not what was written.
+        """
+        Store(self.folder, self.crosses, every_byte=True)
 
     def part(self, name: str) -> Part:
         """``train``, ``valid`` or ``test``."""
@@ -73,10 +113,6 @@ class Store:
         truth_N = load("truth") if known else None
         return Part(load("ids"), crosses_NC, labels_N, load("values"), truth_N)
 
-    def encoder(self) -> RowEncoder:
-        """What made the ids and values of the store of raw rows."""
-        return read_encoder(self.folder, self.schema.fields)
-
     def summary(self) -> dict[str, Any]:
         """What a result says of its data."""
         return {
@@ -84,6 +120,7 @@ class Store:
             "fields": len(self.schema.fields),
             "features": self.schema.features,
             "content": self.manifest["key"],
+            "test_labels_sha256": hashlib.sha256(self.part("test").labels_N.tobytes()).hexdigest(),
         }
 
 
@@ -94,5 +131,17 @@ def vocabulary_path(folder: Path, name: str) -> Path:
 
 def read_encoder(folder: Path, fields: Sequence[Field]) -> RowEncoder:
     """The encoder of some fields, from the vocabularies in a folder."""
-    states = [pl.read_parquet(vocabulary_path(folder, field.name)) for field in fields]
-    return RowEncoder([load(*pair) for pair in zip(fields, states, strict=True)])
+    return RowEncoder([load(f, pl.read_parquet(vocabulary_path(folder, f.name))) for f in fields])
+
+
+def encoder_files(manifest: dict[str, Any]) -> dict[str, str]:
+    """The files, with their digests, that a store (or crosses) needs to encode raw rows."""
+    return {name: sha for name, sha in manifest["files"].items() if name.endswith(".parquet")}
+
+
+def _keep(folder: Path, to: Path) -> None:
+    manifest = read_manifest(folder)
+    files = encoder_files(manifest)
+    for name in files:
+        link_or_copy(folder / name, to / name)
+    write_manifest(to, {"fields": manifest["fields"], "files": files})

@@ -1,0 +1,46 @@
+"""The memory that training a model takes, known before it is built."""
+
+import torch
+from torch import nn
+
+from ctrbench.data.schema import Schema
+from ctrbench.errors import UserError
+from ctrbench.machine import available_memory
+from ctrbench.models import registry as models
+from ctrbench.models.settings import ModelSettings
+from ctrbench.optim.settings import OptimizerSettings
+
+FLOAT_BYTES = 4
+
+
+def training_bytes(schema: Schema, model: ModelSettings, optimizer: OptimizerSettings) -> float:
+    """Of weights, their gradients, the best weights so far, and what the optimizer keeps at most.
+
+    What a batch takes on top is left out. The model is built without memory.
+    """
+    try:
+        with torch.device("meta"):
+            built: nn.Module = models.build(schema, model)
+    except (RuntimeError, TypeError, ValueError) as error:
+        if "overflow" not in str(error).lower():
+            raise
+        return float(2**63)  # a tensor whose bytes 64 bits cannot count
+    weights = sum(p.numel() for p in built.parameters())
+    return float(FLOAT_BYTES * weights * (3 + optimizer.states()))
+
+
+def check_size(
+    schema: Schema, model: ModelSettings, optimizer: OptimizerSettings, device: torch.device
+) -> None:
+    """Refuse a model that the device has no memory for.
+
+    Raises:
+        UserError: naming what it takes and what there is.
+    """
+    needed, there = training_bytes(schema, model, optimizer), available_memory(device)
+    if needed > there:
+        raise UserError(
+            f"model={model.name}: its weights, gradients and optimizer take {needed / 1e9:,.1f} GB "
+            f"of memory, and {there / 1e9:.1f} GB are free; make it smaller (model.embedding_dim, "
+            "model.hidden) or raise data.min_count"
+        )

@@ -1,0 +1,141 @@
+"""Checkpoints: how often they are written, and that a signal never comes between."""
+
+import signal
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ctrbench.data.batches import Batches
+from ctrbench.data.schema import Field, Schema
+from ctrbench.data.store.opened import Part
+from ctrbench.models import registry
+from ctrbench.models.settings import LinearSettings
+from ctrbench.training.checkpoint import Interrupts, Pace
+from ctrbench.training.settings import TrainerSettings
+from ctrbench.training.trainer import Trainer
+
+CPU = torch.device("cpu")
+SCHEMA = Schema(tuple(Field(name, "vocabulary", 9) for name in "abc"))
+
+
+def part(rows: int) -> Part:
+    """Random ids, and clicks that depend on the first field."""
+    rng = np.random.default_rng(rows)
+    ids = rng.integers(9, size=(rows, 3)).astype(np.int32)
+    none = np.empty((rows, 0), np.int32)
+    labels = (rng.random(rows) < 0.1 * ids[:, 0]).astype(np.uint8)
+    return Part(ids, none, labels, none.astype(np.float32), None)
+
+
+def trainer(path: Path) -> Trainer:
+    """Ten steps an epoch, evaluated at the fourth, the eighth and the last; three epochs."""
+    torch.manual_seed(0)
+    model = registry.build(SCHEMA, LinearSettings("lr"))
+    return Trainer(
+        model,
+        torch.optim.Adam(model.parameters(), 0.1),
+        Batches(part(640), 64, CPU),
+        Batches(part(200), 64, CPU),
+        TrainerSettings(3, 64, 4, "logloss", 100),
+        seed=0,
+        device=CPU,
+        precision="fp32",
+        path=path,
+    )
+
+
+class Steps:
+    """Counts steps, and sends a signal when so many are done."""
+
+    def __init__(self, at: int = -1, number: int = signal.SIGINT) -> None:
+        self.done, self.at, self.number = 0, at, number
+
+    def __call__(self, steps: int) -> None:
+        self.done += steps
+        if self.done == self.at:
+            signal.raise_signal(self.number)
+
+
+def without_times(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{k: v for k, v in line.items() if k != "train_seconds"} for line in history]
+
+
+@pytest.fixture
+def as_before() -> Iterator[None]:
+    """The handlers of signals are restored, whatever happens."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    now = {number: signal.getsignal(number) for number in before}
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert now == before
+
+
+@pytest.mark.parametrize("at", [1, 3, 4, 10, 16, 29, 30])
+@pytest.mark.usefixtures("as_before")
+def test_stopped_anywhere_it_goes_on_to_the_same(at: int, tmp_path: Path) -> None:
+    """At a step between two evaluations, at that before one, at the end of an epoch or of all."""
+    whole = trainer(tmp_path / "whole.pt")
+    expected = whole.fit(Steps(), lambda history: None)
+    stopped = trainer(tmp_path / "parts.pt")
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(Steps(at), lambda history: None)
+    resumed = trainer(tmp_path / "parts.pt")
+    assert resumed.progress.epoch * 10 + resumed.progress.step == at
+    steps = Steps()
+    progress = resumed.fit(steps, lambda history: None)
+    assert steps.done == 30 - at
+    assert without_times(progress.history) == without_times(expected.history)
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(weight, resumed.model.state_dict()[name])
+
+
+@pytest.mark.usefixtures("as_before")
+def test_a_handler_that_was_there_is_called_after_the_checkpoint(tmp_path: Path) -> None:
+    """One that returns (of a scheduler, say) lets the run go on."""
+    path, seen = tmp_path / "checkpoint.pt", []
+    before = signal.signal(signal.SIGTERM, lambda *_: seen.append(path.exists()))
+    expected = trainer(tmp_path / "whole.pt").fit(Steps(), lambda history: None)
+    progress = trainer(path).fit(Steps(3, signal.SIGTERM), lambda history: None)
+    signal.signal(signal.SIGTERM, before)
+    assert seen == [True]
+    assert without_times(progress.history) == without_times(expected.history)
+
+
+@pytest.mark.usefixtures("as_before")
+def test_a_second_signal_acts_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupts.held == signal.SIGINT
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("not reached")
+
+
+@pytest.mark.usefixtures("as_before")
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Interrupts() as interrupts:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupts.held is None
+    signal.signal(signal.SIGINT, before)
+
+
+def test_checkpoints_take_two_hundredths_of_the_time() -> None:
+    """By a clock that moves when told: one is due at first, then a hundred times its length on."""
+    now = [0.0]
+    pace = Pace(lambda: now[0])
+    taken = []
+    for second in range(1, 1000):
+        now[0] = max(now[0], float(second))
+        if pace.due:
+            taken.append(second)
+            with pace.taken():
+                now[0] += 2.0
+    assert taken[0] == 1 and taken[1] == 200
+    assert all(b - a in (99, 100, 101) for a, b in pairwise(taken[1:]))
+    assert 2.0 * len(taken) <= 0.02 * 1000
