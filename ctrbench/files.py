@@ -25,6 +25,18 @@ def write_atomic(path: Path, data: str | bytes) -> None:
         side.unlink(missing_ok=True)
 
 
+def file_signature(path: Path) -> tuple[int, ...]:
+    """What tells one version of a file from the next without a look at its bytes: device, inode,
+    size, and the times (ns) at which content and inode changed.
+
+    Raises:
+        OSError: for a file that is not there.
+    """
+    status = path.stat()
+    times = (status.st_mtime_ns, status.st_ctime_ns)
+    return (status.st_dev, status.st_ino, status.st_size, *times)
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on a file; another process waits. A dead holder holds nothing."""
