@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,8 @@ import polars as pl
 from ctrbench.data.schema import Field, Schema
 from ctrbench.data.store.encode import RowEncoder, load
 from ctrbench.data.store.manifest import read_manifest
+
+VOCABULARIES = "vocabulary"  # the folder of what its encoder was fitted to
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,12 @@ class Store:
         }
 
 
-def vocabulary_path(folder: Path, name: str) -> Path:
-    """The file of a column's encoder, whatever characters its name has."""
-    return folder / "vocabulary" / f"{quote(name, safe=' ')}.parquet"
-
-
 def read_encoder(folder: Path, fields: Sequence[Field]) -> RowEncoder:
-    """The encoder of some fields, from the vocabularies in a folder."""
-    states = [pl.read_parquet(vocabulary_path(folder, field.name)) for field in fields]
-    return RowEncoder([load(*pair) for pair in zip(fields, states, strict=True)])
+    """The encoder of some fields, from the vocabularies in a folder.
+
+    Each file there holds some of the fitted columns, each as one list by the column's name.
+    """
+    states: dict[str, pl.Series] = {}
+    for path in sorted((folder / VOCABULARIES).glob("*.parquet")):
+        states |= {column.name: column[0] for column in pl.read_parquet(path)}
+    return RowEncoder([load(field, states[field.name]) for field in fields])
