@@ -1,8 +1,11 @@
 """Settings by the words of a command, and small data."""
 
+import dataclasses
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +16,7 @@ from ctrbench.runs.settings import RunSettings
 
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+PLACE = "/the/folder/of/a/test"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,9 +36,28 @@ def settings(tmp_path: Path) -> Compose:
         if any(word.startswith("data=") for word in overrides):
             own = ["threads=1"]
         base = [f"results={tmp_path}", "trainer.batch_size=512", "trainer.epochs=2"]
-        return to_settings(compose(base + own + list(overrides)))
+        words = [word.replace(str(tmp_path), PLACE) for word in (*base, *own, *overrides)]
+        return moved(composed(*words), str(tmp_path))
 
     return make
+
+
+@functools.cache
+def composed(*words: str) -> RunSettings:
+    """Composing takes a tenth of a second, and many tests differ in their folder alone."""
+    return to_settings(compose(list(words)))
+
+
+def moved(value: Any, folder: str) -> Any:
+    """A copy of settings, in another folder."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        return dataclasses.replace(
+            value, **{name: moved(getattr(value, name), folder) for name in names}
+        )
+    if isinstance(value, list):
+        return [moved(item, folder) for item in value]
+    return value.replace(PLACE, folder) if isinstance(value, str) else value
 
 
 @pytest.fixture
