@@ -1,40 +1,62 @@
-"""How far a long piece of work is: a bar at a terminal, elsewhere a line now and then."""
+"""How far a long piece of work has come."""
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, Self
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-SECONDS = 30.0  # between two lines
-LINE = "{desc}: {n_fmt} of {total_fmt} rows, {rate_fmt}, {remaining} left"
+LINE_S = 30.0  # seconds between two lines of the log
+BAR_S = 0.5
+LINE = "{desc} {n_fmt} of {total_fmt}{unit}, {percentage:.0f} %, {rate_fmt}, {remaining} left"
+UNKNOWN = "{desc} {n_fmt}{unit}, {rate_fmt}"  # where the end is not known
 log = logging.getLogger(__name__)
 
 
-class _Lines(tqdm):  # type: ignore[type-arg]
-    """Lines of the log in place of a bar."""
+class Progress(tqdm):  # type: ignore[type-arg]
+    """A bar at a terminal; elsewhere a line of the log now and then.
 
-    def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        if msg is None and 0 < self.n:
-            log.info("%s", self)
-
-
-@contextmanager
-def bar(what: str, total: int, done: int = 0) -> Iterator["tqdm[Any]"]:
-    """Shows how many rows are done, the rate and the time that is left; told by its ``update``.
+    Either appears only where the work takes so long.
 
     Args:
-        total: rows to do.
-        done: of them, before this.
+        total: rows to do, where that is known.
+        initial: of them, before this.
     """
-    words: dict[str, Any] = {"desc": what, "total": total, "initial": done, "leave": False}
-    words |= {"unit": " rows", "unit_scale": True}
-    if sys.stderr.isatty():
-        with tqdm(**words) as shown, logging_redirect_tqdm():
-            yield shown
-    else:
-        with _Lines(bar_format=LINE, mininterval=SECONDS, maxinterval=SECONDS, **words) as shown:
-            yield shown
+
+    def __init__(self, what: str, *, total: int | None = None, initial: int = 0) -> None:
+        self.is_bar = sys.stderr.isatty()
+        self.around = ExitStack()
+        every = BAR_S if self.is_bar else LINE_S
+        super().__init__(
+            desc=what,
+            total=total,
+            initial=initial,
+            unit=" rows",
+            unit_scale=True,
+            leave=False,
+            miniters=1,
+            mininterval=every,
+            maxinterval=every,
+            delay=every,
+            bar_format=None if self.is_bar else LINE if total else UNKNOWN,
+        )
+
+    def __enter__(self) -> Self:
+        if self.is_bar:  # lines of the log stand above it
+            self.around.enter_context(logging_redirect_tqdm())
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self.around.close()
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> Any:
+        """Show the state; tqdm calls it where it is time to."""
+        if self.is_bar:
+            return super().display(msg, pos)
+        if msg is None:  # else it clears the bar
+            log.info("%s", self)
+        return None

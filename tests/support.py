@@ -1,6 +1,7 @@
 """What tests of several rooms share: small settings, small data, the command as a process."""
 
 import contextlib
+import dataclasses
 import io
 import logging
 import os
@@ -29,6 +30,7 @@ REAL = Path(os.environ.get("CTRBENCH_REAL_DATA", "/nonexistent"))
 needs_real_rows = pytest.mark.skipif(
     not REAL.is_dir(), reason="CTRBENCH_REAL_DATA names no folder of real rows"
 )
+PLACE = "/the/folder/of/a/test"
 # What keeps the tests of a model quick.
 SMALL_MLP = ["model.hidden=[16,16]"]
 SMALL = {
@@ -50,15 +52,33 @@ def settings_in(folder: Path) -> Compose:
     """Settings, by the words of a command, of small runs in a folder: planted ones, unless the
     words say otherwise."""
 
-    @cache
     def make(*overrides: str) -> RunSettings:
         own = ["data.rows=4000", "data.vocabulary=50", "data.min_count=1", "threads=1"]
         if any(word.startswith("data=") for word in overrides):
             own = ["threads=1"]
         base = [f"results={folder}", "trainer.batch_size=512", "trainer.epochs=2"]
-        return to_settings(compose(base + own + list(overrides)))
+        words = [word.replace(str(folder), PLACE) for word in (*base, *own, *overrides)]
+        return _moved(_composed(*words), str(folder))
 
     return make
+
+
+@cache
+def _composed(*words: str) -> RunSettings:
+    """Composing takes a tenth of a second, and many tests differ in their folder alone."""
+    return to_settings(compose(list(words)))
+
+
+def _moved(value: Any, folder: str) -> Any:
+    """A copy of settings, in another folder."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        return dataclasses.replace(
+            value, **{name: _moved(getattr(value, name), folder) for name in names}
+        )
+    if isinstance(value, list):
+        return [_moved(item, folder) for item in value]
+    return value.replace(PLACE, folder) if isinstance(value, str) else value
 
 
 def run(settings: RunSettings) -> dict[str, Any]:

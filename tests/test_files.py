@@ -1,4 +1,4 @@
-"""Locks between processes, and writes that fail."""
+"""Locks between processes, writes that fail, and what tells versions of a file apart."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ctrbench.errors import one_line
-from ctrbench.files import locked, write_atomic
+from ctrbench.files import file_signature, locked, write_atomic
 
 HOLD = """
 import sys, time
@@ -81,3 +81,18 @@ def test_a_failed_write_names_the_file_and_leaves_none() -> None:
 def test_one_line_of_any_error() -> None:
     assert one_line(ValueError("a\nb")) == "ValueError: a"
     assert one_line(FileNotFoundError(2, "x", "/no")) == "/no: No such file or directory"
+
+
+def test_a_file_of_equal_size_and_time_has_another_signature(tmp_path: Path) -> None:
+    path, other = tmp_path / "rows", tmp_path / "other"
+    path.write_bytes(b"one")
+    first, status = file_signature(path), path.stat()
+    assert file_signature(path) == first
+    path.write_bytes(b"two")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    second = file_signature(path)
+    assert second != first
+    other.write_bytes(b"two")
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(path)
+    assert file_signature(path) != second

@@ -97,7 +97,10 @@ def warnings(store: Store, looks: list[FieldLook]) -> list[str]:
         for field in looks
         if field.auc > LEAK
     ]
-    parts = store.manifest["parts"]
+    manifest = store.manifest
+    found += [f"column {name} is left out: {why}" for name, why in manifest["left_out"].items()]
+    found += [f"field {name}: {doubt}" for name, doubt in manifest["doubts"].items()]
+    parts = manifest["parts"]
     train = parts["train"]
     for name in PARTS[1:]:
         rows = (train["rows"], parts[name]["rows"])

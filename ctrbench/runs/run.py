@@ -30,11 +30,11 @@ from ctrbench.machine import (
 )
 from ctrbench.models import registry as models
 from ctrbench.optim import registry as optimizers
-from ctrbench.progress import bar
+from ctrbench.progress import Progress
 from ctrbench.runs.planned import Planned
 from ctrbench.runs.record import RunDirectory
 from ctrbench.runs.size import check_size
-from ctrbench.training.checkpoint import Progress
+from ctrbench.training import checkpoint
 from ctrbench.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -151,13 +151,14 @@ class _Run:
         batch_size = self.settings.trainer.rows_of_step(store.summary()["rows"]["train"])
         return Batches(store.part(name), batch_size, self.device, rows_in)
 
-    def _fit(self, trainer: Trainer) -> Progress:
+    def _fit(self, trainer: Trainer) -> checkpoint.Progress:
         batches = trainer.train
         log.info("%d steps of %s rows an epoch", batches.steps, f"{batches.batch_size:,}")
         if trainer.progress.history:
             log.info("going on from epoch %d", trainer.progress.epoch + 1)
         rows = batches.batch_size
-        with bar("epoch", batches.steps * rows, trainer.progress.step * rows) as shown:
+        total, done = batches.steps * rows, trainer.progress.step * rows
+        with Progress("epoch:", total=total, initial=done) as shown:
 
             def advance(rows: int) -> None:
                 shown.update(rows)
@@ -208,12 +209,12 @@ def _write_weights(directory: RunDirectory, weights: dict[str, Tensor]) -> None:
     side.replace(directory.weights)
 
 
-def _best_figures(progress: Progress) -> dict[str, float]:
+def _best_figures(progress: checkpoint.Progress) -> dict[str, float]:
     best = progress.history[progress.best]
     return {name: best[f"valid_{name}"] for name in ("auc", "logloss")}
 
 
-def _training(trainer: Trainer, progress: Progress) -> dict[str, Any]:
+def _training(trainer: Trainer, progress: checkpoint.Progress) -> dict[str, Any]:
     """How long it took, and how large the model is."""
     tables, network = optimizers.split_parameters(trainer.model)
     epochs = progress.epoch + progress.step / trainer.train.steps

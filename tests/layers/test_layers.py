@@ -95,6 +95,7 @@ def test_flexible_p() -> None:
     """p_i = (1 - (i / l)^(l - i)) n, and 3 for the last layer (CCPM, section 3.3)."""
     assert [flexible_p(i, 2, 39) for i in (1, 2)] == [19, 3]
     assert [flexible_p(i, 3, 27) for i in (1, 2, 3)] == [24, 9, 3]
+    assert flexible_p(1, 2, 1) == 1  # at least one
 
 
 def test_p_max_pooling_keeps_the_order() -> None:

@@ -4,12 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from ctrbench.data.schema import Column, Slice
 from ctrbench.data.settings import DataSettings, FileSettings
-from ctrbench.data.sources.text import content_digest
+from ctrbench.data.sources.raw import content_digest, why_no_file
 from ctrbench.data.split import PARTS
 from ctrbench.errors import UserError
 
@@ -36,6 +37,16 @@ class Source(ABC):
     def resolved(self) -> Any:
         """The settings with all that was found out from the rows."""
         return self.settings
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The columns that were found to be of no use, and why."""
+        return {}
+
+    @property
+    def doubts(self) -> dict[str, str]:
+        """The columns whose type was found out but may be another, and how to declare it."""
+        return {}
 
     @property
     def is_split(self) -> bool:
@@ -112,13 +123,24 @@ def _files(settings: FileSettings) -> dict[str, Path]:
             else ", ".join(f"data.{part}=FILE" for part, file in named.items() if not file)
         )
         raise UserError(f"data={settings.name} needs {missing}")
-    for path in files.values():
-        if not path.is_file():
-            what = "a folder" if path.is_dir() else "no such file"
+    for part, path in files.items():
+        if what := why_no_file(path):
             how = (
                 f"ctrbench download {settings.name} fetches it"
                 if settings.download is not None
-                else "name a file with data.path=FILE"
+                else f"name a file with data.{'path' if part == 'all' else part}=FILE"
             )
             raise UserError(f"{path}: {what}; {how}")
+    _refuse_twins(files)
     return files
+
+
+def _refuse_twins(files: dict[str, Path]) -> None:
+    """Two parts of the same rows: what is measured on one was trained on the other."""
+    for (part, path), (other, twin) in combinations(files.items(), 2):
+        same_size = path.stat().st_size == twin.stat().st_size
+        if same_size and content_digest(path) == content_digest(twin):
+            raise UserError(
+                f"data.{part}={path} and data.{other}={twin} have the same rows; give each part "
+                "rows of its own"
+            )

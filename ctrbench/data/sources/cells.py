@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ctrbench.data.sources.raw import why_no_file
 from ctrbench.data.sources.text import Block, blocks, check_widths
 from ctrbench.errors import UserError
 
@@ -70,15 +71,22 @@ def header_of(path: Path, separator: str | None = None) -> list[str]:
         names = next(csv.reader([line], delimiter=_separator(path, separator)), [])
     except csv.Error as error:
         raise UserError(f"{path}, line 1: not a header ({error})") from None
-    for i, name in enumerate(names):
+    seen: dict[str, int] = {}
+    for i, name in enumerate(names, start=1):
         if not name:
-            raise UserError(f"{path}, line 1: column {i + 1} has no name; give every column one")
-        if name in names[:i]:
+            raise UserError(f"{path}, line 1: column {i} has no name; give every column one")
+        if name in seen:
             raise UserError(
-                f"{path}, line 1: columns {names.index(name) + 1} and {i + 1} are both named "
-                f"{name}; rename one"
+                f"{path}, line 1: columns {seen[name]} and {i} are both named {name}; rename one"
             )
+        seen[name] = i
     return names
+
+
+def unread(path: Path) -> dict[str, str]:
+    """The columns of a Parquet file whose type has no text, and the type."""
+    kinds = _scan(path).collect_schema() if _is_parquet(path) else {}
+    return {name: str(kind) for name, kind in kinds.items() if not _has_text(kind)}
 
 
 def _is_parquet(path: Path) -> bool:
@@ -149,12 +157,12 @@ def _quoted(path: Path, line: int, text: str, names: list[str], separator: str) 
 
 
 def _scan(path: Path) -> pl.LazyFrame:
+    if what := why_no_file(path):
+        raise UserError(f"{path}: {what}; name a file of rows")
     try:
         scan = pl.scan_parquet(path, glob=False)
         scan.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
-        if not path.exists():
-            raise UserError(f"{path}: no such file; name one with data.path=FILE") from None
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path}: not a Parquet file, or damaged ({reason})") from None
     return scan
@@ -162,7 +170,7 @@ def _scan(path: Path) -> pl.LazyFrame:
 
 def _parquet(path: Path) -> Iterator[tuple[float, Read]]:
     scan = _scan(path)
-    columns = [_as_text(path, name, kind) for name, kind in scan.collect_schema().items()]
+    columns = [_as_text(name, kind) for name, kind in scan.collect_schema().items()]
     rows = scan.select(pl.len()).collect().item()
     if rows == 0:
         raise UserError(f"{path}: no rows; name a file with rows")
@@ -179,13 +187,19 @@ def _collect(path: Path, start: int, piece: pl.LazyFrame) -> Cells:
         raise UserError(f"{path}: the file is damaged ({reason}); fetch it again") from None
 
 
-def _as_text(path: Path, name: str, kind: pl.DataType) -> pl.Expr:
+def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
     column = pl.col(name)
-    if isinstance(kind, pl.List) and not kind.inner.is_nested():
+    if not _has_text(kind):
+        return pl.lit(None, pl.String).alias(name)
+    if isinstance(kind, pl.List):
         return column.cast(pl.List(pl.String))
     if isinstance(kind, pl.Datetime):
         column = column.dt.replace_time_zone(None)
-    elif kind.is_nested() or kind in (pl.Binary(), pl.Object()) or isinstance(kind, pl.Duration):
-        return pl.lit(None, pl.String).alias(name)  # of no use: as if all were missing
     text = column.cast(pl.String)
     return pl.when(text != "").then(text).alias(name)
+
+
+def _has_text(kind: pl.DataType) -> bool:
+    if isinstance(kind, pl.List):
+        kind = kind.inner  # type: ignore[assignment]
+    return not (kind.is_nested() or isinstance(kind, pl.Binary | pl.Object | pl.Duration))

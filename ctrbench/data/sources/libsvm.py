@@ -24,6 +24,7 @@ from ctrbench.data.sources.base import CLICK, NO_CLICK, FileSource
 from ctrbench.data.sources.registry import reads
 from ctrbench.data.sources.text import Block, blocks
 from ctrbench.errors import UserError
+from ctrbench.files import file_signature
 from ctrbench.settings import nearest
 
 KINDS = {"category": CATEGORICAL, "number": NUMERIC, "multi": MULTI}
@@ -50,7 +51,7 @@ class Libsvm(FileSource):
         if fields:
             return fields
         path = next(iter(self.files.values()))
-        return _infer(path, path.stat().st_mtime_ns)
+        return _infer(path, file_signature(path))
 
     def check(self) -> None:
         if not self.columns:
@@ -163,8 +164,8 @@ def _against(own: pl.DataFrame, kind: str) -> pl.Series:
 
 
 @cache
-def _infer(path: Path, modified_ns: int) -> dict[str, str]:
-    """The fields of a file by its first rows."""
+def _infer(path: Path, version: tuple[int, ...]) -> dict[str, str]:
+    """The fields of a version of a file by its first rows."""
     block = next(blocks(path))
     _, entries = _entries(path, block, by_position=True)
     lengths = entries.group_by("row").len()["len"]

@@ -10,8 +10,9 @@ import polars as pl
 from ctrbench.data.schema import CATEGORICAL, LABEL, MULTI, Column, Slice
 from ctrbench.data.settings import MovieLensSettings
 from ctrbench.data.sources.base import Source
+from ctrbench.data.sources.raw import content_digest
 from ctrbench.data.sources.registry import reads
-from ctrbench.data.sources.text import Block, blocks, content_digest, parse
+from ctrbench.data.sources.text import Block, blocks, parse
 from ctrbench.errors import UserError
 
 SLICE_ROWS = 131_072

@@ -1,8 +1,6 @@
 """Delimited text, plain or compressed, as checked blocks of whole lines."""
 
-import functools
 import gzip
-import hashlib
 import io
 import lzma
 import os
@@ -16,6 +14,7 @@ import numpy as np
 import polars as pl
 import zstandard
 
+from ctrbench.data.sources.raw import why_no_file
 from ctrbench.errors import UserError
 
 BLOCK_BYTES = 32 << 20
@@ -76,6 +75,8 @@ def blocks(path: Path, block_bytes: int = BLOCK_BYTES, *, quoted: bool = False) 
     Raises:
         UserError: for a file that is missing, empty, or damaged.
     """
+    if what := why_no_file(path):
+        raise UserError(f"{path}: {what}; name a file of rows")
     line = 1
     try:
         with path.open("rb") as file:
@@ -84,10 +85,6 @@ def blocks(path: Path, block_bytes: int = BLOCK_BYTES, *, quoted: bool = False) 
                 data = data.replace(b"\r\n", b"\n")
                 yield Block(line, data, file.tell() / size)
                 line += data.count(b"\n")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; name one with data.path=FILE") from None
-    except IsADirectoryError:
-        raise UserError(f"{path}: a folder; name a file with data.path=FILE") from None
     except PermissionError:
         raise UserError(f"{path}: may not be read; change its permissions") from None
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
@@ -130,21 +127,6 @@ def _last_end(data: bytes) -> int:
     between = np.logical_xor.accumulate(raw == ord('"'))
     ends = np.flatnonzero((raw == ord("\n")) & ~between)
     return int(ends[-1]) + 1 if len(ends) else 0
-
-
-def content_digest(path: Path) -> str:
-    """A hash of a file's bytes, read once a process and version of the file."""
-    return _digest(path, path.stat().st_mtime_ns)
-
-
-@functools.cache
-def _digest(path: Path, modified_ns: int) -> str:
-    """Read once a process and version of the file: a full set takes many seconds."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
-    except PermissionError:
-        raise UserError(f"{path}: may not be read; change its permissions") from None
 
 
 def parse(path: Path, block: Block, columns: dict[str, pl.DataType]) -> pl.DataFrame:

@@ -31,26 +31,28 @@ class Encoder(Protocol):
         """The id of every value; for a field of several values, a row of ids."""
         ...
 
-    def state(self) -> pl.DataFrame:
-        """What was fitted, as a table to keep with the store."""
+    def state(self) -> pl.Series:
+        """What was fitted, to keep with the store."""
         ...
 
 
 def log_squared(column: pl.Expr) -> pl.Expr:
-    """Bins of the Criteo winners: floor((ln x)^2) for x > 2, smaller values as they are.
+    """Bins of the Criteo winners: floor((ln x)^2) for x > 2, smaller values rounded down.
 
-    The bins are shifted by 2, so that those of x > 2 (which start at 1) and the values up to 2
-    never share a token.
+    The bins are shifted by 2 and start at 1 (where those of whole numbers do: (ln 3)^2 = 1.2), so
+    that x > 2 and the values up to 2 never share a token.
     """
     x = column.cast(pl.Float64).clip(-(2.0**62), None)
-    return pl.when(x > 2).then((x.log() ** 2).floor() + 2).otherwise(x.floor()).cast(pl.Int64)
+    bins = (x.log() ** 2).floor().clip(1, None) + 2
+    return pl.when(x > 2).then(bins).otherwise(x.floor()).cast(pl.Int64)
 
 
 class Vocabulary:
     """Values seen at least ``min_count`` times, the most frequent first."""
 
     def __init__(self, name: str, encoding: str, keys: pl.Series) -> None:
-        self.keys = keys
+        ids = pl.arange(1, len(keys) + 1, dtype=pl.Int32, eager=True)
+        self.table = pl.DataFrame({"value": keys, "id": ids})
         self.field = Field(name, encoding, len(keys) + 1)
 
     @classmethod
@@ -73,13 +75,13 @@ class Vocabulary:
         frame = column.to_frame("value")
         if self.field.encoding == "log_squared":
             frame = frame.select(log_squared(pl.col("value")).alias("value"))
-        ids = pl.arange(1, len(self.keys) + 1, dtype=pl.Int32).alias("id")
-        table = self.state().with_columns(ids)
-        joined = frame.join(table, on="value", how="left", nulls_equal=True, maintain_order="left")
-        return joined["id"].fill_null(0).to_numpy()
+        known = frame.join(
+            self.table, on="value", how="left", nulls_equal=True, maintain_order="left"
+        )
+        return known["id"].fill_null(0).to_numpy()
 
-    def state(self) -> pl.DataFrame:
-        return self.keys.to_frame("value")
+    def state(self) -> pl.Series:
+        return self.table["value"]
 
 
 class MultiValued:
@@ -109,7 +111,7 @@ class MultiValued:
         ids[rows[fits], slots[fits]] = self.vocabulary.ids(values)[fits]
         return ids
 
-    def state(self) -> pl.DataFrame:
+    def state(self) -> pl.Series:
         return self.vocabulary.state()
 
 
@@ -133,8 +135,8 @@ class Quantiles:
         bins = 1 + np.searchsorted(self.edges, values, side="left")
         return np.where(np.isnan(values), 0, bins).astype(np.int32)
 
-    def state(self) -> pl.DataFrame:
-        return pl.DataFrame({"edge": self.edges})
+    def state(self) -> pl.Series:
+        return pl.Series(self.edges)
 
 
 class Scaled:
@@ -160,8 +162,8 @@ class Scaled:
         scaled = (_signed_log(column) - self.mean) / self.std
         return np.where(np.isnan(scaled), 1.0, scaled).astype(np.float32)
 
-    def state(self) -> pl.DataFrame:
-        return pl.DataFrame({"mean": [self.mean], "std": [self.std]})
+    def state(self) -> pl.Series:
+        return pl.Series([self.mean, self.std])
 
 
 class RowEncoder:
@@ -186,15 +188,14 @@ class RowEncoder:
         return ids_NS, values_NX
 
 
-def load(field: Field, state: pl.DataFrame) -> Encoder:
+def load(field: Field, state: pl.Series) -> Encoder:
     """The inverse of an encoder's :meth:`state`."""
     if field.encoding == "quantile":
-        return Quantiles(field.name, state["edge"].to_numpy())
+        return Quantiles(field.name, state.to_numpy())
     if field.encoding == "value":
-        return Scaled(field.name, state["mean"][0], state["std"][0])
-    if field.encoding in POOLINGS:
-        return MultiValued(Vocabulary(field.name, field.encoding, state["value"]), field.slots)
-    return Vocabulary(field.name, field.encoding, state["value"])
+        return Scaled(field.name, *state)
+    vocabulary = Vocabulary(field.name, field.encoding, state)
+    return MultiValued(vocabulary, field.slots) if field.encoding in POOLINGS else vocabulary
 
 
 def fit(

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from ctrbench.data.store.manifest import read_manifest, write_manifest
 from ctrbench.files import link_or_copy
 
 CROSSES = "crosses"
+VOCABULARIES = "vocabulary"  # the folder of what its encoder was fitted to
 
 
 @dataclass(frozen=True)
@@ -124,14 +124,15 @@ class Store(Encoding):
         }
 
 
-def vocabulary_path(folder: Path, name: str) -> Path:
-    """The file of a column's encoder, whatever characters its name has."""
-    return folder / "vocabulary" / f"{quote(name, safe=' ')}.parquet"
-
-
 def read_encoder(folder: Path, fields: Sequence[Field]) -> RowEncoder:
-    """The encoder of some fields, from the vocabularies in a folder."""
-    return RowEncoder([load(f, pl.read_parquet(vocabulary_path(folder, f.name))) for f in fields])
+    """The encoder of some fields, from the vocabularies in a folder.
+
+    Each file there holds some of the fitted columns, each as one list by the column's name.
+    """
+    states: dict[str, pl.Series] = {}
+    for path in sorted((folder / VOCABULARIES).glob("*.parquet")):
+        states |= {column.name: column[0] for column in pl.read_parquet(path)}
+    return RowEncoder([load(field, states[field.name]) for field in fields])
 
 
 def encoder_files(manifest: dict[str, Any]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 A preparation works in a folder named by its content. One that was killed goes on behind its last
 piece (see :mod:`ctrbench.data.store.stages`) and gives the same bytes. Memory holds a few slices,
-or the counts of one column, and two bytes a row.
+or the counts of a few million values, and two bytes a row.
 """
 
 import json
@@ -17,28 +17,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ctrbench.data.schema import LABEL, MULTI, NUMERIC, TRUTH, Column, Field
+from ctrbench.data.schema import LABEL, MULTI, NUMERIC, TRUTH, Field
 from ctrbench.data.settings import NUMERIC_ENCODINGS, POOLINGS, SplitSettings
 from ctrbench.data.sources.base import Source
 from ctrbench.data.split import PARTS, assign
-from ctrbench.data.store import encode
 from ctrbench.data.store.arrays import ENCODED, Bytes, Writers
+from ctrbench.data.store.fitting import Fitted, Fitting, fit_columns
+from ctrbench.data.store.found import described
 from ctrbench.data.store.manifest import MANIFEST, file_digests, seal
-from ctrbench.data.store.opened import Store, read_encoder, vocabulary_path
-from ctrbench.data.store.stages import (
-    WORKERS,
-    Progress,
-    Reading,
-    count,
-    encoded,
-    groups,
-    write_parquet,
-)
+from ctrbench.data.store.opened import VOCABULARIES, Store, read_encoder
+from ctrbench.data.store.stages import WORKERS, Reading, encoded, groups
 from ctrbench.errors import UserError
 from ctrbench.files import in_order, locked, write_atomic
+from ctrbench.progress import Progress
 from ctrbench.settings import deciding, digest, nearest
 
-FORMAT = 4  # part of every key: a change of layout or encoding must change it
+FORMAT = 5  # part of every key: a change of layout or encoding must change it
 ENCODE_ROWS = 250_000  # rows that are encoded at once
 log = logging.getLogger(__name__)
 
@@ -71,6 +65,7 @@ def prepare(source: Source, split: SplitSettings, folder: Path) -> Store:
                 preparation.finish()
                 shutil.rmtree(folder, ignore_errors=True)
                 work.rename(folder)
+                log.info("data=%s:\n%s", source.settings.name, described(manifest))
             except (UserError, OSError):
                 shutil.rmtree(work, ignore_errors=True)
                 raise
@@ -86,7 +81,7 @@ def field_encodings(source: Source) -> dict[str, str]:
     settings = source.settings
     kinds = {column.name: column.kind for column in source.columns}
     for name in settings.exclude:
-        if name not in kinds:
+        if name not in kinds and name not in source.left_out:
             raise UserError(f"data.exclude={name}: no such field; {nearest(name, kinds)}")
     allowed = {NUMERIC: NUMERIC_ENCODINGS, MULTI: POOLINGS}
     default = {NUMERIC: settings.numeric, MULTI: POOLINGS[0]}
@@ -119,28 +114,26 @@ class _Preparation:
         self.settings = source.resolved()
         self.columns = [column for column in source.columns if column.name in encodings]
         self.passing: list[Path] = []
-        self.useless: dict[str, str] = {}
 
     def run(self) -> dict[str, Any]:
-        (self.work / "vocabulary").mkdir(parents=True, exist_ok=True)
+        (self.work / VOCABULARIES).mkdir(parents=True, exist_ok=True)
         for path in self.work.rglob("*.tmp"):  # of a process that was killed
             path.unlink()
         slices = Reading(self.source, self.work).run()
         parts, labels = self._parts(slices)
         counts = self._check_classes(parts, labels)
-        found = [self._fitted(column, slices, parts) for column in self.columns]
-        fitted = [about for about in found if about is not None]
-        fields = [Field(**about["field"]) for about in fitted]
-        if not fields:
-            first, why = next(iter(self.useless.items()))
-            raise UserError(
-                f"data={self.settings.name}: no column is of use; column {first}: {why}"
-            )
-        self._encode(fields, slices, parts, [count["rows"] for count in counts.values()])
-        self.passing = [*slices, self.work / ENCODED]
+        fitted = self._fitted(slices, parts)
+        self._encode(fitted.fields, slices, parts, [count["rows"] for count in counts.values()])
+        self.passing = [*slices, *self.work.glob("fitted-*.json"), self.work / ENCODED]
         return {
-            "fields": [asdict(field) for field in fields],
-            "statistics": [about["statistics"] for about in fitted],
+            "fields": [asdict(field) for field in fitted.fields],
+            "statistics": fitted.statistics,
+            "left_out": {
+                name: why
+                for name, why in (self.source.left_out | fitted.left_out).items()
+                if name not in self.settings.exclude
+            },
+            "doubts": self.source.doubts,
             "parts": counts,
             "settings": asdict(self.settings),
             "split": asdict(self.split),
@@ -180,38 +173,15 @@ class _Preparation:
             counts[name] = {"rows": rows, "clicks": clicks}
         return counts
 
-    def _fitted(self, column: Column, slices: list[Path], parts: Bytes) -> dict[str, Any] | None:
-        """The field of a column and what was counted; its vocabulary is in its file then.
-
-        None for a column of no use.
-        """
-        about = vocabulary_path(self.work, column.name).with_suffix(".json")
-        if not about.exists():
-            counts, slots = count(column, slices, parts == 0)
-            try:
-                encoder = encode.fit(
-                    column,
-                    self.encodings[column.name],
-                    counts,
-                    min_count=self.settings.min_count,
-                    bins=self.settings.bins,
-                    slots=slots,
-                )
-            except encode.UselessError as error:
-                log.info("column %s is left out: %s", column.name, error)
-                self.useless[column.name] = str(error)
-                return None
-            write_parquet(encoder.state(), vocabulary_path(self.work, column.name))
-            missing = counts.filter(pl.col("value").is_null())["count"].sum()
-            statistics = {
-                "type": column.kind,
-                "distinct": len(counts) - int(missing > 0),
-                "missing": missing / int(counts["count"].sum()),
-            }
-            found = {"field": asdict(encoder.field), "statistics": statistics}
-            write_atomic(about, json.dumps(found))
-        found = json.loads(about.read_text())
-        return dict(found)
+    def _fitted(self, slices: list[Path], parts: Bytes) -> Fitted:
+        how = Fitting(self.encodings, self.settings.min_count, self.settings.bins)
+        fitted = fit_columns(self.columns, how, slices, parts == 0, self.work)
+        if not fitted.fields:
+            first, why = next(iter(fitted.left_out.items()))
+            raise UserError(
+                f"data={self.settings.name}: no column is of use; column {first}: {why}"
+            )
+        return fitted
 
     def _encode(
         self, fields: list[Field], slices: list[Path], parts: Bytes, part_rows: list[int]
@@ -219,11 +189,12 @@ class _Preparation:
         encoder = read_encoder(self.work, fields)
         has_truth = TRUTH in pl.read_parquet_schema(slices[0])
         slots, values = encoder.schema.slots, len(encoder.scaled)
-        progress = Progress("encoded")
-        with Writers(self.work, part_rows, slots, values, has_truth) as writers:
+        progress = Progress("encoded", total=len(parts))
+        with progress, Writers(self.work, part_rows, slots, values, has_truth) as writers:
+            progress.update(writers.rows_done)
             left = [g for g in groups(slices, ENCODE_ROWS) if g[0] >= writers.rows_done]
             tasks = [partial(encoded, encoder, paths) for _, paths in left]
             for columns in in_order(tasks, WORKERS):
                 start = writers.rows_done
                 writers.write(parts[start : start + len(columns["ids"])], columns)
-                progress.say(writers.rows_done, writers.rows_done / len(parts))
+                progress.update(len(columns["ids"]))

@@ -6,8 +6,7 @@ killed goes on behind the last.
 
 import logging
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ from ctrbench.data.sources.base import Source
 from ctrbench.data.store.encode import RowEncoder
 from ctrbench.errors import UserError
 from ctrbench.files import in_order
+from ctrbench.progress import Progress
 
 WORKERS = 2  # threads that parse slices while others are read, and that encode
-FIT_ROWS = 4_000_000  # rows whose values of a column are counted at once
+FIT_CELLS = 4_000_000  # values that are counted at once
 log = logging.getLogger(__name__)
 
 
@@ -32,7 +32,6 @@ class Reading:
 
     def __init__(self, source: Source, work: Path) -> None:
         self.source, self.work = source, work
-        self.progress = Progress("read")
 
     def run(self) -> list[Path]:
         """The files in the source's order, named ``slice-NUMBER-PART``."""
@@ -46,12 +45,12 @@ class Reading:
                 paths.append(path)
                 yield partial(read, piece, path)
 
-        total = 0
-        for done, rows in enumerate(in_order(tasks(), WORKERS)):
-            total += rows
-            if done == 0 and shares[0] < 1:
-                self._check_disk(paths[0].stat().st_size, rows, shares[0])
-            self.progress.say(total, shares[done])
+        with Progress("read") as progress:
+            for done, rows in enumerate(in_order(tasks(), WORKERS)):
+                if done == 0 and shares[0] < 1:
+                    self._check_disk(paths[0].stat().st_size, rows, shares[0])
+                progress.total = round((progress.n + rows) / shares[done])
+                progress.update(rows)
         return paths
 
     def _check_disk(self, raw_bytes: int, rows: int, share: float) -> None:
@@ -60,13 +59,18 @@ class Reading:
         needed = int((raw_bytes + rows * (4 * columns + 1)) / share)
         written = sum(path.stat().st_size for path in self.work.rglob("*") if path.is_file())
         free = shutil.disk_usage(self.work).free + written
-        size = f"about {needed / 1e9:.1f} GB of disk for about {rows / share:,.0f} rows"
-        log.info("this takes %s; %.1f GB are free", size, free / 1e9)
+        size = f"about {_amount(needed)} of disk for about {rows / share:,.0f} rows"
+        log.info("this takes %s; %s are free", size, _amount(free))
         if needed > free:
             raise UserError(
-                f"{self.work.parent}: preparing takes {size}, and {free / 1e9:.1f} GB are free; "
+                f"{self.work.parent}: preparing takes {size}, and {_amount(free)} are free; "
                 "free the space, or name another folder with results=FOLDER"
             )
+
+
+def _amount(size: float) -> str:
+    """Bytes in words."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
 
 
 def read(piece: Slice, path: Path) -> int:
@@ -108,19 +112,35 @@ def groups(slices: list[Path], at_least: int) -> Iterator[tuple[int, list[Path]]
         yield start, group
 
 
-def count(column: Column, slices: list[Path], is_train: npt.NDArray[np.bool_]) -> Any:
-    """How often each value occurs in training rows, and the most values that any row has."""
-    counts: list[pl.DataFrame] = []
-    slots = 1
-    for start, paths in groups(slices, FIT_ROWS):
-        values = pl.scan_parquet(paths).select(pl.col(column.name).alias("value")).collect()
-        train = values.filter(pl.Series(is_train[start : start + len(values)]))
-        if column.kind == MULTI:
-            slots = max(slots, int(values["value"].list.len().max() or 0))  # type: ignore[arg-type]
-            train = train.explode("value", empty_as_null=True, keep_nulls=True)
-        counts.append(train.group_by("value").agg(pl.len().alias("count")))
-    merged = pl.concat(counts).group_by("value").agg(pl.col("count").sum())
-    return merged, slots
+def passes(columns: Sequence[Column], rows: int) -> Iterator[Sequence[Column]]:
+    """The columns that are counted at once: one of a long table, many of a wide one."""
+    width = max(1, FIT_CELLS // max(1, rows))
+    for start in range(0, len(columns), width):
+        yield columns[start : start + width]
+
+
+def count(
+    columns: Sequence[Column], slices: list[Path], is_train: npt.NDArray[np.bool_]
+) -> Iterator[tuple[Column, pl.DataFrame, int]]:
+    """How often each value of each column occurs in training rows (a frame of ``value`` and
+    ``count``), and the most values that any row has."""
+    counts: dict[str, list[pl.DataFrame]] = {column.name: [] for column in columns}
+    slots = dict.fromkeys(counts, 1)
+    for start, paths in groups(slices, FIT_CELLS):
+        frame = pl.read_parquet(paths, columns=list(counts))
+        train = pl.Series(is_train[start : start + len(frame)])
+        for column in columns:
+            values = frame[column.name].alias("value")
+            if column.kind == MULTI:
+                longest = values.list.len().max()
+                slots[column.name] = max(slots[column.name], int(longest or 0))  # type: ignore[arg-type]
+            values = values.filter(train)
+            if column.kind == MULTI:
+                values = values.explode(empty_as_null=True, keep_nulls=True)
+            counts[column.name].append(values.value_counts())
+    for column in columns:
+        merged = pl.concat(counts.pop(column.name)).group_by("value").agg(pl.col("count").sum())
+        yield column, merged, slots[column.name]
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
@@ -131,19 +151,3 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     except pl.exceptions.PolarsError as error:  # a full disk, in other words than an OSError's
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path}: cannot be written ({reason}); free the space") from None
-
-
-class Progress:
-    """A line now and then: rows done, and the time that is left."""
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-        self.started = self.said = time.perf_counter()
-
-    def say(self, rows: int, share: float) -> None:
-        """Log, unless the last line is younger than five seconds."""
-        now = time.perf_counter()
-        if now - self.said > 5:
-            self.said = now
-            left = (now - self.started) * (1 - share) / share
-            log.info("%s %s rows, %.0f %%, %.0f s left", self.what, f"{rows:,}", 100 * share, left)

@@ -9,11 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from support import ctrbench
+from support import Compose
 
+from ctrbench.command import cli
 from ctrbench.data.settings import DownloadSettings
 from ctrbench.data.sources import download as downloading
 from ctrbench.data.sources.download import download
+from ctrbench.data.sources.registry import open_source
 from ctrbench.errors import UserError
 
 ROWS = {part: f"label,user\n1,{part}\n0,x\n".encode() * 5000 for part in ("train", "valid", "test")}
@@ -150,9 +152,9 @@ def test_no_network(tmp_path: Path, hub: Hub) -> None:
         download(SET, tmp_path, "http://127.0.0.1:9/none")
 
 
-def test_the_command(tmp_path: Path) -> None:
-    done = ctrbench("download", "frape_x1", f"results={tmp_path}")
-    assert done.returncode == 1 and "did you mean frappe_x1?" in done.stderr
-    done = ctrbench("train", "model=lr", "data=frappe_x1", f"results={tmp_path}")
-    assert done.returncode == 1
-    assert "train.csv: no such file; ctrbench download frappe_x1 fetches it" in done.stderr
+def test_the_command(tmp_path: Path, settings: Compose) -> None:
+    with pytest.raises(UserError, match=r"did you mean frappe_x1\?"):
+        cli.download(["frape_x1", f"results={tmp_path}"])
+    own = settings("data=frappe_x1", "model=lr")
+    with pytest.raises(UserError, match=r"train.csv: no such file; ctrbench download frappe_x1 "):
+        open_source(own.data)

@@ -1,6 +1,8 @@
 """Rows of libfm and libffm: what their fields are found to be, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from support import Compose, run, store_of
 
 from ctrbench.data.schema import LABEL
+from ctrbench.data.settings import LibsvmSettings
 from ctrbench.data.sources.libsvm import Libsvm
 from ctrbench.data.sources.registry import open_source
 from ctrbench.errors import UserError
@@ -118,15 +121,22 @@ def test_weighted_values_are_refused(settings: Compose, tmp_path: Path) -> None:
         read(settings, tmp_path, LIBFM, "data.fields=['0:catgory']")
 
 
+@pytest.fixture
+def own(settings: Compose) -> Any:
+    """The settings without a file."""
+    return settings("data=libsvm").data
+
+
 @hypothesis_settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.one_of(st.binary(max_size=80), st.text("01 :-.\n", max_size=80).map(str.encode)))
-def test_any_bytes_are_read_or_refused(data: bytes, settings: Compose, tmp_path: Path) -> None:
+def test_any_bytes_are_read_or_refused(data: bytes, own: LibsvmSettings, tmp_path: Path) -> None:
     path = tmp_path / "rows.txt"
     path.write_bytes(data)
     try:
-        for piece in source(settings, path).slices_of(path):
+        opened = open_source(replace(own, path=str(path)))
+        for piece in opened.slices():
             piece.read()
     except UserError as error:
         assert "\n" not in str(error)

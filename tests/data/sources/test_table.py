@@ -2,6 +2,7 @@
 
 import gzip
 import io
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ctrbench.data.schema import LABEL
 from ctrbench.data.sources.cells import cells_of, header_of
 from ctrbench.data.sources.registry import open_source
 from ctrbench.data.sources.table import Table
+from ctrbench.data.store import stages
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import UserError
 
@@ -283,6 +285,170 @@ def test_columns_that_training_rows_make_useless(settings: Compose, tmp_path: Pa
         assert [f.name for f in store_of(own).schema.fields] == ["city"]
 
 
+def column(settings: Compose, folder: Path, values: list[object], *words: str) -> Table:
+    """A table of one column, x, beside the label."""
+    path = folder / "column.csv"
+    clicked = [i % 2 for i in range(len(values))]
+    pl.DataFrame({"clicked": clicked, "x": [str(v) for v in values]}).write_csv(path)
+    return table(settings, path, *words)
+
+
+TIMES = pl.Series(
+    [datetime(2017, 1 + i % 12, 1 + i % 28, i % 24, i % 60, i % 50) for i in range(150)]
+)
+FORMS = {
+    "%Y-%m-%d %H:%M:%S": "date",
+    "%Y-%m-%dT%H:%M:%SZ": "date",
+    "%d/%m/%Y": "day:%d/%m/%Y",
+    "%-m/%-d/%Y %-H:%M": "date:%m/%d/%Y %H:%M",
+    "%d.%m.%Y %H:%M:%S": "date:%d.%m.%Y %H:%M:%S%.f",
+    "%m-%d-%Y %I:%M %p": "date:%m-%d-%Y %I:%M %p",
+    "%m/%d/%Y %I:%M:%S %p": "date:%m/%d/%Y %I:%M:%S%.f %p",
+    "%Y/%m/%d %H:%M": "date:%Y/%m/%d %H:%M",
+    "%d-%b-%Y": "day:%d-%B-%Y",
+    "%-d %B %Y %H:%M": "date:%d %B %Y %H:%M",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_common_forms_of_dates_are_found(form: str, settings: Compose, tmp_path: Path) -> None:
+    source = column(settings, tmp_path, TIMES.dt.strftime(form).to_list())
+    assert str(source.types["x"]) == FORMS[form]
+    rows = rows_of(source)
+    assert rows["x.weekday"].to_list() == TIMES.dt.weekday().to_list()
+    if "%M" in form:
+        assert rows["x.hour"].to_list() == TIMES.dt.hour().to_list()
+    assert Table(source.resolved()).types == source.types
+
+
+def test_day_or_month_is_asked_where_no_value_tells(settings: Compose, tmp_path: Path) -> None:
+    values: list[object] = ["11/7/2017 9:30", "", "1/12/2017 10:00", "2/2/2016 0:15"] * 10
+    choices = r"'x:date:%d/%m/%Y %H:%M'\]\" or \"data.types=\['x:date:%m/%d/%Y %H:%M'\]\""
+    asks = rf"column x: does '11/7/2017 9:30' begin with the day or the month\? .*{choices}$"
+    for types in ([], ["data.types=[x:date]"]):
+        with pytest.raises(UserError, match=asks):
+            column(settings, tmp_path, values, *types)
+    source = column(settings, tmp_path, values, "data.types=['x:date:%m/%d/%Y %H:%M']")
+    assert rows_of(source)["x.weekday"].to_list()[:3] == [2, None, 4]
+    assert column(settings, tmp_path, values, "data.types=[x:category]").columns[0].name == "x"
+    told = column(settings, tmp_path, [*values, "1/13/2017 9:30"], "data.types=[x:day]")
+    assert str(told.types["x"]) == "day:%m/%d/%Y %H:%M"
+
+
+LIKE = {
+    "two digits for the year": ["11/7/17 9:30", "12/7/17 10:30"],
+    "a name of the day": ["Tue Nov 07 09:30:00 2017", "Wed Nov 08 09:30:00 2017"],
+    "the month first": ["Nov 7, 2017", "November 8, 2017"],
+    "several forms": ["2017-11-07", "07/11/2017"],
+    "digits": [20171107, 20171231],
+    "digits with the hour": [2017110709, 2017123123],
+    "a zone": ["2017-11-07 09:30:00+02:00", "2017-11-08 09:30:00+02:00"],
+}
+
+
+@pytest.mark.parametrize("name", LIKE)
+def test_other_forms_of_dates_are_hinted_at(name: str, settings: Compose, tmp_path: Path) -> None:
+    source = column(settings, tmp_path, LIKE[name] * 30)
+    assert str(source.types["x"]) == "category"
+    assert source.doubts == {"x": "dates? data.types=['x:date:FORM']"}
+
+
+@pytest.mark.parametrize("value", ["10.0.0.1", "1.2.3", "12-b", "31.7", "may be", "20179999"])
+def test_what_is_no_date_is_not_taken_for_one(
+    value: str, settings: Compose, tmp_path: Path
+) -> None:
+    source = column(settings, tmp_path, [value, value[:-1] + "0"] * 30)
+    assert str(source.types["x"]) == ("number" if value == "31.7" else "category")
+    assert source.doubts == {}
+
+
+@pytest.mark.parametrize(
+    ("distinct", "rows", "type_", "doubt"),
+    [
+        (10, 200, "category", ""),
+        (10, 199, "number", "or codes? data.types=[x:category]"),
+        (99, 1980, "category", ""),
+        (100, 2000, "category", "or amounts? data.types=[x:number]"),
+        (300, 400, "number", "or codes? data.types=[x:category]"),
+    ],
+)
+def test_whole_numbers_are_codes_where_they_repeat(
+    distinct: int, rows: int, type_: str, doubt: str, settings: Compose, tmp_path: Path
+) -> None:
+    values = [*range(distinct), *([0, 5, 3] * rows)][:rows]
+    source = column(settings, tmp_path, list(values))
+    assert str(source.types["x"]) == type_
+    assert source.doubts == ({"x": doubt} if doubt else {})
+
+
+@pytest.mark.parametrize(("rows", "type_"), [(99, "category"), (100, "skip")])
+def test_few_rows_say_nothing_of_differing_values(
+    rows: int, type_: str, settings: Compose, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv"
+    frame = FRAME.select("clicked", "city", "comment").head(rows)
+    frame.write_csv(path)
+    source = table(settings, path)
+    assert str(source.types["comment"]) == type_
+    said = {"comment": "all values are different"} if type_ == "skip" else {}
+    assert source.left_out == said
+
+
+def test_what_was_found_is_said_once(
+    settings: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = [f"data.path={write(tmp_path, 'csv')}", "data.exclude=[stars,row]", "split=order"]
+    with caplog.at_level("INFO"):
+        store = prepared(settings, *words)
+        assert caplog.text.count("| visits ") == 1
+        prepared(settings, *words)
+    assert caplog.text.count("| visits ") == 1
+    lines = {line.split("|")[1].strip(): line for line in caplog.text.split("\n") if "| " in line}
+    train = FRAME.head(ROWS * 8 // 10)  # a missing price is no distinct value
+    distinct, missing = train["price"].drop_nulls().n_unique(), train["price"].null_count()
+    share = f"{missing / len(train):.1%}"
+    assert [cell.strip() for cell in lines["price"].strip("|").split("|")] == [
+        *("price", "numeric", "quantile", str(distinct), share, "33", "")
+    ]
+    assert "| 33  | or codes? data.types=[visits:category] |" in lines["visits"]
+    assert "left out: all values are equal" in lines["same"]
+    assert "stars" not in lines and "row" not in lines
+    assert store.manifest["doubts"] == {"visits": "or codes? data.types=[visits:category]"}
+
+
+def test_a_file_of_labels_alone(settings: Compose, tmp_path: Path) -> None:
+    """Labels that are all equal are none the less the label, and no column that is left out."""
+    path = tmp_path / "rows.csv"
+    path.write_text("clicked\n0\n0\n")
+    with pytest.raises(UserError, match=r"rows.csv: no column is of use beside the label clicked;"):
+        table(settings, path)
+    path.write_text("clicked,a\n0,1\n0,1\n")
+    with pytest.raises(UserError, match=r"of use beside .* a is left out: all values are equal;"):
+        table(settings, path)
+    path.write_text("clicked,a\n0,1\n0,2\n")
+    assert table(settings, path).left_out == {}
+
+
+def test_a_wide_table_is_few_files(
+    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as it has passes, and the same ids however many columns a pass takes."""
+    path, width = tmp_path / "rows.csv", 100
+    values = rng.integers(0, 3, (60, width)).astype(str)
+    frame = pl.DataFrame(values, [f"c{i}" for i in range(width)])
+    frame.insert_column(0, pl.Series("clicked", [0, 1] * 30)).write_csv(path)
+    words = [f"data.path={path}", "split.fractions=[.6,.2,.2]"]
+    whole = prepared(settings, *words)
+    assert len(whole.schema.fields) == width and len(list(whole.folder.rglob("*"))) < 20
+    monkeypatch.setattr(stages, "FIT_CELLS", 7 * 60)
+    pieces = prepared(settings, *words, f"results={tmp_path}/pieces")
+    assert len(list(pieces.folder.glob("vocabulary/*"))) == 15
+    for part in ("train", "test"):
+        np.testing.assert_array_equal(pieces.part(part).ids_NS, whole.part(part).ids_NS)
+    rows = rows_of(table(settings, path))
+    np.testing.assert_array_equal(pieces.encoder()(rows)[0], whole.encoder()(rows)[0])
+
+
 CODES = "data.types=['*:category']"
 
 
@@ -325,9 +491,21 @@ def test_columns_of_other_kinds(settings: Compose, tmp_path: Path) -> None:
         (pl.col("seen") - pl.col("seen").min()).alias("duration"),
         pl.concat_list("stars", "stars").alias("list"),
         pl.struct("stars").alias("struct"),
+        pl.concat_list(pl.concat_list("stars")).implode().over("clicked").alias("nested"),
     )
     frame.write_parquet(path)
-    assert [c.name for c in table(settings, path).columns] == ["city", "list"]
+    source = table(settings, path)
+    assert [c.name for c in source.columns] == ["city", "list"]
+    assert source.left_out == {
+        "bytes": "values of type Binary are not used",
+        "duration": "values of type Duration(time_unit='us') are not used",
+        "struct": "values of type Struct({'stars': Int64}) are not used",
+        "nested": "values of type List(List(Int64)) are not used",
+    }
+    codes = table(settings, path, "data.types=['*:category',list:multi]")
+    assert [c.name for c in codes.columns] == ["city", "list"]
+    with pytest.raises(UserError, match=r"types=bytes:category: .* Binary are not used; .*:skip"):
+        table(settings, path, "data.types=[bytes:category]")
     with pytest.raises(UserError, match=r"data.types=list:category: .* declare list:multi"):
         rows_of(table(settings, path, "data.types=[list:category]"))
     FRAME.select("clicked", "seen", FRAME["stars"].alias("seen.hour")).write_parquet(path)

@@ -20,6 +20,7 @@ from ctrbench.data.settings import SplitSettings
 from ctrbench.data.sources.criteo import Criteo
 from ctrbench.data.split import assign
 from ctrbench.data.store import encode
+from ctrbench.data.store.opened import Store
 from ctrbench.errors import UserError
 from ctrbench.runs.settings import RunSettings
 
@@ -31,12 +32,25 @@ def counts(values: list[int | None]) -> pl.DataFrame:
     return series.group_by("value").agg(pl.len().alias("count"))
 
 
+def fitted(store: Store) -> dict[str, pl.Series]:
+    """What the fields of a small store were fitted to."""
+    (path,) = store.folder.glob("vocabulary/*.parquet")
+    return {column.name: column[0] for column in pl.read_parquet(path)}
+
+
 def test_log_squared_bins() -> None:
     values = [-3, -1, 0, 1, 2, 3, 4, 5, 8, 100, 10**6]
     bins = pl.DataFrame({"x": values}).select(encode.log_squared(pl.col("x"))).to_series()
     expected = [x if x <= 2 else 2 + math.floor(math.log(x) ** 2) for x in values]
     assert bins.to_list() == expected
     assert len(set(expected[:5]) & set(expected[5:])) == 0
+
+
+def test_values_up_to_two_share_no_bin_with_larger_ones() -> None:
+    values = pl.DataFrame({"x": np.arange(-4, 40) / 8})
+    binned = values.with_columns(bin=encode.log_squared(pl.col("x")))
+    low, high = binned.filter(pl.col("x") <= 2)["bin"], binned.filter(pl.col("x") > 2)["bin"]
+    assert low.max() == 2 and high.min() == 3 and high.is_sorted()
 
 
 def test_vocabulary() -> None:
@@ -127,14 +141,14 @@ def test_fitted_on_training_rows_only(settings: Compose, criteo_file: Path) -> N
     test = store.part("test")
     assert len(test.ids_NS) == 60 and (test.ids_NS[:, 13] == 0).all()
     assert store.schema.fields[13].size == 1 + 9 + 1  # nine values and missing
-    last_edge = pl.read_parquet(store.folder / "vocabulary" / "I1.parquet")["edge"].max()
+    last_edge = fitted(store)["I1"].max()
     assert isinstance(last_edge, float) and last_edge < 500
 
 
 def test_ids_are_the_raw_rows(settings: Compose, criteo_file: Path) -> None:
     """Ids decoded through the stored vocabulary give the raw cells again, in the file's order."""
     store = store_of(settings("data=criteo", f"data.path={criteo_file}", "split=order"))
-    keys = pl.read_parquet(store.folder / "vocabulary" / "C1.parquet")["value"].to_list()
+    keys = fitted(store)["C1"].to_list()
     raw = [line.split("\t") for line in criteo_file.read_text().splitlines()]
     part = store.part("train")
     for row, ids, label in zip(raw[:480], part.ids_NS, part.labels_N, strict=True):
@@ -184,7 +198,7 @@ def test_a_store_is_found_again_by_content(settings: Compose, criteo_file: Path)
     assert store_of(settings("data=criteo", f"data.path={moved}")).folder != first.folder
 
 
-@pytest.mark.parametrize("name", ["train.ids.npy", "vocabulary/C1.parquet", "store.json"])
+@pytest.mark.parametrize("name", ["train.ids.npy", "vocabulary/00000.parquet", "store.json"])
 def test_changed_bytes_are_noticed(name: str, settings: Compose) -> None:
     store = store_of(settings())
     path = store.folder / name
@@ -279,7 +293,9 @@ def test_a_column_of_one_value_is_left_out(
         store = store_of(settings("data=criteo", "data.min_count=1", f"data.path={criteo_file}"))
     names = [field.name for field in store.schema.fields]
     assert len(names) == 38 and "C26" not in names
-    assert "column C26 is left out: all training rows have the same value" in caplog.text
+    (line,) = [line for line in caplog.text.split("\n") if line.startswith("| C26 ")]
+    assert "| left out: all training rows have the same value |" in line
+    assert store.manifest["left_out"] == {"C26": "all training rows have the same value"}
 
 
 def test_empty_file_and_empty_vocabulary(
@@ -295,20 +311,25 @@ def test_empty_file_and_empty_vocabulary(
 ROW = criteo_line(1, 0)
 
 
+@pytest.fixture
+def criteo(settings: Compose) -> Criteo:
+    """The source without a file."""
+    return Criteo(settings("data=criteo").data)
+
+
 @hypothesis_settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.binary(max_size=80), at=st.integers(0, len(ROW)))
 def test_any_bytes_are_read_or_refused(
-    data: bytes, at: int, settings: Compose, tmp_path: Path
+    data: bytes, at: int, criteo: Criteo, tmp_path: Path
 ) -> None:
     """Alone, and within a row that is right."""
     path = tmp_path / "rows.txt"
-    source = Criteo(settings("data=criteo").data)
     for content in (data, ROW.encode()[:at] + data + ROW.encode()[at:]):
         path.write_bytes(content)
         try:
-            for piece in source.slices_of(path):
+            for piece in criteo.slices_of(path):
                 assert len(piece.read()) == content.count(b"\n") + (content[-1:] != b"\n")
         except UserError as error:
             assert "\n" not in str(error)

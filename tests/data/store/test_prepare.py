@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Compose, store_of
+from support import Compose, criteo_line, store_of
 
 from ctrbench.data.schema import Slice
 from ctrbench.data.sources import planted
 from ctrbench.data.sources.planted import Planted
-from ctrbench.data.store import arrays, stages
+from ctrbench.data.store import arrays, fitting, stages
 from ctrbench.data.store import prepare as preparing
 from ctrbench.data.store.manifest import file_digests
 from ctrbench.errors import UserError
 from ctrbench.runs.settings import RunSettings
 
-WORDS = ["data.rows=150000", "data.vocabulary=50", "data.encodings=[I1:value]"]
+WORDS = ["data.rows=6000", "data.vocabulary=20", "data.encodings=[I1:value]"]
 
 
 class KilledError(BaseException):
@@ -46,9 +46,17 @@ def after(calls: int, function: Any) -> Any:
     return counted
 
 
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of few rows, so that a small set has several."""
+    monkeypatch.setattr(planted, "CHUNK_ROWS", 2_000)
+    monkeypatch.setattr(stages, "FIT_CELLS", 50_000)
+    monkeypatch.setattr(preparing, "ENCODE_ROWS", 2_500)
+
+
 KILLS = {
     "in the second slice": (stages, "read", 2),
-    "in the fifth column": (preparing._Preparation, "_fitted", 5),
+    "in the third pass": (fitting, "fit_pass", 3),
     "after the first rows encoded": (arrays.Writers, "write", 1),
     "before its end": (preparing, "file_digests", 1),
 }
@@ -58,7 +66,6 @@ KILLS = {
 def test_killed_it_goes_on_to_the_same_bytes(
     moment: str, settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preparing, "ENCODE_ROWS", 60_000)
     whole = prepared(settings(*WORDS, f"results={tmp_path}/whole"))
     own = settings(*WORDS, f"results={tmp_path}/killed")
     place, name, calls = KILLS[moment]
@@ -75,7 +82,7 @@ def test_killed_it_goes_on_to_the_same_bytes(
             read.append(path)
             write(frame, path)
 
-        patch.setattr(preparing, "write_parquet", noted)
+        patch.setattr(fitting, "write_parquet", noted)
         patch.setattr(stages, "write_parquet", noted)
         killed = prepared(own)
     assert before and not set(before) & set(read)
@@ -86,11 +93,14 @@ def test_what_is_written_counts_as_free(
     settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A killed preparation goes on on a disk that holds just what it takes."""
-    own = settings("data.rows=300000", "data.vocabulary=50")
+    own = settings(*WORDS)
     with monkeypatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(preparing._Preparation, "_fitted", after(1, preparing._Preparation._fitted))
+        patch.setattr(fitting, "fit_pass", after(1, fitting.fit_pass))
         prepared(own)
-    usage = shutil.disk_usage(tmp_path)._replace(free=52_000_000)
+    (work,) = tmp_path.glob("stores/planted/*.partial")
+    raw = sum(path.stat().st_size for path in work.glob("slice-*.parquet"))
+    ids = 6000 * (4 * 39 + 1)
+    usage = shutil.disk_usage(tmp_path)._replace(free=ids + raw // 5)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     prepared(own)
 
@@ -110,6 +120,17 @@ def test_files_shorter_than_noted_are_written_again(
     assert file_digests(prepared(own)) == whole
 
 
+@pytest.mark.parametrize("rows", [2, 8])
+def test_a_part_without_rows_or_with_one_class(
+    rows: int, settings: Compose, criteo_file: Path, tmp_path: Path
+) -> None:
+    criteo_file.write_text("".join(criteo_line(i % 2, i) + "\n" for i in range(rows)))
+    what = {2: "no rows", 8: "1 rows of only one class"}[rows]
+    with pytest.raises(UserError, match=f"the valid rows of data=criteo: {what}; give more"):
+        prepared(settings("data=criteo", f"data.path={criteo_file}", "split=order"))
+    assert not list(tmp_path.rglob("*.partial"))
+
+
 def test_rows_without_labels(settings: Compose, criteo_file: Path, tmp_path: Path) -> None:
     lines = criteo_file.read_text().splitlines()
     criteo_file.write_text("".join(line.partition("\t")[2] + "\n" for line in lines))
@@ -121,12 +142,11 @@ def test_rows_without_labels(settings: Compose, criteo_file: Path, tmp_path: Pat
 def test_a_disk_too_small(
     settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = shutil.disk_usage(tmp_path)._replace(free=10_000_000)
+    usage = shutil.disk_usage(tmp_path)._replace(free=100_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(
-        UserError, match=r"takes about 0\.\d GB of disk for about 1,0\d\d,\d\d\d rows"
-    ):
-        prepared(settings("data.rows=1000000", "data.vocabulary=50"))
+    takes = r"takes about 1\.\d MB of disk for about 6,000 rows, and 0\.\d MB are free"
+    with pytest.raises(UserError, match=takes):
+        prepared(settings(*WORDS))
     assert not list(tmp_path.rglob("*.partial"))
 
 
@@ -151,7 +171,7 @@ def test_slices_are_let_go(settings: Compose, monkeypatch: pytest.MonkeyPatch) -
             held.add(block)
             yield dataclasses.replace(piece, read=partial(read, block, piece))
 
-    monkeypatch.setattr(planted, "CHUNK_ROWS", 2_000)
+    monkeypatch.setattr(planted, "CHUNK_ROWS", 200)
     monkeypatch.setattr(Planted, "slices", watched)
-    prepared(settings("data.rows=50000", "data.vocabulary=50"))
+    prepared(settings(*WORDS))
     assert 1 <= most <= stages.WORKERS + 3

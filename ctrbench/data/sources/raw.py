@@ -1,0 +1,64 @@
+"""A file that a user names: whether there is one, and a hash of its content."""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import stat
+from pathlib import Path
+
+from ctrbench.errors import UserError
+from ctrbench.files import file_signature, write_atomic
+
+
+def why_no_file(path: Path) -> str:
+    """What stands in place of a file of rows; nothing where there is one."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "no such file"
+    except OSError as error:  # a loop of links, a folder that may not be entered
+        return os.strerror(error.errno or 0).lower()
+    except ValueError:
+        return "not a file's name"
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "" if stat.S_ISREG(mode) else "a pipe or a device, not a file"
+
+
+def content_digest(path: Path) -> str:
+    """A hash of a file's bytes, read once for every version of the file: it is remembered in the
+    user's cache folder by the file's path and signature, for a full set takes many seconds.
+
+    Raises:
+        UserError: for a file that may not be read.
+    """
+    try:
+        return _digest(path.resolve(), file_signature(path))
+    except PermissionError:
+        raise UserError(f"{path}: may not be read; change its permissions") from None
+
+
+@functools.cache
+def _digest(path: Path, version: tuple[int, ...]) -> str:
+    key = {"path": str(path), "version": list(version)}
+    with contextlib.suppress(OSError, RuntimeError, ValueError, KeyError, TypeError):
+        remembered = json.loads(_note(path).read_text())
+        if {name: remembered[name] for name in key} == key:
+            return str(remembered["digest"])
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    if file_signature(path) == version:
+        with contextlib.suppress(OSError, RuntimeError):  # no home, or none to write to: only slow
+            note = _note(path)
+            note.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(note, json.dumps(key | {"digest": digest}))
+    return digest
+
+
+def _note(path: Path) -> Path:
+    """Where the digest of a file is remembered."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    name = hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
+    return Path(cache) / "ctrbench" / "digests" / f"{name}.json"
