@@ -82,28 +82,32 @@ class _Run:
         progress = self._fit(trainer)
         test = self._test(trainer, store)
         _write_weights(self.directory, progress.best_weights)
-        return {
-            "status": "ok",
-            "model": self.settings.model.name,
-            "data": self.settings.data.name,
-            "seed": self.settings.seed,
-            "identity": self.planned.identity,
+        seconds = {
+            "prepare": prepare_seconds,
+            "pretrain": 0.0 if stage is None else stage["seconds"]["train"],
+            "train": progress.train_seconds,
+            "evaluate": progress.evaluate_seconds,
+        }
+        return self._about() | {
             **_training(trainer, progress),
             "metrics": {"valid": _best_figures(progress), "test": test},
-            "seconds": {
-                "prepare": prepare_seconds,
-                "pretrain": 0.0 if stage is None else stage["seconds"]["train"],
-                "train": progress.train_seconds,
-                "evaluate": progress.evaluate_seconds,
-            },
+            "seconds": seconds,
             "pretrain_seconds_per_epoch": None if stage is None else stage["seconds_per_epoch"],
-            "peak_memory_bytes": peak_memory(self.device),
-            "environment": environment(self.device, self.settings.precision),
             "dataset": store.summary(),
-            "files": {
-                path.name: file_digest(path)
-                for path in (self.directory.weights, self.directory.logits)
-            },
+        }
+
+    def _about(self) -> dict[str, Any]:
+        """What ran, where, and what it left."""
+        settings, kept = self.settings, (self.directory.weights, self.directory.logits)
+        return {
+            "status": "ok",
+            "model": settings.model.name,
+            "data": settings.data.name,
+            "seed": settings.seed,
+            "identity": self.planned.identity,
+            "peak_memory_bytes": peak_memory(self.device),
+            "environment": environment(self.device, settings.precision),
+            "files": {path.name: file_digest(path) for path in kept},
         }
 
     def _first_stage(self) -> dict[str, Any] | None:

@@ -287,5 +287,5 @@ def test_cuda_without_a_gpu(shared: Compose) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_real_rows(name: str, shared: Compose) -> None:
     path = REAL / "criteo" / "train-first-10000.txt.xz"
-    result = run(shared(*small(name), "data=criteo", f"data.path={path}", "trainer.epochs=8"))
+    result = run(shared(*small(name), "data=criteo", f"data.path={path}", "trainer.epochs=4"))
     assert result["metrics"]["test"]["auc"] > 0.6

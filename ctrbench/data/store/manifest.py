@@ -11,7 +11,6 @@ from ctrbench.errors import UserError
 from ctrbench.files import file_signature, write_atomic
 
 MANIFEST = "store.json"
-VERIFIED = "verified.json"  # the files as they were when their bytes were last looked at
 
 
 def read_manifest(folder: Path, *, every_byte: bool = False) -> dict[str, Any]:
@@ -36,14 +35,19 @@ def read_manifest(folder: Path, *, every_byte: bool = False) -> dict[str, Any]:
             raise _changed(path, folder)
     if seen != known and not every_byte:
         with suppress(OSError):  # a store that may only be read
-            write_atomic(folder / VERIFIED, json.dumps(seen))
+            write_atomic(verified_path(folder), json.dumps(seen))
     return manifest
+
+
+def verified_path(folder: Path) -> Path:
+    """Beside a folder: its files as they were when their bytes were last looked at."""
+    return folder.with_suffix(".verified.json")
 
 
 def _verified(folder: Path) -> dict[str, Any]:
     """The digest and the signature of each file at its last look."""
     try:
-        return dict(json.loads((folder / VERIFIED).read_text()))
+        return dict(json.loads(verified_path(folder).read_text()))
     except (OSError, ValueError, TypeError):
         return {}
 

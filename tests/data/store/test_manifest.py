@@ -76,7 +76,7 @@ def test_every_byte_can_be_looked_at(store: Store, settings: Compose, tmp_path: 
     """``prepare --verify`` finds what no time tells: a disk that forgets."""
     path = store.folder / "valid.ids.npy"
     flip(path)
-    verified = store.folder / manifest.VERIFIED
+    verified = manifest.verified_path(store.folder)
     known = json.loads(verified.read_text())
     known[path.name][1:] = file_signature(path)
     verified.write_text(json.dumps(known))
@@ -87,7 +87,7 @@ def test_every_byte_can_be_looked_at(store: Store, settings: Compose, tmp_path: 
 
 
 def test_a_store_that_may_only_be_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    (store.folder / manifest.VERIFIED).unlink()
+    manifest.verified_path(store.folder).unlink()
 
     def refuse(path: Path, data: str) -> None:
         raise PermissionError(13, "Permission denied", str(path))
@@ -98,7 +98,7 @@ def test_a_store_that_may_only_be_read(store: Store, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("text", ["", "[1]", "null", '{"train.ids.npy": 1}'])
 def test_a_spoilt_memory_is_none(text: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    (store.folder / manifest.VERIFIED).write_text(text)
+    manifest.verified_path(store.folder).write_text(text)
     seen = looked_at(monkeypatch)
     Store(store.folder)
     assert "train.ids.npy" in seen
@@ -140,7 +140,9 @@ def test_an_encoding_that_is_kept_needs_no_store(
     kept = Encoding.kept(tmp_path / "kept")
     assert kept.schema == schema
     assert (kept.encoder()(frame)[0] == ids_NS).all()
-    assert not list((tmp_path / "kept").rglob("*.npy"))
+    files = {path.suffix for path in (tmp_path / "kept").rglob("*") if path.is_file()}
+    assert files == {".json", ".parquet"}
+    assert not list(tmp_path.glob("kept.*"))  # every byte is looked at again
     flip(tmp_path / "kept/vocabulary/C1.parquet")
     with pytest.raises(UserError, match=r"C1.parquet: the stored bytes were changed"):
         Encoding.kept(tmp_path / "kept")
