@@ -80,6 +80,9 @@ def test_values_are_standardised_logarithms() -> None:
     np.testing.assert_allclose(encoder.values(column)[:-1], (logs - logs.mean()) / logs.std(), 1e-6)
     assert encoder.ids(column).tolist() == [1] * 5 + [0]
     assert encoder.values(column)[-1] == 1
+    flat = encode.fit(NUMBER, "value", counts([7, 7, None]), min_count=1, bins=2)
+    assert isinstance(flat, encode.Scaled)
+    assert flat.values(pl.Series([7, None])).tolist() == [0, 1]
 
 
 def test_several_values_have_a_slot_each() -> None:
