@@ -274,7 +274,7 @@ def test_a_model_larger_than_the_memory(name: str, settings: Compose, tmp_path: 
         own = settings(*small(name), f"model.embedding_dim={dim}")
         with pytest.raises(UserError, match=rf"model={name}: .* take [\d,.]+ GB .* are free; make"):
             run(own)
-    assert not list(tmp_path.glob("runs/*/*/*/"))
+    assert {path.name for path in tmp_path.glob("runs/*/*/*/*")} <= {"failed.json"}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -55,8 +55,8 @@ class Steps:
     def __init__(self, at: int = -1, number: int = signal.SIGINT) -> None:
         self.done, self.at, self.number = 0, at, number
 
-    def __call__(self, steps: int) -> None:
-        self.done += steps
+    def __call__(self, rows: int) -> None:
+        self.done += rows // 64
         if self.done == self.at:
             signal.raise_signal(self.number)
 

@@ -9,9 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from support import Compose
+from support import Compose, ctrbench
 
-from ctrbench.command import cli
 from ctrbench.data.settings import DownloadSettings
 from ctrbench.data.sources import download as downloading
 from ctrbench.data.sources.download import download
@@ -153,8 +152,8 @@ def test_no_network(tmp_path: Path, hub: Hub) -> None:
 
 
 def test_the_command(tmp_path: Path, settings: Compose) -> None:
-    with pytest.raises(UserError, match=r"did you mean frappe_x1\?"):
-        cli.download(["frape_x1", f"results={tmp_path}"])
+    done = ctrbench("download", "frape_x1", f"results={tmp_path}")
+    assert done.returncode == 1 and "did you mean frappe_x1?" in done.stderr
     own = settings("data=frappe_x1", "model=lr")
     with pytest.raises(UserError, match=r"train.csv: no such file; ctrbench download frappe_x1 "):
         open_source(own.data)
