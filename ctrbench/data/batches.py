@@ -151,7 +151,7 @@ class Batches:
             return tensor
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
-    def in_order(self, rows: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def pieces(self, rows: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Ids and values of so many rows at a time, on the device, in the store's order."""
         for start in range(0, self.rows, rows):
             piece = slice(start, start + rows)

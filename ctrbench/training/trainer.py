@@ -159,5 +159,5 @@ class Trainer:
     def predict(self, part: Batches) -> Tensor:
         """Logits of all rows, N, in their order."""
         self.model.eval()
-        rows = part.in_order(evaluation_rows(self.model, part.slots))
+        rows = part.pieces(evaluation_rows(self.model, part.slots))
         return torch.cat([logits(self.model, *piece, self.precision) for piece in rows])

@@ -92,7 +92,7 @@ def test_the_batches_are_the_same_from_everywhere(
 
 @pytest.mark.parametrize("place", PLACES)
 def test_rows_in_the_stores_order(place: str, tmp_path: Path) -> None:
-    pieces = list(Batches(part(50, tmp_path), 7, CPU, place).in_order(16))
+    pieces = list(Batches(part(50, tmp_path), 7, CPU, place).pieces(16))
     ids, values = (torch.cat(column) for column in zip(*pieces, strict=True))
     assert torch.equal(ids[:, 0], torch.arange(50)) and torch.equal(values[:, 0] * 2, ids[:, 0])
 

@@ -43,7 +43,7 @@ def from_saved_weights(own: RunSettings) -> tuple[torch.Tensor, dict[str, float]
     test = Batches(store.part("test"), 1, torch.device("cpu"))
     model.eval()
     with torch.no_grad():
-        logits = torch.cat([model(*rows) for rows in test.in_order(1000)])
+        logits = torch.cat([model(*rows) for rows in test.pieces(1000)])
     return logits, score(logits, test.labels_N)
 
 

@@ -188,7 +188,7 @@ class RowEncoder:
         return ids_NS, values_NX
 
 
-def load(field: Field, state: pl.Series) -> Encoder:
+def restore(field: Field, state: pl.Series) -> Encoder:
     """The inverse of an encoder's :meth:`state`."""
     if field.encoding == "quantile":
         return Quantiles(field.name, state.to_numpy())

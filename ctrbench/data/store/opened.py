@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ctrbench.data.schema import Field, Schema
-from ctrbench.data.store.encode import RowEncoder, load
+from ctrbench.data.store.encode import RowEncoder, restore
 from ctrbench.data.store.manifest import read_manifest, write_manifest
 from ctrbench.files import link_or_copy
 
@@ -103,15 +103,15 @@ class Store(Encoding):
     def part(self, name: str) -> Part:
         """``train``, ``valid`` or ``test``."""
 
-        def load(what: str, folder: Path = self.folder) -> Any:
+        def array(what: str, folder: Path = self.folder) -> Any:
             return np.load(folder / f"{name}.{what}.npy", mmap_mode="r")
 
-        labels_N = load("labels")
+        labels_N = array("labels")
         none = np.empty((len(labels_N), 0), np.int32)
-        crosses_NC = none if self.crosses is None else load("ids", self.crosses)
+        crosses_NC = none if self.crosses is None else array("ids", self.crosses)
         known = f"{name}.truth.npy" in self.manifest["files"]
-        truth_N = load("truth") if known else None
-        return Part(load("ids"), crosses_NC, labels_N, load("values"), truth_N)
+        truth_N = array("truth") if known else None
+        return Part(array("ids"), crosses_NC, labels_N, array("values"), truth_N)
 
     def summary(self) -> dict[str, Any]:
         """What a result says of its data."""
@@ -132,7 +132,7 @@ def read_encoder(folder: Path, fields: Sequence[Field]) -> RowEncoder:
     states: dict[str, pl.Series] = {}
     for path in sorted((folder / VOCABULARIES).glob("*.parquet")):
         states |= {column.name: column[0] for column in pl.read_parquet(path)}
-    return RowEncoder([load(field, states[field.name]) for field in fields])
+    return RowEncoder([restore(field, states[field.name]) for field in fields])
 
 
 def encoder_files(manifest: dict[str, Any]) -> dict[str, str]:
