@@ -127,7 +127,7 @@ def reproduce(words: list[str]) -> None:
     planned = plan_sweep(overrides)
     _check_results(planned[0].settings.results)
     launch(overrides, multirun=True)
-    from ctrbench.report.tables import write_report
+    from ctrbench.report.report import write_report
 
     about = compose([f"experiment={name}"]).experiment
     runs = [job.directory.path for job in planned]
@@ -222,7 +222,7 @@ def report(words: list[str]) -> None:
     values = dict(word.split("=", 1) for word in words if "=" in word)
     for key in values.keys() - {"results"}:
         raise UserError(f"{key}: no such option of report; known here: results=FOLDER")
-    from ctrbench.report.tables import write_report
+    from ctrbench.report.report import write_report
     from ctrbench.runs.frame import find_runs
     from ctrbench.runs.record import Results
 

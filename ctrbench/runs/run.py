@@ -164,6 +164,7 @@ class _Run:
             "data": settings.data.name,
             "seed": settings.seed,
             "identity": self.planned.identity,
+            "settings": self.planned.decides,
             "best_epoch": progress.history[progress.best]["epoch"],
             "epochs": epochs,
             "seconds_per_epoch": seconds / epochs,
