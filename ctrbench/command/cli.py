@@ -155,7 +155,7 @@ def data(words: list[str]) -> None:
     _check_results(planned.settings.results)
     from ctrbench.report.dataset import write_page
 
-    folder = planned.results.report(f"data-{planned.settings.data.name}")
+    folder = planned.results.report(f"data-{planned.settings.data.name}-{planned.content}")
     print(write_page(planned.prepare(), folder))
 
 
@@ -220,15 +220,11 @@ def report(words: list[str]) -> None:
     _refuse_flags("report", words, named=True)
     folders = [word for word in words if "=" not in word]
     values = dict(word.split("=", 1) for word in words if "=" in word)
-    for key in values.keys() - {"results"}:
-        raise UserError(f"{key}: no such option of report; known here: results=FOLDER")
-    from ctrbench.report.report import write_report
-    from ctrbench.runs.frame import find_runs
-    from ctrbench.runs.record import Results
+    for key in values.keys() - {"results", "name"}:
+        raise UserError(f"{key}: no such option of report; known here: results=FOLDER, name=NAME")
+    from ctrbench.report.report import report_on
 
-    results = Results(values.get("results", "results"))
-    runs = find_runs([Path(folder) for folder in folders] or [results.runs])
-    print(write_report(runs, results.report("runs"), "All runs"))
+    print(report_on(list(map(Path, folders)), values.get("results"), values.get("name")))
 
 
 def bench(words: list[str]) -> None:

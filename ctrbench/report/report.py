@@ -4,10 +4,32 @@ from pathlib import Path
 
 import pandas as pd
 
+from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
 from ctrbench.report import tables
+from ctrbench.report.comparisons import comparisons, note, reading
 from ctrbench.report.group import Section, copies, sections
-from ctrbench.runs.frame import FINISHED, frame
+from ctrbench.runs.frame import FINISHED, find_runs, frame
+from ctrbench.runs.record import Results
+
+
+def report_on(folders: list[Path], results: str | None = None, name: str | None = None) -> str:
+    """The report of all runs at or below some folders, or without any, of all in ``results``.
+
+    It is written beside what it reads: of one folder into its ``report``, else into that of
+    ``results`` under a name, by default those of the folders.
+
+    Raises:
+        UserError: for a folder without runs, or a name that is a path.
+    """
+    if name is not None and Path(name).name != name:
+        raise UserError(f"name={name}: not a name; the report goes to results=FOLDER/report/NAME")
+    place = Results(results or "results")
+    runs = find_runs(folders or [place.runs])
+    if len(folders) == 1 and results is None and name is None:
+        return write_report(runs, folders[0] / "report", "All runs")
+    own = "+".join(folder.resolve().name for folder in folders) or "runs"
+    return write_report(runs, place.report(name or own), "All runs")
 
 
 def write_report(
@@ -46,7 +68,14 @@ def write_report(
 def _section(part: Section) -> list[str]:
     said = [f"## {part.title}", tables.text_of(tables.reading(part)), *tables.notes(part)]
     times = tables.other_times(part)
-    return [*said, tables.text_of(times)] if len(times) else said
+    if len(times):
+        said.append(tables.text_of(times))
+    compared = comparisons(part)
+    if len(compared) and compared["auc_p"].isna().all():
+        said.append(f"Differences between the models are {' or '.join(set(compared['test']))}.")
+    elif len(compared):
+        said += [tables.text_of(reading(compared)), note(compared)]
+    return said
 
 
 def left_out(table: pd.DataFrame) -> list[str]:

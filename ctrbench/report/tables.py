@@ -6,10 +6,8 @@ from typing import Any
 import pandas as pd
 
 from ctrbench.report.group import ENVIRONMENT, Section, differing, settings_of
-from ctrbench.report.markdown import Rows, markdown
+from ctrbench.report.markdown import NONE, Rows, cells, markdown
 from ctrbench.report.printed import CRITEO_ROWS, table2
-
-NONE = "-"
 
 
 def reading(section: Section) -> pd.DataFrame:
@@ -22,7 +20,7 @@ def reading(section: Section) -> pd.DataFrame:
     shown["runs"] = groups["runs"].astype(str)
     if "model.dropout" in groups:
         keep = 1 - groups["model.dropout"].astype(float)
-        shown["keep prob."] = keep.map("{:g}".format, na_action="ignore").fillna(NONE)
+        shown["keep prob."] = cells(keep, "{:g}")
     shown["batch"] = groups["trainer.batch_size"].map("{:,}".format)
     for part, head in (("test", ""), ("valid", "valid ")):
         for figure in ("auc", "logloss"):
@@ -32,8 +30,8 @@ def reading(section: Section) -> pd.DataFrame:
     if "test_excess_logloss_mean" in groups:
         shown["excess logloss"] = mean_and_deviation(groups, "test_excess_logloss")
     for version, table in table2(_data(section)).items():
-        cells = {name: f"{r['auc']:.4f} / {r['logloss']:.5f}" for name, r in table.iterrows()}
-        shown[version] = groups["model"].map(cells).fillna(NONE)
+        own = {name: f"{r['auc']:.4f} / {r['logloss']:.5f}" for name, r in table.iterrows()}
+        shown[version] = [own.get(name, NONE) for name in groups["model"]]
     return shown.loc[:, (shown != NONE).any()]
 
 
@@ -43,10 +41,11 @@ def numbers(section: Section) -> pd.DataFrame:
     kept = ["model", "settings", "chosen", "runs"]
     made = groups[kept].copy()
     made.insert(0, "data", section.title)
-    for key in differing(groups):
-        made[key] = groups[key]
+    apart = {key for _, own in groups.groupby("model") for key in differing(own)}
+    made = made.join(groups[sorted(apart)])
     made["batch_size"] = groups["trainer.batch_size"]
-    figures = [name for name in groups if name.endswith(("_mean", "_std"))]
+    options = [name for name in groups if "." in name]
+    figures = [name for name in groups.drop(columns=options) if name.endswith(("_mean", "_std"))]
     times = ["seconds_per_epoch", "pretrain_seconds_per_epoch", "time_over_lr"]
     made = made.join(groups[[*figures, *times, "parameters"]])
     for name in ENVIRONMENT:
@@ -71,19 +70,23 @@ def text_of(shown: pd.DataFrame) -> str:
 
 def mean_and_deviation(groups: pd.DataFrame, name: str) -> pd.Series:
     """``.76 ± .01``; of a single run its figure."""
-    cells = [
-        (NONE if pd.isna(mean) else f"{mean:.5f}") + ("" if pd.isna(std) else f" ± {std:.5f}")
-        for mean, std in zip(groups[f"{name}_mean"], groups[f"{name}_std"], strict=True)
+    both = [
+        mean if std == NONE else f"{mean} ± {std}"
+        for mean, std in zip(
+            cells(groups[f"{name}_mean"], "{:.5f}"),
+            cells(groups[f"{name}_std"], "{:.5f}"),
+            strict=True,
+        )
     ]
-    return pd.Series(cells, index=groups.index)
+    return pd.Series(both, index=groups.index)
 
 
 def _with_stage(groups: pd.DataFrame, unit: pd.Series) -> pd.Series:
     """Seconds of an epoch over a unit, those of a first stage apart (figure 6)."""
-    own, first = groups["seconds_per_epoch"] / unit, groups["pretrain_seconds_per_epoch"] / unit
-    text = own.map("{:.2f}".format, na_action="ignore").astype(object)
-    both = text + " + " + first.map("{:.2f}".format, na_action="ignore").astype(object)
-    return both.fillna(text).fillna(NONE)
+    own = cells(groups["seconds_per_epoch"] / unit, "{:.2f}")
+    first = cells(groups["pretrain_seconds_per_epoch"] / unit, " + {:.2f}")
+    both = [a if b == NONE else a + b for a, b in zip(own, first, strict=True)]
+    return pd.Series(both, index=groups.index)
 
 
 def other_times(section: Section) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ctrbench.errors import UserError
 from ctrbench.runs.frame import read_config
-from ctrbench.runs.record import RunDirectory
+from ctrbench.runs.record import Results, RunDirectory
 from ctrbench.settings import nearest
 
 if TYPE_CHECKING:
@@ -65,6 +65,25 @@ class Run:
             raise UserError(f"{path}: not there; a run keeps it once it is finished")
         logits: Floats = np.load(path)
         return logits
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.uint8]:
+        """Of the test rows, in the order of the logits.
+
+        Raises:
+            UserError: if the store of the rows is not where the run was trained.
+        """
+        result = self.result
+        if result is None:
+            raise UserError(f"{self.path}: not a finished run")
+        above = self.path.resolve().parents
+        places = [self.config.get("results", "results"), *above[3:4]]  # where it was, where it is
+        for place in places:
+            store = Results(place).store(result["data"], result["dataset"]["content"])
+            if (store / "test.labels.npy").exists():
+                labels: npt.NDArray[np.uint8] = np.load(store / "test.labels.npy")
+                return labels
+        raise UserError(f"{self.path}: the store of its rows is not here; it has their labels")
 
     @cached_property
     def opened(self) -> "OpenedRun":

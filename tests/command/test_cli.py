@@ -48,7 +48,7 @@ MISTAKES = {
     "train -m model=lr,fmm": "model=fmm: no such choice; did you mean fm?",
     "train results=/proc/nowhere": "/proc/nowhere: No such file or directory",
     "reproduce table3": "table3: no such experiment; did you mean table2?",
-    "report /no/folder": "/no/folder: no finished run here",
+    "report /no/folder": "/no/folder: no such folder",
 }
 
 
