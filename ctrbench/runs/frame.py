@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from pandas.api.types import is_object_dtype
 
 from ctrbench.errors import UserError, describe_os_error
 from ctrbench.runs.record import RunDirectory
@@ -65,10 +64,14 @@ def frame(runs: Iterable[Path]) -> pd.DataFrame:
     but for the seed.
     """
     rows = [read_run(path) for path in runs]
-    table = pd.DataFrame(rows, columns=list(dict.fromkeys(key for row in rows for key in row)))
-    for name in filter(lambda name: is_object_dtype(table[name]), table.columns):
-        table[name] = table[name].convert_dtypes()  # whole numbers stay whole beside a gap
-    return table
+    names = dict.fromkeys(key for row in rows for key in row)
+    return pd.DataFrame({name: _column([row.get(name) for row in rows]) for name in names})
+
+
+def _column(values: list[Any]) -> pd.Series:
+    """Whole numbers stay whole beside a gap."""
+    kinds = {type(value) for value in values}
+    return pd.Series(values, dtype="Int64" if kinds == {int, type(None)} else None)
 
 
 def differing(table: pd.DataFrame) -> pd.DataFrame:

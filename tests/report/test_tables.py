@@ -212,7 +212,7 @@ def test_runs_without_a_result_are_listed(tmp_path: Path) -> None:
     make_run(folder, "ccpm").joinpath("result.json").unlink()
     text = report(tmp_path)
     lr, *rest = rows_of(text)
-    assert lr["model"] == "lr"
+    assert (lr["model"], lr["batch"]) == ("lr", "64") and "in 39 fields" in text
     assert sorted((Path(row["path"]).name.split("-")[0], row["state"]) for row in rest) == [
         ("ccpm", "unfinished"),
         ("ffm", "failed"),
