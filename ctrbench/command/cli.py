@@ -220,11 +220,11 @@ def report(words: list[str]) -> None:
     _refuse_flags("report", words, named=True)
     folders = [word for word in words if "=" not in word]
     values = dict(word.split("=", 1) for word in words if "=" in word)
-    for key in values.keys() - {"results", "name"}:
-        raise UserError(f"{key}: no such option of report; known here: results=FOLDER, name=NAME")
+    for key in values.keys() - {"results", "name", "x"}:
+        raise UserError(f"{key}: no such option of report; known here: results, name, x")
     from ctrbench.report.report import report_on
 
-    print(report_on(list(map(Path, folders)), values.get("results"), values.get("name")))
+    print(report_on(list(map(Path, folders)), *(values.get(k) for k in ("results", "name", "x"))))
 
 
 def bench(words: list[str]) -> None:

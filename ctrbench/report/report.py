@@ -1,5 +1,8 @@
 """A report from run directories alone. Nothing is trained here."""
 
+import itertools
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -8,36 +11,52 @@ from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
 from ctrbench.report import tables
 from ctrbench.report.comparisons import comparisons, note, reading
+from ctrbench.report.drawing import Drawing
+from ctrbench.report.figures import ablations, heat_maps, is_swept
 from ctrbench.report.group import Section, copies, sections
 from ctrbench.runs.frame import FINISHED, find_runs, frame
 from ctrbench.runs.record import Results
 
 
-def report_on(folders: list[Path], results: str | None = None, name: str | None = None) -> str:
+def report_on(
+    folders: list[Path],
+    results: str | None = None,
+    name: str | None = None,
+    x: str | None = None,
+) -> str:
     """The report of all runs at or below some folders, or without any, of all in ``results``.
 
     It is written beside what it reads: of one folder into its ``report``, else into that of
     ``results`` under a name, by default those of the folders.
 
+    Args:
+        x: the option to draw figures over; None draws one for each that was swept.
+
     Raises:
-        UserError: for a folder without runs, or a name that is a path.
+        UserError: for a folder without runs, a name that is a path, or an option not swept.
     """
     if name is not None and Path(name).name != name:
         raise UserError(f"name={name}: not a name; the report goes to results=FOLDER/report/NAME")
     place = Results(results or "results")
     runs = find_runs(folders or [place.runs])
     if len(folders) == 1 and results is None and name is None:
-        return write_report(runs, folders[0] / "report", "All runs")
+        return write_report(runs, folders[0] / "report", "All runs", x=x)
     own = "+".join(folder.resolve().name for folder in folders) or "runs"
-    return write_report(runs, place.report(name or own), "All runs")
+    return write_report(runs, place.report(name or own), "All runs", x=x)
 
 
 def write_report(
-    runs: list[Path], folder: Path, title: str, pivot: dict[str, str] | None = None
+    runs: list[Path],
+    folder: Path,
+    title: str,
+    pivot: dict[str, str] | None = None,
+    x: str | None = None,
 ) -> str:
-    """Write ``table.md``, ``table.csv`` and ``table.tex`` into a folder; returns the text.
+    """Write tables (``table.md``, ``.csv``, ``.tex``) and figures (``figures/*.png``, ``.svg``)
+    into a folder; returns the text.
 
     Args:
+        x: as :func:`report_on` takes it.
         pivot: for a second table, of a model's test figure ``value`` under each setting of
             ``columns`` (an option).
 
@@ -50,19 +69,36 @@ def write_report(
     if pivot and parts:
         said.append(f"Test {pivot['value'].replace('_', ' ')} by {pivot['columns']}:")
         said.append(tables.text_of(tables.pivoted(parts, **pivot)))
+    drawings = _drawings(parts, x)
     for part in parts:
         said += _section(part)
+        said += [f"![{d.title}](figures/{d.name}.png)\n\n{d.says}" for d in drawings[part.title]]
     text = "\n\n".join(said + left_out(table)) + "\n"
-    files = {"table.md": text}
+    files: dict[str, str | bytes] = {"table.md": text}
     if parts:
         numbers = pd.concat([tables.numbers(part) for part in parts], ignore_index=True)
         files["table.csv"] = numbers.to_csv(index=False)
         shown = [tables.latex(tables.reading(part), part.title) for part in parts]
         files["table.tex"] = "\n".join(shown)
-    folder.mkdir(parents=True, exist_ok=True)
+    for drawing in itertools.chain(*drawings.values()):
+        files[f"figures/{drawing.name}.svg"] = drawing.on_paper
+        files[f"figures/{drawing.name}.png"] = drawing.png
     for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / name, content)
-    return f"{text}\nwritten to {folder}: {', '.join(files)}"
+    written = dict.fromkeys(name.partition("/")[0] for name in files)
+    return f"{text}\nwritten to {folder}: {', '.join(written)}"
+
+
+def _drawings(parts: list[Section], x: str | None) -> dict[str, list[Drawing]]:
+    """The figures of each section; their names are told apart where there are several."""
+    drawings = {}
+    swept = [part for part in parts if x is None or is_swept(part, x)]
+    for part in swept or parts[:1]:  # one at least: it says what is swept
+        own = [*ablations(part, x), *heat_maps(part)]
+        prefix = f"{re.sub(r'[^A-Za-z0-9.]+', '-', part.title)}-" if len(parts) > 1 else ""
+        drawings[part.title] = [replace(drawing, name=prefix + drawing.name) for drawing in own]
+    return {part.title: drawings.get(part.title, []) for part in parts}
 
 
 def _section(part: Section) -> list[str]:

@@ -43,6 +43,21 @@ def test_a_report_within_its_folder_is_no_run(here: Path) -> None:
     assert report_on([Path("one")]) == report_on([Path("one")])
 
 
+def test_figures_of_what_was_swept(here: Path) -> None:
+    """Of each data set under a name of its own."""
+    for effects in ("a", "b"):
+        for dim in (2, 4):
+            options = {"embedding_dim": dim}
+            make_run(here / "swept", "fm", 0, 0.7, effects=effects, options=options)
+    text = report_on([Path("swept")], x="model.embedding_dim")
+    found = {path.name for path in (here / "swept" / "report" / "figures").iterdir()}
+    names = [f"planted-data.effects-{e}-ablation-model.embedding_dim" for e in ("a", "b")]
+    assert found == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
+    assert all(f"(figures/{name}.png)" in text for name in names)
+    with pytest.raises(UserError, match=r"x=model\.dim: no model's runs differ in it"):
+        report_on([Path("swept")], x="model.dim")
+
+
 def test_a_name_is_a_name(here: Path) -> None:
     with pytest.raises(UserError, match=r"name=\.\./x: not a name"):
         report_on([Path("one")], name="../x")
