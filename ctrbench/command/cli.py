@@ -17,7 +17,7 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   reproduce EXPERIMENT [KEY=VALUE ...] | --list        an experiment: its runs, then its report
   data data=table data.path=FILE data.label=COLUMN     a look at a data set before training
   prepare data=criteo data.path=FILE                   encode a data set; training finds it again
-  report [FOLDER ...]                                  the table of any run directories
+  report [FOLDER ...] [name=NAME] [x=KEY]              tables, figures and a page of any runs
   download NAME                                        a public set: criteo_x4, frappe_x1, ...
   predict RUN FILE                                     a probability per row of FILE
   export RUN [onnx=true]                               the model as a program of its own

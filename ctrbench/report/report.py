@@ -1,8 +1,6 @@
 """A report from run directories alone. Nothing is trained here."""
 
-import itertools
-import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +10,11 @@ from ctrbench.files import write_atomic
 from ctrbench.report import tables
 from ctrbench.report.comparisons import comparisons, note, reading
 from ctrbench.report.drawing import Drawing
-from ctrbench.report.figures import ablations, heat_maps, is_swept
+from ctrbench.report.figures import ablations, heat_maps, is_swept, sweeps
 from ctrbench.report.group import Section, copies, sections
+from ctrbench.report.html import slug
+from ctrbench.report.overview import overview
+from ctrbench.report.page import headline, level_with_best, page, part_of
 from ctrbench.runs.frame import FINISHED, find_runs, frame
 from ctrbench.runs.record import Results
 
@@ -52,8 +53,8 @@ def write_report(
     pivot: dict[str, str] | None = None,
     x: str | None = None,
 ) -> str:
-    """Write tables (``table.md``, ``.csv``, ``.tex``) and figures (``figures/*.png``, ``.svg``)
-    into a folder; returns the text.
+    """Write tables (``table.md``, ``.csv``, ``.tex``), figures (``figures/*.png``, ``.svg``) and
+    one page of all (``index.html``) into a folder; returns the text.
 
     Args:
         x: as :func:`report_on` takes it.
@@ -64,25 +65,12 @@ def write_report(
         UserError: for two different runs of the same settings and seed.
     """
     table = frame(runs)
-    parts = sections(table)
-    said = [f"# {title}"]
-    if pivot and parts:
-        said.append(f"Test {pivot['value'].replace('_', ' ')} by {pivot['columns']}:")
-        said.append(tables.text_of(tables.pivoted(parts, **pivot)))
-    drawings = _drawings(parts, x)
-    for part in parts:
-        said += _section(part)
-        said += [f"![{d.title}](figures/{d.name}.png)\n\n{d.says}" for d in drawings[part.title]]
-    text = "\n\n".join(said + left_out(table)) + "\n"
-    files: dict[str, str | bytes] = {"table.md": text}
-    if parts:
-        numbers = pd.concat([tables.numbers(part) for part in parts], ignore_index=True)
-        files["table.csv"] = numbers.to_csv(index=False)
-        shown = [tables.latex(tables.reading(part), part.title) for part in parts]
-        files["table.tex"] = "\n".join(shown)
-    for drawing in itertools.chain(*drawings.values()):
-        files[f"figures/{drawing.name}.svg"] = drawing.on_paper
-        files[f"figures/{drawing.name}.png"] = drawing.png
+    found = _found(sections(table), x)
+    pivoted = _pivoted(found, pivot) if pivot and found else {}
+    text = _text(title, found, pivoted, table)
+    files = {"table.md": text} | _files(found)
+    parts = [part_of(one.section, one.compared, one.overview, one.ablations) for one in found]
+    files["index.html"] = page(title, parts, pivoted, table)
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / name, content)
@@ -90,28 +78,81 @@ def write_report(
     return f"{text}\nwritten to {folder}: {', '.join(written)}"
 
 
-def _drawings(parts: list[Section], x: str | None) -> dict[str, list[Drawing]]:
-    """The figures of each section; their names are told apart where there are several."""
-    drawings = {}
-    swept = [part for part in parts if x is None or is_swept(part, x)]
-    for part in swept or parts[:1]:  # one at least: it says what is swept
-        own = [*ablations(part, x), *heat_maps(part)]
-        prefix = f"{re.sub(r'[^A-Za-z0-9.]+', '-', part.title)}-" if len(parts) > 1 else ""
-        drawings[part.title] = [replace(drawing, name=prefix + drawing.name) for drawing in own]
-    return {part.title: drawings.get(part.title, []) for part in parts}
+@dataclass(frozen=True)
+class _Found:
+    """A section, and all that is made of it."""
+
+    section: Section
+    compared: pd.DataFrame
+    overview: list[Drawing]
+    ablations: list[Drawing]
 
 
-def _section(part: Section) -> list[str]:
-    said = [f"## {part.title}", tables.text_of(tables.reading(part)), *tables.notes(part)]
+def _found(parts: list[Section], x: str | None) -> list[_Found]:
+    """What is made of each section; names of figures are told apart where there are several."""
+    if x is not None and parts and not any(is_swept(part, x) for part in parts):
+        sweeps(parts[0], x)  # says what is
+    found = []
+    for part in parts:
+        compared = comparisons(part)
+        seen = overview(part, level_with_best(part, compared))
+        drawn = ablations(part, x) if x is None or is_swept(part, x) else []
+        prefix = f"{slug(part.title)}-" if len(parts) > 1 else ""
+        own = [
+            [replace(drawing, name=prefix + drawing.name) for drawing in drawings]
+            for drawings in (seen, drawn + heat_maps(part))
+        ]
+        found.append(_Found(part, compared, *own))
+    return found
+
+
+def _pivoted(found: list[_Found], pivot: dict[str, str]) -> dict[str, pd.DataFrame]:
+    title = f"Test {pivot['value'].replace('_', ' ')} by {pivot['columns']}"
+    return {title: tables.pivoted([one.section for one in found], **pivot)}
+
+
+def _text(
+    title: str, found: list[_Found], pivoted: dict[str, pd.DataFrame], table: pd.DataFrame
+) -> str:
+    said = [f"# {title}"]
+    for head, shown in pivoted.items():
+        said += [f"{head}:", tables.text_of(shown)]
+    for one in found:
+        said += _section(one)
+        drawings = one.overview + one.ablations
+        said += [f"![{d.title}](figures/{d.name}.png)\n\n{d.says}" for d in drawings]
+    return "\n\n".join(said + left_out(table)) + "\n"
+
+
+def _section(one: _Found) -> list[str]:
+    part, compared = one.section, one.compared
+    said = [f"## {part.title}", headline(part, compared)]
+    said += [tables.text_of(tables.reading(part)), *tables.notes(part)]
     times = tables.other_times(part)
     if len(times):
         said.append(tables.text_of(times))
-    compared = comparisons(part)
     if len(compared) and compared["auc_p"].isna().all():
         said.append(f"Differences between the models are {' or '.join(set(compared['test']))}.")
     elif len(compared):
         said += [tables.text_of(reading(compared)), note(compared)]
     return said
+
+
+def _files(found: list[_Found]) -> dict[str, str | bytes]:
+    """Tables as numbers and for LaTeX, and the figures."""
+    if not found:
+        return {}
+    numbers = pd.concat([tables.numbers(one.section) for one in found], ignore_index=True)
+    latex = [tables.latex(tables.reading(one.section), one.section.title) for one in found]
+    files: dict[str, str | bytes] = {
+        "table.csv": numbers.to_csv(index=False),
+        "table.tex": "\n".join(latex),
+    }
+    for one in found:
+        for drawing in one.overview + one.ablations:
+            files[f"figures/{drawing.name}.svg"] = drawing.on_paper
+            files[f"figures/{drawing.name}.png"] = drawing.png
+    return files
 
 
 def left_out(table: pd.DataFrame) -> list[str]:

@@ -132,7 +132,7 @@ def notes(section: Section) -> list[str]:
         f"AUC and logloss on {rows['test']:,} test rows (train {rows['train']:,}, valid "
         f"{rows['valid']:,}; {_split(run)}), mean ± deviation of several seeds; "
         f"{run['dataset.features']:,} features in {run['dataset.fields']} fields. Times measured "
-        f"on {_machine(section.environment)}."
+        f"on {machine(section.environment)}."
     ]
     if len(other_times(section)):
         said.append("Times of other devices, threads, precisions or versions stand apart, below.")
@@ -170,7 +170,8 @@ def _data(section: Section) -> str:
     return str(section.runs["data"].iloc[0])
 
 
-def _machine(environment: dict[str, Any]) -> str:
+def machine(environment: dict[str, Any]) -> str:
+    """What a time was measured on, in words."""
     device, threads, precision, torch = (environment[name] for name in ENVIRONMENT)
     return f"{device}, threads: {threads}, {precision}, torch {torch}"
 
