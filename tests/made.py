@@ -1,10 +1,14 @@
 """Run directories made by hand, for what reads them."""
 
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from ctrbench.report.group import Section, sections
+from ctrbench.runs.frame import find_runs, frame
 
 SECONDS = {"lr": 2.0, "fm": 5.0, "fnn": 8.0}
 
@@ -74,3 +78,15 @@ def make_run(
     }
     (path / "result.json").write_text(json.dumps(result))
     return path
+
+
+def section_of(folder: Path) -> Section:
+    """The one section of the runs in a folder."""
+    (section,) = sections(frame(find_runs([folder])))
+    return section
+
+
+def texts(svg: str) -> list[str]:
+    """The words of a drawing: SVG keeps them as text."""
+    root = ET.fromstring(svg)
+    return ["".join(node.itertext()).strip() for node in root.iter() if node.tag.endswith("}text")]

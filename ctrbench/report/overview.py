@@ -1,6 +1,7 @@
 """Figures of a whole section: who leads, at what cost, and how each learned."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -96,7 +97,7 @@ def cost(section: Section) -> Drawing | None:
     for (_, row), height in zip(rows.iterrows(), heights, strict=True):
         style = look(row["model"]) | {"linestyle": "none"}
         panel.plot(row["seconds"], row["test_auc_mean"], ms=6, **style)
-        place = {"textcoords": "offset points", "annotation_clip": False}
+        place: Any = {"textcoords": "offset points", "annotation_clip": False}
         panel.annotate(row["model"], (row["seconds"], height), (7, -3), color=INK, **place)
     if is_logarithmic(list(rows["seconds"])):
         panel.set_xscale("log")

@@ -7,20 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made import make_run
+from made import make_run, section_of
 from scipy import stats
 from sklearn.metrics import log_loss, roc_auc_score
 
 from ctrbench.report.comparisons import comparisons, in_words, note, reading
-from ctrbench.report.group import sections
-from ctrbench.runs.frame import find_runs, frame
 
 AUC = {"lr": [0.70, 0.71, 0.70, 0.72], "fm": [0.74, 0.752, 0.741, 0.762], "ffm": [0.75, 0.75]}
 
 
 def compared(folder: Path) -> pd.DataFrame:
-    (section,) = sections(frame(find_runs([folder / "runs"])))
-    return comparisons(section)
+    return comparisons(section_of(folder / "runs"))
 
 
 def test_over_common_seeds(tmp_path: Path) -> None:

@@ -1,22 +1,15 @@
 """Ablations: what is drawn and what is said of it."""
 
-import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made import make_run
+from made import make_run, section_of, texts
 
 from ctrbench.errors import UserError
 from ctrbench.report.drawing import INK, apart, look
 from ctrbench.report.figures import ablations, heat_maps, is_logarithmic, sweeps
-from ctrbench.report.group import Section, sections
-from ctrbench.runs.frame import find_runs, frame
-
-
-def section_of(folder: Path) -> Section:
-    (section,) = sections(frame(find_runs([folder])))
-    return section
+from ctrbench.report.group import Section
 
 
 def swept(folder: Path, key: str, values: list[Any], models: tuple[str, ...] = ("fm",)) -> Section:
@@ -28,12 +21,6 @@ def swept(folder: Path, key: str, values: list[Any], models: tuple[str, ...] = (
                 auc, options = best + seed / 1000, {key: value}
                 make_run(folder, model, seed, auc, logloss=1 - auc, options=options)
     return section_of(folder)
-
-
-def texts(svg: str) -> list[str]:
-    """The words of a drawing: SVG keeps them as text."""
-    root = ET.fromstring(svg)
-    return ["".join(node.itertext()).strip() for node in root.iter() if node.tag.endswith("}text")]
 
 
 def test_a_line_over_numbers(tmp_path: Path) -> None:
