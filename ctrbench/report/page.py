@@ -10,7 +10,7 @@ from ctrbench.report.drawing import Drawing
 from ctrbench.report.group import BASELINE, ENVIRONMENT, Section, as_text
 from ctrbench.report.html import render
 from ctrbench.report.markdown import NONE, Rows, cells
-from ctrbench.report.overview import chosen_rows, half_interval
+from ctrbench.report.overview import chosen_rows
 from ctrbench.runs.frame import FINISHED
 
 UNTOLD = ("not distinguishable", "untested")
@@ -78,8 +78,8 @@ def headline(section: Section, compared: pd.DataFrame) -> str:
     """Who leads, by how much, and whether it means anything."""
     rows = chosen_rows(section)
     best = rows.iloc[0]
-    half = half_interval(rows, "test_auc").iloc[0]
-    spread = f" ± {half:.4f}" if half == half else ""
+    deviation = best["test_auc_std"]
+    spread = f" ± {deviation:.4f}" if deviation == deviation else ""
     said = [f"{best['model']}, AUC {best['test_auc_mean']:.4f}{spread}, leads on {section.title}"]
     rivals = compared[compared["against"] == best["model"]] if len(compared) else compared
     for word in UNTOLD:
