@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
 from ctrbench.errors import UserError
@@ -131,7 +132,7 @@ def learning_curves(section: Section) -> Drawing | None:
         panel.plot(steps, history["train_loss"], color=GREY, lw=1)
         best = int(history["valid_logloss"].to_numpy().argmin())
         panel.plot(best + 1, history["valid_logloss"].iloc[best], **look(model), ms=5)
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         entitle(panel, model)
         if best == len(history) - 1:
             late.append(model)
