@@ -20,7 +20,7 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   reproduce EXPERIMENT [KEY=VALUE ...] | --list        an experiment: its runs, then its report
   data data=table data.path=FILE data.label=COLUMN     a look at a data set before training
   prepare [--verify] data=criteo data.path=FILE        encode a data set; training finds it again
-  report [FOLDER ...]                                  the table of any run directories
+  report [FOLDER ...] [name=NAME] [x=KEY]              tables, figures and a page of any runs
   download NAME                                        a public set: criteo_x4, frappe_x1, ...
   predict RUN FILE                                     a probability per row of FILE
   export RUN [onnx=true]                               the model as a program of its own
@@ -135,11 +135,11 @@ def reproduce(given: Any) -> None:
     except UserError as error:  # the other runs have a report all the same
         failed = error
     runs = [job.directory for job in planned]
-    if finished := [run.path for run in runs if run.result() is not None]:
-        from ctrbench.report.tables import write_report
+    if any(run.result() is not None for run in runs):
+        from ctrbench.report.report import write_report
 
-        title = about.get("title", name)
-        print(write_report(finished, results.report(name), title, about.get("pivot")))
+        title, begun = about.get("title", name), [run.path for run in runs if run.path.exists()]
+        print(write_report(begun, results.report(name), title, about.get("pivot")))
     if failed is not None:
         raise failed
 
@@ -174,7 +174,7 @@ def data(given: Any) -> None:
     _check_results(planned.results.folder)
     from ctrbench.report.dataset import write_page
 
-    folder = planned.results.report(f"data-{planned.settings.data.name}")
+    folder = planned.results.report(f"data-{planned.settings.data.name}-{planned.content}")
     print(write_page(planned.prepare(), folder))
 
 
@@ -257,21 +257,19 @@ def rows(given: Any) -> None:
 
 
 @verb(
-    "[FOLDER ...] [results=FOLDER]",
+    "[FOLDER ...] [name=NAME] [x=KEY] [results=FOLDER]",
     "ctrbench report",
-    "ctrbench report results/runs/criteo results=elsewhere",
+    "ctrbench report results/runs/criteo x=model.dropout",
     names=sys.maxsize,
-    keys=("results",),
+    keys=("results", "name", "x"),
 )
 def report(given: Any) -> None:
-    """The table of all runs below some folders; of those in results= if none is named."""
-    from ctrbench.report.tables import write_report
-    from ctrbench.runs.frame import find_runs
-    from ctrbench.runs.record import Results
+    """Tables, figures and a page of all runs below some folders; of those in results= if none is
+    named."""
+    from ctrbench.report.report import report_on
 
-    results = Results(_values(given.words).get("results", "results"))
-    runs = find_runs([Path(folder) for folder in given.names] or [results.runs])
-    print(write_report(runs, results.report("runs"), "All runs"))
+    values, folders = _values(given.words), [Path(folder) for folder in given.names]
+    print(report_on(folders, *(values.get(key) for key in ("results", "name", "x"))))
 
 
 @verb(

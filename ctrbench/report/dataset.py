@@ -1,8 +1,5 @@
 """A look at a data set before training, in the terminal and as a self-contained page."""
 
-import base64
-import html
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,9 @@ from ctrbench import metrics
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.opened import Store
 from ctrbench.files import write_atomic
-from ctrbench.report.markdown import Rows, markdown
+from ctrbench.report.drawing import INK, PALETTE, Drawing, canvas, finish
+from ctrbench.report.html import render
+from ctrbench.report.markdown import markdown
 
 SMOOTHING = 20.0  # rows at the mean rate that every value is given beside its own
 LEAK = 0.95  # AUC of one field above which it is said to know the label
@@ -146,47 +145,38 @@ def write_page(store: Store, folder: Path) -> str:
         }
         for field in looks
     ]
+    page = render(
+        "dataset.html",
+        title=f"The data set {name}",
+        warnings=said,
+        parts=parts,
+        fields=fields,
+        drawing=_figure(looks),
+    )
     folder.mkdir(parents=True, exist_ok=True)
-    body = [
-        f"<h1>{html.escape(name)}</h1>",
-        *(f"<p><strong>{html.escape(line)}</strong></p>" for line in said),
-        _html(parts),
-        _figure(looks),
-        "<p>AUC alone: of the smoothed click rate of the field's values in the training rows, "
-        "on the validation rows. Unseen: values without an id of their own.</p>",
-        _html(fields),
-    ]
-    style = "body{font-family:sans-serif;margin:2em}td,th{padding:.2em .8em;text-align:right}"
-    page = f"<!doctype html><meta charset='utf-8'><title>{html.escape(name)}</title>"
-    write_atomic(folder / "index.html", f"{page}<style>{style}</style>{''.join(body)}\n")
+    write_atomic(folder / "index.html", page)
     lines = [f"look: {line}" for line in said]
     return "\n\n".join(
         [markdown(parts), markdown(fields), *lines, f"written to {folder}/index.html"]
     )
 
 
-def _html(rows: Rows) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in rows[0])
-    cells = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row.values()) for row in rows)
-    return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
-
-
-def _figure(looks: list[FieldLook]) -> str:
+def _figure(looks: list[FieldLook]) -> Drawing:
     """Bars of each field's AUC, and of its shares of missing and unseen values."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 1 + 0.22 * len(looks)), layout="constrained")
-    tells, lacks = figure.subplots(1, 2, sharey=True)
-    names = [field.name for field in looks]
-    tells.barh(names, [field.auc - 0.5 for field in looks], left=0.5)
-    tells.set_xlabel("AUC of the field alone")
+    figure, ((tells, lacks),) = canvas(1, 2, (4.5, 0.3 + 0.22 * len(looks)), sharey=True)
+    names, (first, second) = [field.name for field in looks], PALETTE[:2]
+    tells.barh(names, [field.auc - 0.5 for field in looks], left=0.5, color=first)
+    tells.set_xlabel("AUC of the field alone; the axis starts at chance")
     tells.invert_yaxis()
-    lacks.barh(names, [field.missing for field in looks], label="missing", height=0.4, align="edge")
+    missing = [field.missing for field in looks]
     unseen = [field.unseen[1] for field in looks]
-    lacks.barh(names, unseen, label="unseen in test rows", height=-0.4, align="edge")
+    lacks.barh(names, missing, label="missing", height=0.4, align="edge", color=first)
+    lacks.barh(names, unseen, label="unseen in test rows", height=-0.4, align="edge", color=second)
     lacks.set_xlabel("share of values")
-    lacks.legend()
-    file = io.BytesIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
-    encoded = base64.b64encode(file.getvalue()).decode()
-    return f"<img alt='fields' src='data:image/svg+xml;base64,{encoded}'>"
+    lacks.legend(frameon=False, labelcolor=INK)
+    says = (
+        f"{looks[0].name} tells most by itself, an AUC of {looks[0].auc:.4f}: of the smoothed "
+        "click rate of its values in the training rows, on the validation rows. Unseen are values "
+        "without an id of their own."
+    )
+    return finish(figure, "fields", "What each field tells and lacks", says)

@@ -1,105 +1,211 @@
-"""Runs that differ by their seed alone, as one row of a table."""
+"""Runs of the same rows that differ by their seed alone, as one row of a table."""
 
-import json
-import statistics
-from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
+import pandas as pd
 
 from ctrbench.errors import UserError
-from ctrbench.runs.frame import flatten
-from ctrbench.runs.record import RunDirectory
+from ctrbench.runs.frame import FILES, FINISHED
+
+BASELINE = "lr"
+FIGURES = ("auc", "logloss")
+PARTS = ("test", "valid")
+OPTIONS = ("model", "optimizer", "trainer", "pretraining", "precision", "device", "version")
+ENVIRONMENT = [f"environment.{name}" for name in ("device", "threads", "precision", "torch")]
+TIMES = ["seconds_per_epoch", "pretrain_seconds_per_epoch"]
+NUMBER = r"\d+(\.\d+)?(e[-+]?\d+)?"
+EXCESS = "metrics.test.excess_logloss"
 
 
 @dataclass
-class Group:
-    """Runs that differ by their seed alone."""
+class Section:
+    """What was measured on the same rows.
 
-    config: dict[str, Any]
-    results: list[dict[str, Any]]
+    Attributes:
+        title: the data set, and what tells its rows from others of that name.
+        runs: a row a run, a copy of a run left out.
+        groups: a row for each setting of each model, in the order of tables: ``model``,
+            ``settings`` (those that tell the model's rows apart, as text), ``runs`` (their number),
+            ``PART_FIGURE_mean`` and ``_std`` (of one run: NaN), ``seconds_per_epoch`` and
+            ``pretrain_seconds_per_epoch`` (of the runs in ``environment``), ``time_over_lr``, and
+            ``chosen``: whether it is the model's best on the validation rows.
+        environment: what most of its groups were timed on.
+        times: the times of all environments, a row for each of them and group.
+    """
 
-    @property
-    def model(self) -> str:
-        """Its name in the registry."""
-        return str(self.results[0]["model"])
-
-    @property
-    def setting(self) -> tuple[Any, ...]:
-        """What a time depends on, beside the model."""
-        return (*self.config["environment"], self.config.get("trainer.batch_size"))
-
-    @property
-    def keep_probability(self) -> str:
-        """Of a hidden unit, as the paper gives it."""
-        dropout = self.config.get("model.dropout")
-        return "-" if dropout is None else f"{1 - dropout:g}"
-
-    def test_figure(self, name: str) -> str:
-        """Its mean and, of several seeds, its deviation."""
-        path = ("metrics", "test", name)
-        spread = f" ± {self.deviation(*path):.5f}" if len(self.results) > 1 else ""
-        return f"{self.mean(*path):.5f}{spread}"
-
-    def mean(self, *keys: str) -> float:
-        """Mean of a figure of the results, by its path."""
-        return statistics.fmean(self.values(*keys))
-
-    def deviation(self, *keys: str) -> float:
-        """Sample standard deviation; 0 for a single run."""
-        values = self.values(*keys)
-        return statistics.stdev(values) if len(values) > 1 else 0.0
-
-    def values(self, *keys: str) -> list[float]:
-        """The figure of every run."""
-        found = []
-        for result in self.results:
-            value: Any = result
-            for key in keys:
-                value = value[key]
-            found.append(float(value))
-        return found
+    title: str
+    runs: pd.DataFrame
+    groups: pd.DataFrame
+    environment: dict[str, Any]
+    times: pd.DataFrame
 
 
-def group_runs(runs: list[Path]) -> list[Group]:
-    """Group runs whose flattened configs are equal but for the seed."""
-    groups: dict[str, Group] = {}
-    for path in runs:
-        result = RunDirectory(path).result()
-        if result is None:
-            raise UserError(f"{path}: this run is not finished; run its command again")
-        config = yaml.safe_load((path / "config.yaml").read_text())
-        for key in ("seed", "results", "experiment", "rows_in"):
-            config.pop(key, None)
-        config = flatten(config)
-        by_files = config.get("data.train") is not None
-        for key in ("path", "train", "valid", "test"):  # the content stands for the files
-            config.pop(f"data.{key}", None)
-        config["split.by_files"] = by_files
-        config["content"] = result["dataset"]["content"]
-        config["environment"] = [result["environment"][k] for k in ("device", "threads")]
-        key = json.dumps(config, sort_keys=True)
-        groups.setdefault(key, Group(config, [])).results.append(result)
-    return list(groups.values())
+def sections(table: pd.DataFrame) -> list[Section]:
+    """The finished runs of a frame by their rows.
+
+    Raises:
+        UserError: for two different runs of the same settings and seed.
+    """
+    finished = table[table["state"] == FINISHED]
+    if finished.empty:
+        return []
+    by_rows = list(finished.groupby(["data", "dataset.content"], sort=False))
+    titles = _titles([rows for _, rows in by_rows])
+    return [_section(title, rows) for title, (_, rows) in zip(titles, by_rows, strict=True)]
 
 
-def differing(groups: list[Group]) -> dict[str, list[str]]:
-    """Per model, the settings in which its groups differ: they name the rows."""
-    by_model: dict[str, list[Group]] = defaultdict(list)
-    for group in groups:
-        by_model[group.model].append(group)
-    return {
-        model: sorted(
-            key
-            for key in {key for group in own for key in group.config}
-            if not (key.startswith("pretraining.") and _differ("model.pretrain", own))
-            and _differ(key, own)
+def copies(table: pd.DataFrame) -> pd.DataFrame:
+    """The finished runs that are there before: the same run in another directory."""
+    finished = table[table["state"] == FINISHED]
+    if finished.empty:
+        return finished
+    return finished[finished.duplicated(["data", "dataset.content", "identity"])]
+
+
+def _titles(parts: list[pd.DataFrame]) -> list[str]:
+    """The data set's name, and the options in which sets of one name differ."""
+    firsts = pd.DataFrame([rows.iloc[0] for rows in parts])
+    titles = []
+    for i in range(len(firsts)):
+        row = firsts.iloc[i]
+        named = firsts[firsts["data"] == row["data"]]
+        keys = [k for k in firsts.columns if k.startswith(("data.", "split.")) and k not in FILES]
+        own = [f"{k}={as_text(row[k])}" for k in keys if named[k].nunique(dropna=False) > 1]
+        if len(named) > 1 and not own:
+            own = [f"rows {row['dataset.content']}"]
+        titles.append(", ".join([str(row["data"]), *own]))
+    return titles
+
+
+def _section(title: str, found: pd.DataFrame) -> Section:
+    runs = found.drop_duplicates("identity")
+    twice = runs[runs.duplicated(["group", "seed"])]
+    if len(twice):
+        row = twice.iloc[0]
+        same = (runs["group"] == row["group"]) & (runs["seed"] == row["seed"])
+        raise UserError(
+            f"{' and '.join(runs[same]['path'])}: two runs of the same settings and seed "
+            f"{row['seed']}; leave one out"
         )
-        for model, own in by_model.items()
-    }
+    groups = _in_order(_figures(runs))
+    times = _times(found, list(groups["group"]))
+    environment = _commonest(times)
+    here = times[_in(times, environment)].set_index("group")[TIMES]
+    groups = groups.join(here, on="group")
+    groups["time_over_lr"] = groups["seconds_per_epoch"] / _baseline(groups)
+    return Section(title, runs, groups, environment, times)
 
 
-def _differ(key: str, groups: list[Group]) -> bool:
-    return len({json.dumps(group.config.get(key)) for group in groups}) > 1
+def _figures(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean and deviation of each figure of each group, beside the settings that it shares."""
+    grouped = runs.groupby("group", sort=False)
+    shared = [name for name in runs.columns if name.partition(".")[0] in OPTIONS]
+    columns: dict[str, Any] = {"runs": grouped.size()}
+    for part in PARTS:
+        for figure in FIGURES:
+            values = grouped[f"metrics.{part}.{figure}"]
+            columns[f"{part}_{figure}_mean"], columns[f"{part}_{figure}_std"] = (
+                values.mean(),
+                values.std(),
+            )
+    if EXCESS in runs:
+        columns["test_excess_logloss_mean"] = grouped[EXCESS].mean()
+        columns["test_excess_logloss_std"] = grouped[EXCESS].std()
+    sizes = ["parameters.embedding", "parameters.network"]
+    columns["parameters"] = grouped[[s for s in sizes if s in runs]].first().sum(axis=1)
+    groups = grouped[shared].first().join(pd.DataFrame(columns)).reset_index()
+    groups["settings"] = settings_of(groups)
+    groups["chosen"] = _chosen(groups)
+    return groups
+
+
+def _in_order(groups: pd.DataFrame) -> pd.DataFrame:
+    """In the registry's order, then by the settings' values; a model that it does not know stands
+    last."""
+    from ctrbench.models.registry import names  # here: it takes torch with it
+
+    order = {name: i for i, name in enumerate(names())}
+    position = groups["model"].map(lambda name: order.get(name, len(order)))
+    natural = groups["settings"].str.replace(
+        NUMBER, lambda match: f"{float(match[0]):040.20f}", regex=True
+    )
+    return (
+        groups.assign(position=position, natural=natural)
+        .sort_values(["position", "model", "natural"], kind="stable", ignore_index=True)
+        .drop(columns=["position", "natural"])
+    )
+
+
+def differing(groups: pd.DataFrame) -> list[str]:
+    """The options in which groups of one model differ."""
+    keys = [
+        name
+        for name in groups.columns
+        if "." in name or name in ("precision", "device", "version")
+        if groups[name].nunique(dropna=False) > 1
+    ]
+    if "model.pretrain" in keys:  # says it all of a stage that only some have
+        keys = [key for key in keys if not key.startswith("pretraining")]
+    return sorted(keys)
+
+
+def settings_of(groups: pd.DataFrame) -> pd.Series:
+    """Of each row what tells it from its model's others."""
+    said = pd.Series("", index=groups.index)
+    for _, own in groups.groupby("model", sort=False):
+        keys = differing(own)
+        for i, row in own.iterrows():
+            said[i] = ", ".join(f"{key}={as_text(row[key])}" for key in keys)
+    return said
+
+
+def _chosen(groups: pd.DataFrame) -> pd.Series:
+    """Whether a row is its model's best by the validation figure that it is trained for."""
+    chosen = pd.Series(False, index=groups.index)
+    for _, own in groups.groupby("model", sort=False):
+        by_auc = (own.get("trainer.monitor") == "auc") if "trainer.monitor" in own else False
+        if pd.Series(by_auc).all():
+            chosen[own["valid_auc_mean"].idxmax()] = True
+        else:
+            chosen[own["valid_logloss_mean"].idxmin()] = True
+    return chosen
+
+
+def _times(found: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """The mean times of each group in each environment; the same run may be in several."""
+    known = [name for name in TIMES if name in found]
+    once = found.drop_duplicates(["identity", *ENVIRONMENT])
+    times = once.groupby(["group", *ENVIRONMENT], sort=False, dropna=False)[known].mean()
+    times = times.astype(float).reset_index().reindex(columns=["group", *ENVIRONMENT, *TIMES])
+    return times.sort_values(
+        "group", key=lambda column: column.map(order.index), kind="stable", ignore_index=True
+    )
+
+
+def _commonest(times: pd.DataFrame) -> dict[str, Any]:
+    counts = times.groupby(ENVIRONMENT, sort=False, dropna=False).size()
+    return dict(zip(ENVIRONMENT, counts.idxmax(), strict=True))
+
+
+def _in(times: pd.DataFrame, environment: dict[str, Any]) -> pd.Series:
+    return (times[ENVIRONMENT] == pd.Series(environment)).all(axis=1)
+
+
+def _baseline(groups: pd.DataFrame) -> pd.Series:
+    """For each row the seconds of LR at its batch size: of several LRs the chosen, else the
+    first."""
+    lr = groups[(groups["model"] == BASELINE) & groups["seconds_per_epoch"].notna()]
+    lr = lr.sort_values("chosen", ascending=False, kind="stable")
+    by_batch = lr.drop_duplicates("trainer.batch_size").set_index("trainer.batch_size")
+    seconds: pd.Series = groups["trainer.batch_size"].map(by_batch["seconds_per_epoch"])
+    return seconds.astype(float)
+
+
+def as_text(value: Any) -> str:
+    """A value as an option takes it."""
+    if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
+        return "null"
+    if isinstance(value, bool) or str(value) in ("True", "False"):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

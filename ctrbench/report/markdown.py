@@ -1,6 +1,15 @@
 """Tables as text: Markdown whose columns are aligned."""
 
+from collections.abc import Iterable
+from typing import Any
+
 Rows = list[dict[str, str]]
+NONE = "-"
+
+
+def cells(values: Iterable[Any], form: str) -> list[str]:
+    """Numbers as text; NaN, the only value that is not itself, as a dash."""
+    return [form.format(value) if value == value else NONE for value in values]
 
 
 def markdown(rows: Rows) -> str:

@@ -1,152 +1,183 @@
-"""Tables from run directories. Nothing is trained here."""
+"""The groups of a section as tables: for reading, as numbers, and for LaTeX."""
 
-import csv
-import io
-from collections import defaultdict
-from pathlib import Path
+import json
 from typing import Any
 
-from ctrbench.files import write_atomic
-from ctrbench.report.group import Group, differing, group_runs
-from ctrbench.report.markdown import Rows, markdown
-from ctrbench.report.paper import CRITEO_ROWS, TABLE2_CRITEO
+import pandas as pd
+
+from ctrbench.report.group import ENVIRONMENT, Section, differing, settings_of
+from ctrbench.report.markdown import NONE, Rows, cells, markdown
+from ctrbench.report.printed import CRITEO_ROWS, table2
 
 
-def write_report(
-    runs: list[Path], folder: Path, title: str, pivot: dict[str, str] | None = None
-) -> str:
-    """Write ``table.md`` and ``table.csv`` into a folder; returns the text of the table.
-
-    Args:
-        pivot: for a second table, of a model's test figure ``value`` under each setting of
-            ``columns`` (a key of the config).
-    """
-    by_data: dict[tuple[str, str], list[Group]] = defaultdict(list)
-    all_groups = sorted(group_runs(runs), key=lambda group: _position(group.model))
-    for group in all_groups:
-        result = group.results[0]
-        by_data[result["data"], result["dataset"]["content"]].append(group)
-    sections, cells = [f"# {title}"], []
-    if pivot:
-        sections += [
-            f"Test {pivot['value'].replace('_', ' ')} by {pivot['columns']}:",
-            markdown(_pivoted(all_groups, **pivot)),
-        ]
-    for (data, _), groups in by_data.items():
-        rows = _rows(groups)
-        own = [pivot["columns"]] if pivot else []
-        heading = [data, *(f"{key}={groups[0].config[key]}" for key in own)]
-        sections += [f"## {', '.join(heading)}", markdown(rows), *_notes(groups)]
-        cells += [{"data": ", ".join(heading)} | row for row in rows]
-    text = "\n\n".join(sections) + "\n"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / "table.md", text)
-    write_atomic(folder / "table.csv", _csv(cells))
-    return f"{text}\nwritten to {folder}/table.md and table.csv"
+def reading(section: Section) -> pd.DataFrame:
+    """What a person reads: cells of text, a row a group; columns without any value left out."""
+    groups = section.groups
+    shown = pd.DataFrame({"model": groups["model"]})
+    shown["settings"] = groups["settings"].replace("", NONE)
+    if groups["model"].duplicated().any():
+        shown["chosen"] = groups["chosen"].map({True: "*", False: NONE})
+    shown["runs"] = groups["runs"].astype(str)
+    if "model.dropout" in groups:
+        keep = 1 - groups["model.dropout"].astype(float)
+        shown["keep prob."] = cells(keep, "{:g}")
+    shown["batch"] = groups["trainer.batch_size"].map("{:,}".format)
+    for part, head in (("test", ""), ("valid", "valid ")):
+        for figure in ("auc", "logloss"):
+            shown[head + figure] = mean_and_deviation(groups, f"{part}_{figure}")
+    shown["s/epoch"] = _with_stage(groups, pd.Series(1.0, groups.index))
+    shown["time / LR"] = _with_stage(groups, groups["seconds_per_epoch"] / groups["time_over_lr"])
+    if "test_excess_logloss_mean" in groups:
+        shown["excess logloss"] = mean_and_deviation(groups, "test_excess_logloss")
+    for version, table in table2(_data(section)).items():
+        own = {name: f"{r['auc']:.4f} / {r['logloss']:.5f}" for name, r in table.iterrows()}
+        shown[version] = [own.get(name, NONE) for name in groups["model"]]
+    return shown.loc[:, (shown != NONE).any()]
 
 
-def _position(model: str) -> int:
-    """In the registry's order; a model that it does not know stands last."""
-    from ctrbench.models.registry import names  # here: it takes torch with it
-
-    return names().index(model) if model in names() else len(names())
-
-
-def _pivoted(groups: list[Group], columns: str, value: str) -> Rows:
-    """A row per model, a column per setting of the key ``columns``, in the order of the runs."""
-    rows: dict[str, dict[str, str]] = {}
-    for group in groups:
-        row = rows.setdefault(group.model, {"model": group.model})
-        row[str(group.config[columns])] = group.test_figure(value)
-    return list(rows.values())
-
-
-def _rows(groups: list[Group]) -> Rows:
-    named_by = differing(groups)
-    rows = []
-    for group in groups:
-        baseline = [g for g in groups if g.model == "lr" and g.setting == group.setting]
-        row = {"model": group.model, "runs": str(len(group.results))}
-        if named_by.get(group.model):
-            named = named_by[group.model]
-            row["settings"] = ", ".join(f"{k}={group.config.get(k)}" for k in named)
-        row["keep prob."] = group.keep_probability
-        row["batch"] = f"{group.config['trainer.batch_size']:,}"
-        for name in ("auc", "logloss"):
-            row[name] = group.test_figure(name)
-        row["s/epoch"] = _times(group, 1.0)
-        one = baseline[0].mean("seconds_per_epoch") if len(baseline) == 1 else None
-        row["time / LR"] = _times(group, one) if one else "-"
-        if "best_auc" in group.results[0]["metrics"]["test"]:
-            row["excess logloss"] = f"{group.mean('metrics', 'test', 'excess_logloss'):.5f}"
-        if group.results[0]["data"] == "criteo":
-            for version, table in TABLE2_CRITEO.items():
-                cell = table.get(group.model)
-                row[version] = f"{cell.auc:.4f} / {cell.logloss:.5f}" if cell else "-"
-        rows.append(row)
-    return rows
+def numbers(section: Section) -> pd.DataFrame:
+    """The same as numbers, a column each for mean, deviation and count."""
+    groups = section.groups
+    kept = ["model", "settings", "chosen", "runs"]
+    made = groups[kept].copy()
+    made.insert(0, "data", section.title)
+    apart = {key for _, own in groups.groupby("model") for key in differing(own)}
+    made = made.join(groups[sorted(apart)])
+    made["batch_size"] = groups["trainer.batch_size"]
+    options = [name for name in groups if "." in name]
+    figures = [name for name in groups.drop(columns=options) if name.endswith(("_mean", "_std"))]
+    times = ["seconds_per_epoch", "pretrain_seconds_per_epoch", "time_over_lr"]
+    made = made.join(groups[[*figures, *times, "parameters"]])
+    for name in ENVIRONMENT:
+        made[name.partition(".")[2]] = section.environment[name]
+    for version, table in table2(_data(section)).items():
+        for figure in table:
+            made[f"{version}_{figure}"] = groups["model"].map(table[figure])
+    return made
 
 
-def _times(group: Group, unit: float) -> str:
-    """Seconds of an epoch over ``unit``, those of a first stage apart (figure 6)."""
-    own = f"{group.mean('seconds_per_epoch') / unit:.2f}"
-    if group.results[0]["pretrain_seconds_per_epoch"] is None:
-        return own
-    return f"{own} + {group.mean('pretrain_seconds_per_epoch') / unit:.2f}"
+def latex(shown: pd.DataFrame, caption: str) -> str:
+    """A booktabs table of :func:`reading`'s cells."""
+    text: str = shown.to_latex(index=False, escape=True, caption=caption)
+    return text.replace("±", r"$\pm$")
 
 
-def _notes(groups: list[Group]) -> list[str]:
-    result, config = groups[0].results[0], groups[0].config
-    rows = result["dataset"]["rows"]
-    total = sum(rows.values())
-    machines = dict.fromkeys(_machine(result) for group in groups for result in group.results)
-    notes = [
-        f"AUC and logloss on {rows['test']:,} test rows (train {rows['train']:,}, valid "
-        f"{rows['valid']:,}; {_split(config)}), mean ± deviation of several seeds; "
-        f"{result['dataset']['features']:,} features in {result['dataset']['fields']} fields. "
-        f"Measured on {'; '.join(machines)}."
-    ]
-    if "best_auc" in result["metrics"]["test"]:
-        test = result["metrics"]["test"]
-        notes.append(
-            f"Best reachable on these rows: AUC {test['best_auc']:.5f}, logloss "
-            f"{test['best_logloss']:.5f}; excess logloss is what a model leaves of it."
+def text_of(shown: pd.DataFrame) -> str:
+    """As Markdown."""
+    rows: Rows = shown.to_dict("records")
+    return markdown(rows)
+
+
+def mean_and_deviation(groups: pd.DataFrame, name: str) -> pd.Series:
+    """``.76 ± .01``; of a single run its figure."""
+    both = [
+        mean if std == NONE else f"{mean} ± {std}"
+        for mean, std in zip(
+            cells(groups[f"{name}_mean"], "{:.5f}"),
+            cells(groups[f"{name}_std"], "{:.5f}"),
+            strict=True,
         )
-    if any(g.results[0]["pretrain_seconds_per_epoch"] is not None for g in groups):
-        notes.append("Times of fnn: its own + those of the FM that it starts from, per epoch.")
-    if result["data"] != "criteo":
-        notes.append("This is not a data set of the paper; its figures are not shown.")
-        return notes
-    notes.append(
+    ]
+    return pd.Series(both, index=groups.index)
+
+
+def _with_stage(groups: pd.DataFrame, unit: pd.Series) -> pd.Series:
+    """Seconds of an epoch over a unit, those of a first stage apart (figure 6)."""
+    own = cells(groups["seconds_per_epoch"] / unit, "{:.2f}")
+    first = cells(groups["pretrain_seconds_per_epoch"] / unit, " + {:.2f}")
+    both = [a if b == NONE else a + b for a, b in zip(own, first, strict=True)]
+    return pd.Series(both, index=groups.index)
+
+
+def other_times(section: Section) -> pd.DataFrame:
+    """Times in other environments than the section's: no row where there is one alone."""
+    own = pd.Series(section.environment)
+    elsewhere = section.times[~(section.times[ENVIRONMENT] == own).all(axis=1)]
+    named = elsewhere.merge(section.groups[["group", "model", "settings"]], on="group")
+    shown = named[["model", "settings"]].copy()
+    for name in ENVIRONMENT:
+        shown[name.partition(".")[2]] = named[name].astype(str)
+    shown["s/epoch"] = _with_stage(named, pd.Series(1.0, named.index))
+    return shown.loc[:, (shown != "").any()] if len(shown) else shown
+
+
+def pivoted(parts: list[Section], columns: str, value: str) -> pd.DataFrame:
+    """A row for each model, a column for each setting of the option ``columns``: the test figure
+    ``value``. A model that differs in more than that option has a row for each of the others."""
+    tables = []
+    for part in parts:
+        table = part.groups.copy()
+        if columns not in table:  # of the rows, which a section shares
+            table[columns] = part.runs[columns].iloc[0] if columns in part.runs else "null"
+        tables.append(table.assign(data=part.title))
+    groups = pd.concat(tables, ignore_index=True)
+    groups["settings"] = settings_of(groups.drop(columns=columns)).replace("", NONE)
+    groups["cell"] = mean_and_deviation(groups, f"test_{value}")
+    groups[columns] = groups[columns].astype(str)
+    index = ["model", "settings"]
+    if groups.duplicated([*index, columns]).any():
+        index.append("data")
+    wide = groups.pivot(index=index, columns=columns, values="cell")
+    rows = groups[index].drop_duplicates()  # pivot sorts; rows and columns stay as they came
+    wide = wide.reindex(pd.MultiIndex.from_frame(rows), columns=groups[columns].unique())
+    wide = wide.fillna(NONE).reset_index().rename_axis(columns=None)
+    return wide.loc[:, (wide != NONE).any()]
+
+
+def notes(section: Section) -> list[str]:
+    """What a reader must know of the figures."""
+    run, groups = section.runs.iloc[0], section.groups
+    rows = {part: int(run[f"dataset.rows.{part}"]) for part in ("train", "valid", "test")}
+    said = [
+        f"AUC and logloss on {rows['test']:,} test rows (train {rows['train']:,}, valid "
+        f"{rows['valid']:,}; {_split(run)}), mean ± deviation of several seeds; "
+        f"{run['dataset.features']:,} features in {run['dataset.fields']} fields. Times measured "
+        f"on {machine(section.environment)}."
+    ]
+    if len(other_times(section)):
+        said.append("Times of other devices, threads, precisions or versions stand apart, below.")
+    if "chosen" in groups and groups["model"].duplicated().any():
+        said.append("Chosen (*): a model's best setting on the validation rows.")
+    if "metrics.test.best_auc" in section.runs and pd.notna(run["metrics.test.best_auc"]):
+        said.append(
+            f"Best reachable on these rows: AUC {run['metrics.test.best_auc']:.5f}, logloss "
+            f"{run['metrics.test.best_logloss']:.5f}; excess logloss is what a model leaves of it."
+        )
+    if groups["pretrain_seconds_per_epoch"].notna().any():
+        said.append("Times of fnn: its own + those of the FM that it starts from, per epoch.")
+    commits = section.runs["environment.commit"].dropna().unique()
+    if len(commits) > 1:
+        said.append(f"These runs are of {len(commits)} commits of the code.")
+    return said + _of_the_paper(_data(section), sum(rows.values()))
+
+
+def _of_the_paper(data: str, rows: int) -> list[str]:
+    if not table2(data):
+        return ["This is not a data set of the paper; its figures are not shown."]
+    said = [
         "The paper's columns (AUC / logloss), as its two versions print them; in that of arXiv the "
         "AUCs of lr_dnn and fm_dnn are swapped. Its split is 9:1 of all rows."
-    )
-    if total != CRITEO_ROWS:
-        notes.append(
-            f"They are for all {CRITEO_ROWS:,} rows of Criteo; these are {total:,} rows, so the "
+    ]
+    if rows != CRITEO_ROWS:
+        said.append(
+            f"They are for all {CRITEO_ROWS:,} rows of Criteo; these are {rows:,} rows, so the "
             "figures cannot be compared."
         )
-    return notes
+    return said
 
 
-def _machine(result: dict[str, Any]) -> str:
-    about = result["environment"]
-    return (
-        f"{about['device']}, threads: {about['threads']}, {about['precision']}, "
-        f"torch {about['torch']}"
-    )
+def _data(section: Section) -> str:
+    return str(section.runs["data"].iloc[0])
 
 
-def _split(config: dict[str, Any]) -> str:
-    if config["split.by_files"]:
+def machine(environment: dict[str, Any]) -> str:
+    """What a time was measured on, in words."""
+    device, threads, precision, torch = (environment[name] for name in ENVIRONMENT)
+    return f"{device}, threads: {threads}, {precision}, torch {torch}"
+
+
+def _split(run: pd.Series) -> str:
+    if "data.train" in run and pd.notna(run["data.train"]):
         return "split by the files"
-    shares = ":".join(f"{share:g}" for share in config["split.fractions"])
-    return f"split {shares}, {config['split.kind']}"
-
-
-def _csv(rows: Rows) -> str:
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue()
+    shares = ":".join(f"{share:g}" for share in json.loads(run["split.fractions"]))
+    return f"split {shares}, {run['split.kind']}"

@@ -74,8 +74,8 @@ class Planned:
         return content_key(self.source, self.settings.split)
 
     @cached_property
-    def identity(self) -> str:
-        """A hash of what decides the result, and of nothing else."""
+    def decides(self) -> dict[str, Any]:
+        """What decides the result, and nothing else; ``result.json`` keeps it as ``settings``."""
         from ctrbench.machine import resolve_device  # here: a mistake is told before torch is there
         from ctrbench.models.registry import find
 
@@ -83,16 +83,25 @@ class Planned:
         del decides["split"]  # is part of the content
         decides["data"] = {"name": self.settings.data.name, "content": self.content}
         decides["device"] = resolve_device(self.settings.device).type
-        decides["pretraining"] = self._start_identity()
+        decides["pretraining"] = self._start_decides(decides)
         decides["version"] = find(self.settings.model).version
-        return digest(decides)
+        return decides
 
-    def _start_identity(self) -> Any:
-        """That of the run whose weights it starts from, wherever that lies."""
+    @cached_property
+    def identity(self) -> str:
+        """A hash of what decides the result."""
+        return digest(self.decides)
+
+    def _start_decides(self, run: dict[str, Any]) -> Any:
+        """What decides the weights that it starts from, where it is not the run's own value."""
         if self.stage is not None:
-            return self.stage.identity
-        result = None if self.start is None else self.start.result()
-        return None if result is None else result["identity"]
+            decides = self.stage.decides
+        elif self.start is not None and (result := self.start.result()) is not None:
+            decides = result.get("settings", {"identity": result["identity"]})
+        else:
+            return None
+        shared = ("data", "seed", "device", "precision")
+        return {k: v for k, v in decides.items() if k not in shared or v != run[k]}
 
     @property
     def directory(self) -> RunDirectory:

@@ -105,6 +105,7 @@ class _Run:
             "data": settings.data.name,
             "seed": settings.seed,
             "identity": self.planned.identity,
+            "settings": self.planned.decides,
             "peak_memory_bytes": peak_memory(self.device),
             "environment": environment(self.device, settings.precision),
             "files": {path.name: file_digest(path) for path in kept},

@@ -93,7 +93,7 @@ MISTAKES = {
     "train results=/proc/nowhere": "/proc/nowhere: No such file or directory",
     "reproduce table3": "table3: no such experiment; did you mean table2?",
     "reproduce table2 model": "model: one word too many for EXPERIMENT",
-    "report /no/folder": "/no/folder: no finished run here",
+    "report /no/folder": "/no/folder: no such folder",
     "predict run": "predict takes a run's directory and a file: ctrbench predict RUN FILE",
     "predict run nosuch.csv": "nosuch.csv: no such file; ctrbench predict RUN FILE scores",
     "download criteo_x5": "criteo_x5: no such public set; did you mean criteo_x4?",

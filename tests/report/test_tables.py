@@ -1,143 +1,227 @@
 """Tables from run directories, with hand-made results."""
 
+import csv
 import json
+import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
+from made import make_run
 
 from ctrbench.errors import UserError
-from ctrbench.report.paper import CRITEO_ROWS
-from ctrbench.report.tables import write_report
+from ctrbench.report.printed import CRITEO_ROWS
+from ctrbench.report.report import write_report
 from ctrbench.runs.frame import find_runs
 
 
-def make_run(
-    folder: Path,
-    model: str,
-    data: str,
-    seed: int,
-    auc: float,
-    test_rows: int,
-    effects: str = "whole",
-    threads: int = 2,
-    **options: Any,
-) -> None:
-    path = folder / f"{model}-{seed}-{auc}-{effects}-{threads}"
-    path.mkdir(parents=True)
-    config = {
-        "model": {"name": model} | options,
-        "data": {"effects": effects},
-        "optimizer": {"lr": 0.1},
-        "split": {"kind": "random", "fractions": [0.8, 0.1, 0.1]},
-        "trainer": {"batch_size": 64},
-        "seed": seed,
-        "results": "x",
-    }
-    (path / "config.yaml").write_text(yaml.safe_dump(config))
-    result: dict[str, Any] = {
-        "status": "ok",
-        "identity": path.name,
-        "model": model,
-        "data": data,
-        "seed": seed,
-        "metrics": {"test": {"auc": auc, "logloss": 0.45}},
-        "seconds_per_epoch": {"lr": 2.0, "fm": 5.0, "fnn": 8.0}.get(model, 1.0),
-        "pretrain_seconds_per_epoch": 5.0 if model == "fnn" else None,
-        "environment": {"device": "cpu", "threads": threads, "precision": "fp32", "torch": "2"},
-        "dataset": {
-            "content": effects,
-            "fields": 39,
-            "features": 10,
-            "rows": {"train": 10, "valid": 5, "test": test_rows},
-        },
-    }
-    (path / "result.json").write_text(json.dumps(result))
+def report(folder: Path, pivot: dict[str, str] | None = None) -> str:
+    return write_report(find_runs([folder / "runs"]), folder / "report", "T", pivot)
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    """The cells of the tables of a report, by their heads; those of comparisons left out."""
+    rows, heads = [], list[str]()
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if not cells or set(cells[0]) == {"-"}:
+            heads = heads if cells else []
+        elif "against" in heads:
+            continue
+        elif heads:
+            rows.append(dict(zip(heads, cells, strict=True)))
+        else:
+            heads = cells
+    return rows
 
 
 def test_mean_deviation_and_time(tmp_path: Path) -> None:
     for seed, auc in enumerate([0.7, 0.72, 0.74]):
-        make_run(tmp_path / "runs", "lr", "criteo", seed, auc, 7)
-    make_run(tmp_path / "runs", "fm", "criteo", 0, 0.8, 7)
-    text = write_report(find_runs([tmp_path / "runs"]), tmp_path / "report", "T")
-    lr, fm = (line for line in text.splitlines() if line.startswith(("| lr", "| fm")))
-    assert "0.72000 ± 0.02000" in lr and "| 1.00 " in lr and "| 2.50 " in fm
-    assert "0.7686 / 0.47762" in lr and "0.7804 / 0.46782" in lr  # arXiv, IJCAI
+        make_run(tmp_path / "runs", "lr", seed, auc, data="criteo")
+    make_run(tmp_path / "runs", "fm", 0, 0.8, data="criteo")
+    text = report(tmp_path)
+    lr, fm = rows_of(text)
+    assert lr["auc"] == "0.72000 ± 0.02000" and lr["valid auc"] == "0.73000 ± 0.02000"
+    assert (lr["runs"], lr["time / LR"], fm["auc"], fm["time / LR"]) == (
+        "3",
+        "1.00",
+        "0.80000",
+        "2.50",
+    )
+    assert (lr["arXiv"], lr["IJCAI"]) == ("0.7686 / 0.47762", "0.7804 / 0.46782")
     assert "22 rows" in text and "cannot be compared" in text
 
 
-def test_times_are_compared_on_one_machine(tmp_path: Path) -> None:
-    """Each row to the LR of the same device, threads and batch size."""
+def test_numbers_and_latex(tmp_path: Path) -> None:
+    for seed, auc in enumerate([0.7, 0.72, 0.74]):
+        make_run(tmp_path / "runs", "lr", seed, auc, data="criteo")
+    make_run(tmp_path / "runs", "fm_dnn", 0, 0.8, data="criteo", options={"dropout": 0.4})
+    report(tmp_path)
+    with (tmp_path / "report" / "table.csv").open() as file:
+        lr, fm_dnn = csv.DictReader(file)
+    assert float(lr["test_auc_mean"]) == pytest.approx(0.72)
+    assert float(lr["test_auc_std"]) == pytest.approx(0.02) and lr["runs"] == "3"
+    assert fm_dnn["test_auc_std"] == "" and float(fm_dnn["valid_logloss_mean"]) == 0.46
+    assert float(fm_dnn["IJCAI_logloss"]) == 0.45343 and lr["parameters"] == "120"
+    latex = (tmp_path / "report" / "table.tex").read_text()
+    assert r"\toprule" in latex and r"0.72000 $\pm$ 0.02000" in latex and r"fm\_dnn" in latex
+
+
+def test_times_are_compared_in_one_environment(tmp_path: Path) -> None:
+    """The same run measured twice is one run with two times."""
     for model, threads in (("lr", 1), ("lr", 2), ("fm", 2), ("fnn", 4)):
-        make_run(tmp_path / "runs", model, "planted", 0, 0.7, 7, threads=threads)
-    text = write_report(find_runs([tmp_path / "runs"]), tmp_path / "report", "T")
-    (fm,) = (line for line in text.splitlines() if line.startswith("| fm "))
-    (fnn,) = (line for line in text.splitlines() if line.startswith("| fnn "))
-    assert "| 2.50 " in fm and fnn.split("|")[-2].strip() == "-"
-    for threads in (1, 2, 4):
-        assert f"cpu, threads: {threads}, fp32" in text
-    assert "split 0.8:0.1:0.1, random" in text and "| 64 " in fm
+        make_run(tmp_path / "runs", model, environment={"threads": threads})
+    make_run(tmp_path / "runs", "ffm", environment={"precision": "bf16"})
+    make_run(tmp_path / "runs", "ccpm", environment={"torch": "3"})
+    text = report(tmp_path)
+    table, others = rows_of(text)[:5], rows_of(text)[5:]
+    assert {row["model"]: row["time / LR"] for row in table} == {
+        "lr": "1.00",
+        "fm": "2.50",
+        "ffm": "-",
+        "ccpm": "-",
+        "fnn": "-",
+    }
+    assert table[0]["runs"] == "1" and "cpu, threads: 2, fp32, torch 2." in text
+    assert {(row["model"], row["threads"], row["precision"], row["torch"]) for row in others} == {
+        ("lr", "1", "fp32", "2"),
+        ("fnn", "4", "fp32", "2"),
+        ("ffm", "2", "bf16", "2"),
+        ("ccpm", "2", "fp32", "3"),
+    }
+    assert next(row["s/epoch"] for row in others if row["model"] == "fnn") == "8.00 + 5.00"
+
+
+def test_what_decides_nothing_splits_nothing(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", "lr", 0, device="auto", threads=None, predictions=False)
+    make_run(tmp_path / "runs", "lr", 1, device="cpu", threads=2, predictions=True)
+    make_run(tmp_path / "elsewhere", "lr", 2).rename(tmp_path / "runs" / "moved")
+    path = make_run(tmp_path / "runs", "lr", 3) / "config.yaml"
+    path.write_text(
+        path.read_text().replace("  effects: whole", "  effects: whole\n  crosses: [[a, b]]")
+    )
+    (row,) = rows_of(report(tmp_path))
+    assert row["runs"] == "4" and "settings" not in row
+
+
+def test_a_copy_is_the_same_run(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "runs", "lr")
+    make_run(tmp_path / "runs", "lr", 1)
+    shutil.copytree(path, tmp_path / "runs" / "zz-copy")
+    text = report(tmp_path)
+    assert rows_of(text)[0]["runs"] == "2"
+    assert "counted once" in text and str(tmp_path / "runs" / "zz-copy") in text
+
+
+def test_a_seed_twice_is_refused(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", "lr")
+    other = make_run(tmp_path / "runs", "lr", environment={"threads": 4}) / "result.json"
+    other.write_text(json.dumps(json.loads(other.read_text()) | {"identity": "another"}))
+    with pytest.raises(UserError, match=r"runs/lr.* and .*runs/lr.*settings and seed 0"):
+        report(tmp_path)
 
 
 def test_an_ablation_of_a_stage_is_named_by_it_alone(tmp_path: Path) -> None:
-    make_run(tmp_path / "runs", "fnn", "planted", 0, 0.7, 7, pretrain=False)
-    make_run(tmp_path / "runs", "fnn", "planted", 0, 0.8, 7, pretrain=True)
-    for path in tmp_path.glob("runs/fnn-0-0.8*/config.yaml"):
-        path.write_text(path.read_text() + "pretraining: {optimizer: {lr: 1}, run: null}\n")
-    text = write_report(find_runs([tmp_path / "runs"]), tmp_path / "report", "T")
-    settings = [line.split("|")[3].strip() for line in text.splitlines() if "| fnn " in line]
-    assert settings == ["model.pretrain=False", "model.pretrain=True"]
+    make_run(tmp_path / "runs", "fnn", 0, 0.7, options={"pretrain": False})
+    make_run(tmp_path / "runs", "fnn", 0, 0.8, options={"pretrain": True})
+    settings = {row["settings"] for row in rows_of(report(tmp_path))}
+    assert settings == {"model.pretrain=false", "model.pretrain=true"}
+
+
+def test_the_best_setting_is_chosen_by_validation(tmp_path: Path) -> None:
+    """And whole numbers stay whole beside a gap."""
+    folder = tmp_path / "runs"
+    make_run(folder, "fm", 0, 0.9, logloss=0.5, options={"embedding_dim": 4, "init_std": 0.1})
+    path = make_run(
+        folder, "fm", 0, 0.7, logloss=0.4, options={"embedding_dim": None, "init_std": 0.1}
+    )
+    result = json.loads((path / "result.json").read_text())
+    result["metrics"]["test"] = {"auc": 0.1, "logloss": 9.0}
+    (path / "result.json").write_text(json.dumps(result))
+    make_run(folder, "lr")
+    chosen = {(row["model"], row["settings"]): row["chosen"] for row in rows_of(report(tmp_path))}
+    assert chosen == {
+        ("lr", "-"): "*",
+        ("fm", "model.embedding_dim=4"): "-",
+        ("fm", "model.embedding_dim=null"): "*",
+    }
 
 
 def test_a_stage_has_its_own_time_and_dropout_is_shown_as_keeping(tmp_path: Path) -> None:
-    make_run(tmp_path / "runs", "fnn", "planted", 0, 0.8, 7, dropout=0.4)
-    make_run(tmp_path / "runs", "lr", "planted", 0, 0.7, 7)
-    text = write_report(find_runs([tmp_path / "runs"]), tmp_path / "report", "T")
-    lr, fnn = (line for line in text.splitlines() if line.startswith(("| lr", "| fnn")))
-    cells = [cell.strip() for cell in fnn.split("|")]
-    assert "8.00 + 5.00" in cells and "4.00 + 2.50" in cells and "0.6" in cells
-    assert "| - " in lr and "FM that it starts from" in text
+    make_run(tmp_path / "runs", "fnn", options={"dropout": 0.4})
+    make_run(tmp_path / "runs", "lr")
+    text = report(tmp_path)
+    lr, fnn = rows_of(text)
+    assert fnn["s/epoch"] == "8.00 + 5.00" and fnn["time / LR"] == "4.00 + 2.50"
+    assert (lr["keep prob."], fnn["keep prob."]) == (
+        "-",
+        "0.6",
+    ) and "FM that it starts from" in text
 
 
 def test_a_pivot_has_a_column_for_each_setting(tmp_path: Path) -> None:
     for model in ("fm", "lr"):
-        for effects, auc in (("one", 0.6), ("two", 0.7)):
+        for effects, auc in (("two", 0.7), ("one", 0.6)):
             for seed in (0, 1):
                 auc += seed * (model == "fm") / 10
-                make_run(tmp_path / "runs", model, "planted", seed, auc, 7, effects)
-    pivot = {"columns": "data.effects", "value": "auc"}
-    text = write_report(find_runs([tmp_path / "runs"]), tmp_path / "report", "T", pivot)
-    lines = text.splitlines()
-    assert lines[2] == "Test auc by data.effects:"
-    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[4:8]]
-    assert table[0] == ["model", "one", "two"]
-    assert table[2] == ["lr", "0.60000 ± 0.00000", "0.70000 ± 0.00000"]
-    assert table[3] == ["fm", "0.65000 ± 0.07071", "0.75000 ± 0.07071"]
-    assert "## planted, data.effects=one" in lines
+                make_run(tmp_path / "runs", model, seed, auc, effects=effects)
+    text = report(tmp_path, {"columns": "data.effects", "value": "auc"})
+    assert "Test auc by data.effects:" in text and "## planted, data.effects=one" in text
+    lr, fm = rows_of(text)[:2]
+    assert lr == {"model": "lr", "one": "0.60000 ± 0.00000", "two": "0.70000 ± 0.00000"}
+    assert fm == {"model": "fm", "one": "0.65000 ± 0.07071", "two": "0.75000 ± 0.07071"}
+
+
+def test_a_pivot_overwrites_nothing(tmp_path: Path) -> None:
+    for effects in ("one", "two"):
+        for dim, auc in ((4, 0.6), (8, 0.7)):
+            options = {"embedding_dim": dim}
+            make_run(tmp_path / "runs", "fm", 0, auc, effects=effects, options=options)
+    rows = rows_of(report(tmp_path, {"columns": "data.effects", "value": "auc"}))[:2]
+    assert [(row["settings"], row["one"], row["two"]) for row in rows] == [
+        ("model.embedding_dim=4", "0.60000", "0.60000"),
+        ("model.embedding_dim=8", "0.70000", "0.70000"),
+    ]
+    by_dim = rows_of(report(tmp_path, {"columns": "model.embedding_dim", "value": "auc"}))[:2]
+    assert [(row["data"], row["4"], row["8"]) for row in by_dim] == [
+        ("planted, data.effects=one", "0.60000", "0.70000"),
+        ("planted, data.effects=two", "0.60000", "0.70000"),
+    ]
 
 
 def test_rows_stand_in_the_papers_order(tmp_path: Path) -> None:
     """That of the registry; a model that it does not know stands last."""
     for model in ("fnn", "unknown", "lr", "fm"):
-        make_run(tmp_path / "runs", model, "planted", 0, 0.7, 7)
-    text = write_report(find_runs([tmp_path / "runs"]), tmp_path / "report", "T")
-    rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
-    assert rows == ["model", "lr", "fm", "fnn", "unknown"]
+        make_run(tmp_path / "runs", model)
+    assert [row["model"] for row in rows_of(report(tmp_path))] == ["lr", "fm", "fnn", "unknown"]
 
 
 def test_all_of_criteo_needs_no_warning(tmp_path: Path) -> None:
-    make_run(tmp_path / "runs", "lr", "criteo", 0, 0.7, CRITEO_ROWS - 15)
-    text = write_report(find_runs([tmp_path / "runs"]), tmp_path / "report", "T")
-    assert "cannot be compared" not in text
+    make_run(tmp_path / "runs", "lr", data="criteo", test_rows=CRITEO_ROWS - 15)
+    assert "cannot be compared" not in report(tmp_path)
 
 
-def test_a_run_found_twice_counts_once(tmp_path: Path) -> None:
-    make_run(tmp_path / "runs", "lr", "planted", 0, 0.7, 7)
-    assert len(find_runs([tmp_path, tmp_path / "runs"])) == 1
+def test_runs_without_a_result_are_listed(tmp_path: Path) -> None:
+    """Broken, failed and unfinished ones stop nothing."""
+    folder = tmp_path / "runs"
+    make_run(folder, "lr")
+    make_run(folder, "fm").joinpath("result.json").write_text('{"status": "ok", "iden')
+    failed = make_run(folder, "ffm")
+    failed.joinpath("result.json").unlink()
+    said = {"what": "training", "when": "2026-01-01", "message": "the loss is nan"}
+    failed.joinpath("failed.json").write_text(json.dumps(said))
+    make_run(folder, "ccpm").joinpath("result.json").unlink()
+    text = report(tmp_path)
+    lr, *rest = rows_of(text)
+    assert (lr["model"], lr["batch"]) == ("lr", "64") and "in 39 fields" in text
+    assert sorted((Path(row["path"]).name.split("-")[0], row["state"]) for row in rest) == [
+        ("ccpm", "unfinished"),
+        ("ffm", "failed"),
+        ("fm", "broken"),
+    ]
+    assert "the loss is nan (2026-01-01)" in text
 
 
-def test_not_a_result(tmp_path: Path) -> None:
-    (tmp_path / "result.json").write_text("{}")
-    with pytest.raises(UserError, match="not the result of a run"):
-        write_report(find_runs([tmp_path]), tmp_path / "report", "T")
+def test_no_finished_run(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", "lr").joinpath("result.json").unlink()
+    assert "unfinished" in report(tmp_path)
+    assert not (tmp_path / "report" / "table.csv").exists()

@@ -1,0 +1,110 @@
+"""How figures look: one style, a colour for a model, SVG whose text can be searched."""
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, PAPER_INK = "#112233", "#222222"  # of text and axes while drawn; on white paper
+GREY = "#8c8c8c"  # what others printed
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito's
+STYLES = ("-", "--")
+MARKERS = ("o", "s")
+RULES: Any = {  # any: its type names every rule there is
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.family": ["sans-serif"],
+    "font.size": 9,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "ctrbench",
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure.
+
+    Attributes:
+        name: of its files.
+        says: what is seen on it, in a sentence or two.
+        svg: with ``INK`` where text and axes are.
+        png: on white.
+    """
+
+    name: str
+    title: str
+    says: str
+    svg: str
+    png: bytes
+
+    @property
+    def on_paper(self) -> str:
+        """The SVG for white paper."""
+        return self.svg.replace(INK, PAPER_INK)
+
+    @property
+    def on_page(self) -> str:
+        """The SVG element in whatever colour the text around it has."""
+        return self.svg[self.svg.index("<svg") :].replace(INK, "currentColor")
+
+
+def canvas(
+    rows: int, columns: int, size: tuple[float, float], **shared: Any
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of a grid of axes, ``size`` in inches each."""
+    with matplotlib.rc_context(RULES):
+        figure = Figure(figsize=(size[0] * columns, size[1] * rows + 0.5), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False, **shared)
+    return figure, axes.tolist()
+
+
+def entitle(panel: Axes, title: str) -> None:
+    """Above the left end of a panel."""
+    panel.set_title(title, fontsize=RULES["font.size"], loc="left")
+
+
+def finish(figure: Figure, name: str, title: str, says: str) -> Drawing:
+    """The figure's files; the same figure gives the same bytes."""
+    svg, png = io.BytesIO(), io.BytesIO()
+    with matplotlib.rc_context(RULES):
+        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(png, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+    return Drawing(name, title, says, svg.getvalue().decode(), png.getvalue())
+
+
+@cache
+def look(model: str) -> dict[str, Any]:
+    """The colour, line and marker of a model, by its place in the registry."""
+    from ctrbench.models.registry import names
+
+    known = names()
+    place = known.index(model) if model in known else len(known)
+    again = place // len(PALETTE) % len(STYLES)
+    return {
+        "color": PALETTE[place % len(PALETTE)],
+        "linestyle": STYLES[again],
+        "marker": MARKERS[again],
+    }
+
+
+def apart(heights: Iterable[float], least: float) -> list[float]:
+    """Heights for labels, in their order, moved apart to stand ``least`` from each other."""
+    heights = list(heights)
+    placed = dict[int, float]()
+    last = float("-inf")
+    for i in sorted(range(len(heights)), key=heights.__getitem__):
+        last = placed[i] = max(heights[i], last + least)
+    return [placed[i] for i in range(len(heights))]

@@ -1,0 +1,54 @@
+"""The one writer of HTML: pages of one style that open from a disk, without a network."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from ctrbench.report.drawing import Drawing
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(template: str, **values: Any) -> str:
+    """A page of ``templates``: style, script and figures stand in it."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"inline": inline, "is_number": is_number, "slug": slug}
+    return environment
+
+
+def inline(drawing: Drawing) -> Markup:
+    """A figure as an element of a page: its text says what is seen, its ids are its own."""
+    svg = re.sub(r"<metadata>.*?</metadata>", "", drawing.on_page, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{slug(drawing.name)}-", svg)
+    said = escape(f"{drawing.title}. {drawing.says}")
+    width = re.search(r'width="([\d.]+)pt"', svg)
+    pixels = f"{float(width[1]) * 4 / 3:.0f}px" if width else "100%"
+    style = f"width:{pixels};min-width:min(32rem,{pixels})"  # narrower, its text is too small
+    svg = re.sub(r'<svg ([^>]*?)(?:width|height)="[\d.]+pt"', r"<svg \1", svg, count=1)
+    svg = re.sub(r'<svg ([^>]*?)(?:width|height)="[\d.]+pt"', r"<svg \1", svg, count=1)
+    return Markup(f'<svg role="img" aria-label="{said}" style="{style}" ' + svg[len("<svg ") :])
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell begins with a number, and so stands on the right."""
+    return re.match(r"[+-]?[\d.,]+(e-?\d+)?%?( |$)", cell) is not None
+
+
+def slug(text: str) -> str:
+    """A text as a part of a file's name or an address."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-")

@@ -1,0 +1,160 @@
+"""Figures of a whole section: who leads, at what cost, and how each learned."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+from scipy import stats
+
+from ctrbench.errors import UserError
+from ctrbench.report.drawing import GREY, INK, Drawing, apart, canvas, entitle, finish, look
+from ctrbench.report.figures import is_logarithmic
+from ctrbench.report.group import Section
+from ctrbench.report.printed import CRITEO_ROWS, table2
+from ctrbench.report.statistics import LEVEL
+from ctrbench.runs.interface import Run
+
+COLUMNS = 4
+DECADE = 10  # a smaller range of a logarithmic axis has labels within it
+
+
+def overview(section: Section, level: set[str]) -> list[Drawing]:
+    """All that can be drawn of a section.
+
+    Args:
+        level: models that are not distinguishable from the best.
+    """
+    drawings = [leaderboard(section, level), cost(section), learning_curves(section)]
+    return [drawing for drawing in drawings if drawing is not None]
+
+
+def chosen_rows(section: Section) -> pd.DataFrame:
+    """Each model in its chosen setting, the best test AUC first."""
+    chosen = section.groups[section.groups["chosen"]]
+    return chosen.sort_values("test_auc_mean", ascending=False, kind="stable", ignore_index=True)
+
+
+def half_interval(rows: pd.DataFrame, name: str) -> pd.Series:
+    """Half the width of the interval of a mean over seeds; NaN for a single one."""
+    runs = rows["runs"].astype(float)
+    quantile = stats.t.ppf((1 + LEVEL) / 2, (runs - 1).clip(lower=1))
+    half: pd.Series = quantile * rows[f"{name}_std"].astype(float) / np.sqrt(runs)
+    return half
+
+
+def leaderboard(section: Section, level: set[str]) -> Drawing:
+    """A dot with its interval for each model; the paper's beside where the data is its."""
+    rows = chosen_rows(section)
+    figure, ((panel,),) = canvas(1, 1, (6.4, 0.3 * len(rows) + 0.4))
+    half = half_interval(rows, "test_auc").fillna(0)
+    for i, row in rows.iterrows():
+        style = look(row["model"]) | {"linestyle": "none"}
+        panel.errorbar(row["test_auc_mean"], i, xerr=half[i], ms=6, elinewidth=1.4, **style)
+    best = rows["model"].isin(level) | (rows.index == 0)
+    if best.sum() > 1:
+        panel.axhspan(-0.5, rows.index[best].max() + 0.5, color=GREY, alpha=0.15, lw=0)
+    for version, printed in _comparable(section).items():
+        known = rows[rows["model"].isin(printed.index)]
+        marker = {"arXiv": "|", "IJCAI": "x"}[version]
+        values = printed.loc[known["model"], "auc"]
+        panel.plot(values, known.index, marker, color=GREY, ms=6, label=f"the paper, {version}")
+        panel.legend(frameon=False, labelcolor=INK, loc="lower left", fontsize=8)
+    panel.set_yticks(rows.index, rows["model"])
+    panel.set(ylim=(len(rows) - 0.5, -0.5), xlabel="test AUC; the axis does not start at zero")
+    panel.ticklabel_format(axis="x", useOffset=False)
+    first, last = rows.iloc[0], rows.iloc[-1]
+    says = (
+        f"From {first['model']}, {first['test_auc_mean']:.4f}, to {last['model']}, "
+        f"{last['test_auc_mean']:.4f}. Lines: {LEVEL:.0%} intervals of the mean over seeds"
+    )
+    band = "; shaded: not distinguishable from the first" if best.sum() > 1 else ""
+    return finish(figure, "leaderboard", "Test AUC of each model", f"{says}{band}.")
+
+
+def _comparable(section: Section) -> dict[str, pd.DataFrame]:
+    """The paper's figures, where these are all of its rows: on one axis they would be compared."""
+    run = section.runs.iloc[0]
+    rows = sum(int(run[f"dataset.rows.{part}"]) for part in ("train", "valid", "test"))
+    return table2(str(run["data"])) if rows == CRITEO_ROWS else {}
+
+
+def cost(section: Section) -> Drawing | None:
+    """Test AUC over seconds of training an epoch, with the models that none beats in both."""
+    rows = chosen_rows(section)
+    first = rows["pretrain_seconds_per_epoch"].astype(float).fillna(0)
+    rows = rows.assign(seconds=rows["seconds_per_epoch"].astype(float) + first)
+    rows = rows[rows["seconds"] > 0]
+    if len(rows) < 2:
+        return None
+    figure, ((panel,),) = canvas(1, 1, (6.4, 3.4))
+    rows = rows.sort_values("seconds", ignore_index=True)
+    front = rows[rows["test_auc_mean"] > rows["test_auc_mean"].cummax().shift(fill_value=-1)]
+    panel.plot(front["seconds"], front["test_auc_mean"], color=GREY, lw=1, drawstyle="steps-post")
+    span = rows["test_auc_mean"].max() - rows["test_auc_mean"].min()
+    ratio = rows["seconds"].max() / rows["seconds"].min()
+    heights = apart(rows["test_auc_mean"], span / 14)
+    for (_, row), height in zip(rows.iterrows(), heights, strict=True):
+        style = look(row["model"]) | {"linestyle": "none"}
+        panel.plot(row["seconds"], row["test_auc_mean"], ms=6, **style)
+        place: Any = {"textcoords": "offset points", "annotation_clip": False}
+        panel.annotate(row["model"], (row["seconds"], height), (7, -3), color=INK, **place)
+    if is_logarithmic(list(rows["seconds"])):
+        panel.set_xscale("log")
+        panel.xaxis.set_major_formatter("{x:g}")
+        panel.xaxis.set_minor_formatter("{x:g}" if ratio < DECADE else "")
+    panel.set(xlabel="seconds of training an epoch", ylabel="test AUC")
+    panel.margins(0.15)
+    panel.ticklabel_format(axis="y", useOffset=False)
+    says = (
+        f"No model is both faster and better than {', '.join(front['model'])} (the grey line). "
+        "A first stage counts with the model that starts from it."
+    )
+    return finish(figure, "cost", "Quality against cost", says)
+
+
+def learning_curves(section: Section) -> Drawing | None:
+    """Logloss by epoch of each model's chosen setting, of its first seed."""
+    histories = _histories(section)
+    if not histories:
+        return None
+    height = -(-len(histories) // COLUMNS)
+    figure, axes = canvas(height, min(COLUMNS, len(histories)), (2.1, 1.7), sharey=True)
+    panels = [panel for row in axes for panel in row]
+    for panel in panels[len(histories) :]:
+        panel.set_visible(False)
+    late = []
+    for (model, history), panel in zip(histories.items(), panels, strict=False):
+        style = look(model) | {"marker": "none"}
+        steps = np.arange(1, len(history) + 1)
+        panel.plot(steps, history["valid_logloss"], lw=1.4, **style)
+        panel.plot(steps, history["train_loss"], color=GREY, lw=1)
+        best = int(history["valid_logloss"].to_numpy().argmin())
+        panel.plot(best + 1, history["valid_logloss"].iloc[best], **look(model), ms=5)
+        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        entitle(panel, model)
+        if best == len(history) - 1:
+            late.append(model)
+    for panel in axes[-1]:
+        panel.set_xlabel("evaluation")
+    says = (
+        "Logloss of the validation rows (coloured, its lowest point marked) and the training loss "
+        "(grey), of the first seed."
+    )
+    if late:
+        says += f" Still improving at their last evaluation: {', '.join(late)}."
+    return finish(figure, "learning", "How each model learned", says)
+
+
+def _histories(section: Section) -> dict[str, pd.DataFrame]:
+    found = {}
+    for _, row in section.groups[section.groups["chosen"]].iterrows():
+        runs = section.runs[section.runs["group"] == row["group"]].sort_values("seed")
+        try:
+            history = Run(Path(runs["path"].iloc[0])).history
+        except (UserError, ValueError):  # a damaged history stops no report
+            continue
+        if {"valid_logloss", "train_loss"} <= set(history) and len(history) > 1:
+            found[str(row["model"])] = history
+    return found

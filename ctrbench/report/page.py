@@ -1,0 +1,171 @@
+"""The report as one self-contained page: first the answer, then the evidence, then everything."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ctrbench.report import comparisons, tables
+from ctrbench.report.drawing import Drawing
+from ctrbench.report.group import BASELINE, ENVIRONMENT, Section, as_text
+from ctrbench.report.html import render
+from ctrbench.report.markdown import NONE, Rows, cells
+from ctrbench.report.overview import chosen_rows
+from ctrbench.runs.frame import FINISHED
+
+UNTOLD = ("not distinguishable", "untested")
+FIGURES = {"auc": "AUC", "logloss": "logloss"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section as the page shows it."""
+
+    title: str
+    headline: str
+    about: str
+    leaders: Rows
+    overview: list[Drawing]
+    compared: Rows
+    ablations: list[Drawing]
+    rows: Rows
+    notes: list[str]
+
+
+def page(
+    title: str, parts: list[Part], pivoted: dict[str, pd.DataFrame], table: pd.DataFrame
+) -> str:
+    """The page's HTML.
+
+    Args:
+        pivoted: tables over all parts, by their title.
+        table: all runs, those without a result too.
+    """
+    return render(
+        "report.html",
+        title=title,
+        parts=parts,
+        pivoted={head: shown.to_dict("records") for head, shown in pivoted.items()},
+        runs=all_runs(table),
+        measured=measured(table),
+    )
+
+
+def part_of(
+    section: Section, compared: pd.DataFrame, overview: list[Drawing], ablations: list[Drawing]
+) -> Part:
+    """A section with its figures and comparisons."""
+    run = section.runs.iloc[0]
+    rows = sum(int(run[f"dataset.rows.{name}"]) for name in ("train", "valid", "test"))
+    about = (
+        f"{rows:,} rows, {int(run['dataset.rows.test']):,} of them for the test; "
+        f"{section.runs['seed'].nunique()} seeds; {tables.machine(section.environment)}"
+    )
+    return Part(
+        section.title,
+        headline(section, compared),
+        about,
+        leaders(section),
+        overview,
+        comparisons.reading(compared).to_dict("records") if len(compared) else [],
+        ablations,
+        tables.reading(section).to_dict("records"),
+        tables.notes(section) + ([comparisons.note(compared)] if len(compared) else []),
+    )
+
+
+def headline(section: Section, compared: pd.DataFrame) -> str:
+    """Who leads, by how much, and whether it means anything."""
+    rows = chosen_rows(section)
+    best = rows.iloc[0]
+    deviation = best["test_auc_std"]
+    spread = f" ± {deviation:.4f}" if deviation == deviation else ""
+    said = [f"{best['model']}, AUC {best['test_auc_mean']:.4f}{spread}, leads on {section.title}"]
+    rivals = compared[compared["against"] == best["model"]] if len(compared) else compared
+    for word in UNTOLD:
+        names = [] if rivals.empty else list(rivals.loc[rivals["auc_says"] == word, "model"])
+        if names and word == "untested":
+            said.append(f"untested against {_listed(names)}")
+        elif names:
+            seeds = rivals["seeds"].min()
+            count = f"{seeds} seeds" if seeds > 1 else "one seed"
+            said.append(f"not distinguishable from {_listed(names)} at {count}")
+    if len(rivals) and not rivals["auc_says"].isin(UNTOLD).any():
+        said.append("better than all others by more than chance")
+    ratio = best["time_over_lr"]
+    if ratio == ratio and best["model"] != BASELINE:
+        said.append(f"{ratio:.3g} times LR's time an epoch")
+    return "; ".join(said) + "."
+
+
+def level_with_best(section: Section, compared: pd.DataFrame) -> set[str]:
+    """The models that are not distinguishable from the best."""
+    if compared.empty:
+        return set()
+    best = chosen_rows(section).iloc[0]["model"]
+    level = (compared["against"] == best) & (compared["auc_says"] == UNTOLD[0])
+    return set(compared.loc[level, "model"])
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def leaders(section: Section) -> Rows:
+    """A row a model, in its chosen setting."""
+    rows = chosen_rows(section)
+    shown = pd.DataFrame({"model": rows["model"]})
+    for part, head in (("test", "test "), ("valid", "valid ")):
+        for figure, name in FIGURES.items():
+            shown[head + name] = tables.mean_and_deviation(rows, f"{part}_{figure}")
+    shown["seeds"] = rows["runs"].astype(str)
+    shown["time / LR"] = cells(rows["time_over_lr"].astype(float), "{:.2f}")
+    shown["parameters"] = cells(rows["parameters"].astype(float), "{:,.0f}")
+    shown["settings"] = rows["settings"].replace("", NONE)
+    found: Rows = shown.to_dict("records")
+    return found
+
+
+def all_runs(table: pd.DataFrame) -> Rows:
+    """Every directory, with what became of it."""
+    wanted = {"model": "model", "data": "data", "seed": "seed", "state": "state"}
+    shown = pd.DataFrame(
+        {
+            head: [as_text(v) for v in table[name]] if name in table else NONE
+            for name, head in wanted.items()
+        },
+        index=table.index,
+    )
+    for part in ("test", "valid"):
+        for figure, head in FIGURES.items():
+            name = f"metrics.{part}.{figure}"
+            values = table[name].astype(float) if name in table else [float("nan")] * len(table)
+            shown[f"{part} {head}"] = cells(values, "{:.5f}")
+    if "seconds.train" in table:
+        shown["training, s"] = cells(table["seconds.train"].astype(float), "{:.1f}")
+    shown["reason"] = table["reason"].replace("", NONE)
+    shown["directory"] = table["path"]
+    found: Rows = shown.loc[:, (shown != NONE).any()].to_dict("records")
+    return found
+
+
+def measured(table: pd.DataFrame) -> list[str]:
+    """Machines, versions, and the rules that hold for all runs."""
+    finished = table[table["state"] == FINISHED]
+    said = []
+    if len(finished):
+        counts: Any = finished.groupby(ENVIRONMENT, sort=False, dropna=False).size()
+        said = [
+            f"{n} runs on {tables.machine(dict(zip(ENVIRONMENT, e, strict=True)))}."
+            for e, n in counts.items()
+        ]
+        commits = finished.get("environment.commit", pd.Series(dtype=str)).dropna().unique()
+        if len(commits):
+            said.append(f"Code: {', '.join(commits)}.")
+    return [
+        *said,
+        "Weights and settings are chosen on validation rows; the test rows are scored once.",
+        "Times are seconds of training, without evaluations, of runs in the same environment.",
+        f"{len(table) - len(finished)} of {len(table)} directories have no result; they are listed "
+        "with the reason.",
+    ]

@@ -1,0 +1,133 @@
+"""A run directory opened from Python, in pandas' and numpy's terms."""
+
+import json
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ctrbench.errors import UserError
+from ctrbench.runs.frame import read_config
+from ctrbench.runs.record import Results, RunDirectory
+from ctrbench.settings import nearest
+
+if TYPE_CHECKING:
+    from ctrbench.runs.opened import OpenedRun
+
+Floats = npt.NDArray[np.float32]
+
+
+class Run:
+    """What a run directory says; its model is loaded when it is first asked for.
+
+    Raises:
+        UserError: if the folder is none of a run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not (path / "config.yaml").exists():
+            raise UserError(f"{path}: not a run; name a directory with a config.yaml")
+
+    def __repr__(self) -> str:
+        return f"<run {self.path}>"
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """All its settings."""
+        return read_config(self.path / "config.yaml")
+
+    @cached_property
+    def result(self) -> dict[str, Any] | None:
+        """What ``result.json`` says; None of a run that is not finished."""
+        return RunDirectory(self.path).result()
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row for each evaluation; none yet of a run that has just begun."""
+        path = self.path / "history.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return pd.DataFrame([json.loads(line) for line in lines])
+
+    @cached_property
+    def logits(self) -> Floats:
+        """Of the test rows, in their order.
+
+        Raises:
+            UserError: if the run has not scored them.
+        """
+        path = self.path / "logits.npy"
+        if not path.exists():
+            raise UserError(f"{path}: not there; a run keeps it once it is finished")
+        logits: Floats = np.load(path)
+        return logits
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.uint8]:
+        """Of the test rows, in the order of the logits.
+
+        Raises:
+            UserError: if the store of the rows is not where the run was trained.
+        """
+        result = self.result
+        if result is None:
+            raise UserError(f"{self.path}: not a finished run")
+        above = self.path.resolve().parents
+        places = [self.config.get("results", "results"), *above[3:4]]  # where it was, where it is
+        for place in places:
+            store = Results(place).store(result["data"], result["dataset"]["content"])
+            if (store / "test.labels.npy").exists():
+                labels: npt.NDArray[np.uint8] = np.load(store / "test.labels.npy")
+                return labels
+        raise UserError(f"{self.path}: the store of its rows is not here; it has their labels")
+
+    @cached_property
+    def opened(self) -> "OpenedRun":
+        """Its model with the best weights, and the encoder of its rows."""
+        from ctrbench.runs.opened import OpenedRun
+
+        return OpenedRun(self.path)
+
+    def predictions(self, rows: pd.DataFrame) -> Floats:
+        """Probabilities of a click, one for each of the raw rows.
+
+        Args:
+            rows: with the columns of the run's files, their values as read or as text; a label is
+                not needed.
+
+        Raises:
+            UserError: for a column that is missing, a value that does not fit, or a data set whose
+                rows have no columns.
+        """
+        with tempfile.TemporaryDirectory() as folder:  # so that one reader reads all rows
+            path = Path(folder) / "rows.txt"
+            self._write(rows, path)
+            pieces = self.opened.source.slices_of(path)
+            logits = [self.opened.logits(piece.read()).numpy() for piece in pieces]
+        probabilities: Floats = 1 / (1 + np.exp(-np.concatenate(logits)))
+        return probabilities
+
+    def _write(self, rows: pd.DataFrame, path: Path) -> None:
+        """Rows in the layout that the run's source reads."""
+        from ctrbench.data.sources.criteo import Criteo
+        from ctrbench.data.sources.table import Table
+
+        source = self.opened.source
+        whole = rows.convert_dtypes()  # a whole number beside a gap is no 3.0
+        if isinstance(source, Table):
+            separator, inner = source.settings.separator or "\t", source.settings.values_separator
+            lists = whole.map(lambda cell: inner.join(cell) if isinstance(cell, list) else cell)
+            lists.to_csv(path, sep=separator, index=False)
+        elif isinstance(source, Criteo):
+            names = [column.name for column in source.columns]
+            for name in set(names) - set(rows):
+                raise UserError(f"no column {name} in the rows; {nearest(name, map(str, rows))}")
+            whole[names].to_csv(path, sep="\t", index=False, header=False)
+        else:
+            raise UserError(
+                f"{self.path}: rows of this data set have no columns; ctrbench predict RUN FILE"
+            )

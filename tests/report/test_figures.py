@@ -1,0 +1,113 @@
+"""Ablations: what is drawn and what is said of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made import make_run, section_of, texts
+
+from ctrbench.errors import UserError
+from ctrbench.report.drawing import INK, apart, look
+from ctrbench.report.figures import ablations, heat_maps, is_logarithmic, sweeps
+from ctrbench.report.group import Section
+
+
+def swept(folder: Path, key: str, values: list[Any], models: tuple[str, ...] = ("fm",)) -> Section:
+    """Runs of two seeds; the best value is the last but one, on all rows."""
+    for model in models:
+        for i, value in enumerate(values):
+            best = 0.8 - abs(i - (len(values) - 2)) / 100
+            for seed in (0, 1):
+                auc, options = best + seed / 1000, {key: value}
+                make_run(folder, model, seed, auc, logloss=1 - auc, options=options)
+    return section_of(folder)
+
+
+def test_a_line_over_numbers(tmp_path: Path) -> None:
+    section = swept(tmp_path, "dropout", [0.1, 0.3, 0.5], ("deepfm", "fnn"))
+    (drawing,) = ablations(section)
+    words = texts(drawing.svg)
+    assert {"deepfm: AUC", "fnn: AUC", "logloss", "0.9", "0.7", "0.5"} <= set(words)
+    assert "keep probability (1 - dropout)" in words
+    assert "deepfm: the test AUC is highest at keep probability 0.7, chosen on" in drawing.says
+    assert "varies by 0.0100, where seeds deviate by 0.0007" in drawing.says
+    assert "Figure 8 of Guo et al. 2017" in drawing.says and "own level" in drawing.says
+    assert drawing.png.startswith(b"\x89PNG") and drawing.name == "ablation-model.dropout"
+
+
+def test_points_over_choices(tmp_path: Path) -> None:
+    (drawing,) = ablations(swept(tmp_path, "activation", ["tanh", "relu", "sigmoid"]))
+    assert {"tanh", "relu", "sigmoid", "model.activation"} <= set(texts(drawing.svg))
+    assert "highest at activation relu" in drawing.says
+    assert "Grey" not in drawing.says  # the paper has no fm here
+
+
+def test_an_option_that_the_paper_does_not_have(tmp_path: Path) -> None:
+    (drawing,) = ablations(swept(tmp_path, "embedding_dim", [2, 8, 32], ("deepfm",)))
+    assert "Grey" not in drawing.says and {"2", "8", "32"} <= set(texts(drawing.svg))
+
+
+def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
+    section = swept(tmp_path, "dropout", [0.1, 0.5])
+    one, two = (ablations(section)[0] for _ in range(2))
+    assert one == two
+    assert INK in one.svg and INK not in one.on_paper and "currentColor" in one.on_page
+
+
+def test_two_options(tmp_path: Path) -> None:
+    """Lines keep the other option at the chosen row's; a map shows both."""
+    for dim in (4, 8):
+        for lr in (0.1, 0.2, 0.4):
+            auc = 0.7 + dim / 100 - abs(lr - 0.2) / 10
+            options = {"embedding_dim": dim, "init_std": lr}
+            make_run(tmp_path, "fm", 0, auc, logloss=1 - auc, options=options)
+    make_run(tmp_path, "lr")
+    section = section_of(tmp_path)
+    found = sweeps(section)
+    assert {key: [list(s.rows[key]) for s in own] for key, own in found.items()} == {
+        "model.embedding_dim": [[4, 8]],
+        "model.init_std": [[0.1, 0.2, 0.4]],
+    }
+    assert found["model.init_std"][0].rows["model.embedding_dim"].eq(8).all()
+    (drawing,) = heat_maps(section)
+    assert {"0.7800", "0.7400", "0.7600", "0.7200"} <= set(texts(drawing.svg))
+    assert "highest, 0.7800, at model.embedding_dim=8, model.init_std=0.2" in drawing.says
+
+
+def test_the_axis_can_be_chosen(tmp_path: Path) -> None:
+    section = swept(tmp_path, "dropout", [0.1, 0.5])
+    assert list(sweeps(section, "model.dropout")) == ["model.dropout"]
+    with pytest.raises(UserError, match=r"x=model\.dropuot: .*did you mean model\.dropout\?"):
+        ablations(section, "model.dropuot")
+
+
+def test_nothing_swept(tmp_path: Path) -> None:
+    make_run(tmp_path, "lr")
+    assert ablations(section_of(tmp_path)) == [] and heat_maps(section_of(tmp_path)) == []
+    with pytest.raises(UserError, match="no option was swept"):
+        ablations(section_of(tmp_path), "model.dropout")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.001, 0.01, 0.1], True),
+        ([100, 200, 400, 800], True),
+        ([1, 3, 5, 7], False),
+        ([0.5, 0.6, 0.9], False),
+        ([0, 1, 100], False),
+        ([1, 10], True),
+    ],
+)
+def test_logarithmic_axes(values: list[float], expected: bool) -> None:
+    assert is_logarithmic(values) == expected
+
+
+def test_labels_stand_apart() -> None:
+    assert apart([1.0, 1.01, 3.0, 0.99], 0.5) == [1.49, 1.99, 3.0, 0.99]
+
+
+def test_models_look_different() -> None:
+    from ctrbench.models.registry import names
+
+    assert len({tuple(look(name).values()) for name in names()}) == len(names())

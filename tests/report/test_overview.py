@@ -1,0 +1,53 @@
+"""The figures of a whole section: what they say."""
+
+from pathlib import Path
+from typing import Any
+
+from made import make_run, section_of, texts
+
+from ctrbench.report.overview import cost, leaderboard, learning_curves
+from ctrbench.report.printed import CRITEO_ROWS
+
+
+def test_the_front_is_those_that_none_beats(tmp_path: Path) -> None:
+    """An epoch takes lr 2 s, fm 5, fnn 8 and 5 of its first stage, others 1."""
+    for model, auc in {"lr": 0.7, "fm": 0.75, "ffm": 0.65, "fnn": 0.74}.items():
+        make_run(tmp_path, model, auc=auc)
+    drawing = cost(section_of(tmp_path))
+    assert drawing is not None
+    assert "better than ffm, lr, fm (the grey line)" in drawing.says
+    assert {"lr", "fm", "ffm", "fnn"} <= set(texts(drawing.svg))
+
+
+def test_one_model_has_no_front(tmp_path: Path) -> None:
+    make_run(tmp_path, "lr")
+    assert cost(section_of(tmp_path)) is None
+
+
+def test_the_papers_dots_stand_beside_its_own_rows_alone(tmp_path: Path) -> None:
+    for folder, rows in (("some", 7), ("all", CRITEO_ROWS - 15)):
+        make_run(tmp_path / folder, "lr", data="criteo", test_rows=rows)
+        drawing = leaderboard(section_of(tmp_path / folder), set())
+        assert ("the paper, IJCAI" in texts(drawing.svg)) == (folder == "all")
+
+
+def test_the_band_of_those_level_with_the_best(tmp_path: Path) -> None:
+    for model in ("lr", "fm"):
+        make_run(tmp_path, model)
+    section = section_of(tmp_path)
+    assert "shaded" in leaderboard(section, {"fm"}).says
+    assert "shaded" not in leaderboard(section, set()).says
+
+
+def test_a_damaged_history_stops_nothing(tmp_path: Path) -> None:
+    good: list[dict[str, Any]] = [{"train_loss": 0.5, "valid_logloss": x} for x in (0.5, 0.4)]
+    written = {
+        "lr": "\n".join(map(str, good)).replace("'", '"'),
+        "fm": '{"train_loss": 0.',
+        "ffm": "",
+    }
+    for model, text in written.items():
+        (make_run(tmp_path, model) / "history.jsonl").write_text(text)
+    drawing = learning_curves(section_of(tmp_path))
+    assert drawing is not None and "fm" not in texts(drawing.svg)
+    assert "Still improving at their last evaluation: lr." in drawing.says

@@ -1,0 +1,151 @@
+"""The page: what it says, and in a real browser that it works."""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made import make_run
+
+from ctrbench.report.html import is_number, slug
+from ctrbench.report.report import report_on
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --virtual-time-budget=3000 --dump-dom"
+)
+# What a reader's hands and eyes would do; the answers are left in the page's title.
+PROBE = """<script>
+const told = {errors: window.told || []};
+document.documentElement.style.width = "WIDTHpx";  // a headless window has 500 at least
+const outside = [...document.querySelectorAll("body *")].filter((e) => !e.closest(".wide > *"));
+const right = outside.map((element) => element.getBoundingClientRect().right);
+told.overflow = Math.max(...right) - WIDTH;
+const body = document.querySelector("table").tBodies[0];
+const column = () => [...body.rows].map((row) => row.cells[1].textContent);
+told.spilled = [...document.querySelectorAll(".wide")]
+  .filter((e) => e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX !== "auto").length;
+told.loaded = performance.getEntriesByType("resource").length;
+document.querySelectorAll("th button")[1].click(); told.up = column();
+document.querySelectorAll("th button")[1].click(); told.down = column();
+const input = document.querySelector("input");
+input.value = "FFM"; input.dispatchEvent(new Event("input"));
+told.shown = [...document.querySelectorAll("table[data-table] tbody tr")]
+  .filter((row) => row.offsetHeight > 0).map((row) => row.cells[0].textContent);
+told.unsaid = [...document.querySelectorAll("svg")]
+  .filter((svg) => (svg.getAttribute("aria-label") || "").length < 20).length;
+const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+told.doubled = ids.length - new Set(ids).size;
+document.getElementById("theme").click();
+told.ground = [getComputedStyle(document.body).backgroundColor];
+document.getElementById("theme").click();
+told.ground.push(getComputedStyle(document.body).backgroundColor);
+document.title = JSON.stringify(told);
+</script>"""
+WATCH = "<script>addEventListener('error', (e) => (window.told ??= []).push(e.message))</script>"
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A report of three models, one of them swept, and of a run that failed."""
+    folder = tmp_path_factory.mktemp("page")
+    for seed in (0, 1, 2):
+        noise = seed / 1000
+        make_run(folder, "lr", seed, 0.7 + noise, logloss=0.5 - noise)
+        make_run(folder, "ffm", seed, 0.75 + 2 * noise, logloss=0.45 - noise)
+        for dropout in (0.1, 0.5):
+            auc = 0.751 + noise * (5 * dropout - 1)
+            options = {"dropout": dropout}
+            path = make_run(folder, "deepfm", seed, auc, logloss=1 - auc, options=options)
+            lines = [
+                {"epoch": i, "train_loss": 0.5, "valid_logloss": 0.4 + i / 10} for i in (1, 2, 3)
+            ]
+            (path / "history.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    failed = make_run(folder, "fm")
+    (failed / "result.json").unlink()
+    said = {"what": "training", "when": "noon", "message": "<b>the loss is nan</b>"}
+    (failed / "failed.json").write_text(json.dumps(said))
+    report_on([folder])
+    return (folder / "report" / "index.html").read_text()
+
+
+class Words(HTMLParser):
+    """The text of a page, and the addresses it asks for."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.addresses: list[str] = []
+        self.feed(html)
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data.strip())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [v or "" for k, v in attrs if k in ("src", "href", "xlink:href")]
+
+
+def test_first_the_answer(html: str) -> None:
+    words = " ".join(Words(html).words)
+    assert re.search(r"(deepfm|ffm), AUC 0\.75\d\d ± 0\.00\d\d, leads on planted; ", words)
+    assert "not distinguishable from" in words and "at 3 seeds" in words
+    assert "keep probability" in words and "How each model learned" in words
+    assert "<b>the loss is nan</b> (noon)" in words and "<b>the loss" not in html
+
+
+def test_nothing_is_fetched(html: str) -> None:
+    asked = [a for a in Words(html).addresses if not a.startswith(("#", "data:"))]
+    assert asked == [] and "@import" not in html and "fetch(" not in html
+    assert len(html) < 2_000_000
+
+
+def probed(html: str, folder: Path, width: int) -> dict[str, Any]:
+    path = folder / "page.html"
+    probe = PROBE.replace("WIDTH", str(width))
+    page = html.replace("<head>", f"<head>{WATCH}", 1).replace("</body>", f"{probe}</body>", 1)
+    path.write_text(page)
+    profile = f"--user-data-dir={folder}/profile"
+    words = [str(CHROMIUM), *FLAGS.split(), profile, "--window-size=1500,900", str(path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    title = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert title is not None, done.stderr[-2000:]
+    told: dict[str, Any] = json.loads(title[1].replace("&amp;", "&"))
+    return told
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+@pytest.mark.parametrize("width", [390, 1400])
+def test_in_a_browser(width: int, html: str, tmp_path: Path) -> None:
+    told = probed(html, tmp_path, width)
+    assert told["overflow"] <= 0 and told["spilled"] == 0
+    assert told["errors"] == [] and told["loaded"] == 0
+    assert told["up"] == sorted(told["up"]) and told["down"] == told["up"][::-1]
+    assert len(told["up"]) == 3 and set(told["shown"]) == {"ffm"} and len(told["shown"]) == 3
+    assert told["unsaid"] == 0 and told["doubled"] == 0
+    assert set(told["ground"]) == {"rgb(21, 24, 27)", "rgb(255, 255, 255)"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("0.7 ± 0.1", True),
+        ("-1.5e-3", True),
+        ("1,024", True),
+        ("1.3%", True),
+        ("8.00 + 5.00", True),
+        ("-", False),
+        ("fm", False),
+        ("2x", False),
+    ],
+)
+def test_numbers_stand_on_the_right(cell: str, expected: bool) -> None:
+    assert is_number(cell) == expected
+
+
+def test_slugs() -> None:
+    assert slug("planted, data.effects=[1, 0]") == "planted-data.effects-1-0"

@@ -1,0 +1,65 @@
+"""Where a report goes."""
+
+import os
+from pathlib import Path
+
+import pytest
+from made import make_run
+
+from ctrbench.errors import UserError
+from ctrbench.report.report import report_on
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("results/runs", "one", "two"):
+        make_run(tmp_path / name, "lr", len(name))
+    return tmp_path
+
+
+WRITTEN = {
+    ((), None, None): "results/report/runs",
+    (("one",), None, None): "one/report",
+    (("one", "two"), None, None): "results/report/one+two",
+    (("one",), None, "mine"): "results/report/mine",
+    (("one",), "else", None): "else/report/one",
+    ((), None, "mine"): "results/report/mine",
+}
+
+
+@pytest.mark.parametrize("given", WRITTEN)
+def test_beside_what_it_reads_or_by_name(
+    given: tuple[tuple[str, ...], str, str], here: Path
+) -> None:
+    """No two of these commands overwrite each other."""
+    folders, results, name = given
+    text = report_on(list(map(Path, folders)), results, name)
+    found = [os.path.relpath(path.parent, here) for path in here.rglob("table.md")]
+    assert found == [WRITTEN[given]] and f"written to {WRITTEN[given]}" in text
+
+
+def test_a_report_within_its_folder_is_no_run(here: Path) -> None:
+    assert report_on([Path("one")]) == report_on([Path("one")])
+
+
+def test_figures_of_what_was_swept(here: Path) -> None:
+    """Of each data set under a name of its own."""
+    for effects in ("a", "b"):
+        for dim in (2, 4):
+            options = {"embedding_dim": dim}
+            make_run(here / "swept", "fm", 0, 0.7, effects=effects, options=options)
+    text = report_on([Path("swept")], x="model.embedding_dim")
+    found = {path.name for path in (here / "swept" / "report" / "figures").iterdir()}
+    names = [f"planted-data.effects-{e}-ablation-model.embedding_dim" for e in ("a", "b")]
+    swept = {name for name in found if "ablation" in name}
+    assert swept == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
+    assert all(f"(figures/{name}.png)" in text for name in names)
+    with pytest.raises(UserError, match=r"x=model\.dim: no model's runs differ in it"):
+        report_on([Path("swept")], x="model.dim")
+
+
+def test_a_name_is_a_name(here: Path) -> None:
+    with pytest.raises(UserError, match=r"name=\.\./x: not a name"):
+        report_on([Path("one")], name="../x")
+    assert not list(here.rglob("table.md"))

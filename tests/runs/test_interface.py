@@ -1,0 +1,97 @@
+"""A run opened from Python."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from support import Compose, run, run_directory
+
+import ctrbench
+from ctrbench.data.sources.criteo import CATEGORICAL_NAMES, NUMERIC_NAMES
+from ctrbench.errors import UserError
+from ctrbench.runs.opened import OpenedRun
+
+CSV = "clicked,age,city,tags\n" + "".join(
+    f"{i % 3 == 0:d},{'' if i % 7 == 0 else i % 50},c{i % 5},a|t{i % 4}\n" for i in range(300)
+)
+
+
+def test_what_a_run_says(settings: Compose) -> None:
+    own = settings("model=fm")
+    result = run(own)
+    path = run_directory(own).path
+    opened = ctrbench.open_run(path)
+    assert opened.result == result and opened.config["model"]["name"] == "fm"
+    assert list(opened.history["epoch"]) == [1, 2] and "valid_auc" in opened.history
+    logits = np.arange(3, dtype=np.float32)
+    np.save(path / "logits.npy", logits)
+    assert np.array_equal(ctrbench.open_run(str(path)).logits, logits)
+
+
+def test_what_is_not_there(settings: Compose, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"not a run; name a directory with a config\.yaml"):
+        ctrbench.open_run(tmp_path)
+    (tmp_path / "config.yaml").write_text("")
+    empty = ctrbench.open_run(tmp_path)
+    assert empty.result is None and empty.history.empty
+    with pytest.raises(UserError, match=r"logits\.npy: not there"):
+        _ = empty.logits
+    with pytest.raises(UserError, match="not the config of a run"):
+        _ = empty.config
+
+
+def test_predictions_for_a_frame_of_a_table(settings: Compose, tmp_path: Path) -> None:
+    """Those for the file, whatever the order of the columns and whether its label is there."""
+    path = tmp_path / "rows.csv"
+    path.write_text(CSV)
+    types = "data.types=[age:number,city:category,tags:multi]"
+    words = ["data=table", f"data.path={path}", "data.label=clicked", "data.values_separator='|'"]
+    own = settings("model=fm", *words, types, "data.min_count=1")
+    run(own)
+    folder = run_directory(own).path
+    reference = OpenedRun(folder)
+    (piece,) = reference.source.slices_of(path)
+    expected = torch.sigmoid(reference.logits(piece.read())).numpy()
+    opened = ctrbench.open_run(folder)
+    frame = pd.read_csv(path)
+    assert frame["age"].dtype == float  # whole numbers beside gaps, as pandas reads them
+    np.testing.assert_allclose(opened.predictions(frame), expected, rtol=1e-6)
+    lists = frame.assign(tags=frame["tags"].str.split("|"))[["tags", "city", "age"]]
+    np.testing.assert_allclose(opened.predictions(lists), expected, rtol=1e-6)
+    with pytest.raises(UserError, match="no column city"):
+        opened.predictions(frame.drop(columns="city"))
+
+
+def test_predictions_for_a_frame_of_criteo(settings: Compose, criteo_file: Path) -> None:
+    own = settings("model=lr", "data=criteo", f"data.path={criteo_file}", "data.min_count=1")
+    run(own)
+    opened = ctrbench.open_run(run_directory(own).path)
+    names = ["label", *NUMERIC_NAMES, *CATEGORICAL_NAMES]
+    frame = pd.read_csv(criteo_file, sep="\t", names=names, dtype=dict.fromkeys(names[14:], "str"))
+    (piece,) = opened.opened.source.slices_of(criteo_file)
+    expected = torch.sigmoid(opened.opened.logits(piece.read())).numpy()
+    np.testing.assert_allclose(opened.predictions(frame[names[::-1]]), expected, rtol=1e-6)
+    with pytest.raises(UserError, match="no column C3"):
+        opened.predictions(frame.drop(columns="C3"))
+
+
+def test_rows_without_columns(settings: Compose) -> None:
+    own = settings("model=lr")
+    run(own)
+    with pytest.raises(UserError, match="is not a file of rows"):
+        ctrbench.open_run(run_directory(own).path).predictions(pd.DataFrame({"a": [1]}))
+
+
+def test_settings_of_a_result_are_those_of_its_identity(settings: Compose) -> None:
+    """Nothing but the seed differs between two seeds; a first stage is part of them."""
+    found = []
+    for seed in (0, 1):
+        own = settings("model=fnn", "model.hidden=[4]", f"seed={seed}")
+        found.append(run(own)["settings"])
+        json.dumps(found[-1])
+    assert found[0] != found[1]
+    assert found[0] | {"seed": 1} == found[1]
+    assert found[0]["pretraining"]["model"]["name"] == "fm"
