@@ -65,6 +65,7 @@ def make_run(
         "data": data,
         "seed": seed,
         "metrics": {"valid": {k: v + 0.01 for k, v in figures.items()}, "test": figures},
+        "batch_size": 64,
         "seconds_per_epoch": SECONDS.get(model, 1.0),
         "pretrain_seconds_per_epoch": 5.0 if own["pretraining"] else None,
         "parameters": {"embedding": 100, "network": 20},

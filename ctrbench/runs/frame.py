@@ -20,7 +20,7 @@ FILES = ("data.path", "data.train", "data.valid", "data.test")  # their content 
 SECTIONS = ("model", "data", "optimizer", "trainer", "pretraining", "split", "version", "precision")
 NUMBERS = (
     *("metrics.valid.auc", "metrics.valid.logloss", "metrics.test.auc", "metrics.test.logloss"),
-    *("seconds_per_epoch", "seed"),
+    *("seconds_per_epoch", "seed", "batch_size"),
     *(f"dataset.rows.{part}" for part in ("train", "valid", "test")),
 )
 WORDS = ("model", "data", "settings.model.name", "dataset.content", "environment.device")
@@ -115,6 +115,7 @@ def _finished(path: Path, result: dict[str, Any], config: dict[str, Any]) -> dic
         "group": digest({key: value for key, value in own.items() if key != "seed"}),
         **_as_cells(flatten(result)),
         **_as_cells(flatten(shown | {k: v for k, v in own.items() if k not in ("seed", "data")})),
+        "trainer.batch_size": result["batch_size"],  # as it was chosen by the rows, or set
     }
 
 

@@ -47,7 +47,7 @@ MISTAKES = {
     "train experiment=table3": "experiment=table3: no such choice; did you mean table2?",
     "train results=": "results=: is empty; leave it out or give a value",
     "report results=": "results=: is empty",
-    "report result=x": "result: no such option of report; it takes [FOLDER ...] [results=FOLDER]",
+    "report result=x": "result: no such option of report; it takes [FOLDER ...] [name=NAME]",
     "train model.droput=0.1": "model.droput: no such key; did you mean dropout?",
     "train +model.droput=0.1": "model.droput: no such key; did you mean dropout?",
     "train modle.dropout=0.1": "modle: no such key; did you mean model?",
