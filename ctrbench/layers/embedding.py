@@ -1,10 +1,13 @@
 """The one embedding layer: a table over the features of all fields, gathered once."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctrbench.data.schema import Schema
+from ctrbench.layers.lookup import Reads, lookup
 
 
 class Embedding(nn.Module):
@@ -21,8 +24,15 @@ class Embedding(nn.Module):
             off after the one gather.
 
     Shapes: ids_BS integer, values_BX float (X may be 0) -> BFD, D = dim + first_order.
+
+    Attributes:
+        touched_rows: whether the table's gradient is a sparse tensor of the rows that were read.
+        before_read: told the rows U that are about to be read, each once, or None for any of them.
+            Both are the optimizer's to set.
     """
 
+    touched_rows: bool = False
+    before_read: Callable[[Tensor | None], object] | None = None
     offsets_S: Tensor
     value_slots_X: Tensor
     padding_S: Tensor
@@ -49,11 +59,22 @@ class Embedding(nn.Module):
             self.register_buffer(name, constant, persistent=False)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        rows_BSD = F.embedding(ids_BS + self.offsets_S, self.weight)
+        rows_BSD = self._gather(ids_BS + self.offsets_S)
         if self.value_slots_X.numel() > 0:
             x_BS = rows_BSD.new_ones(ids_BS.shape)
             rows_BSD = rows_BSD * x_BS.index_copy(1, self.value_slots_X, values_BX)[..., None]
         return self._pool(ids_BS, rows_BSD) if self.has_bags else rows_BSD
+
+    def _gather(self, row_BS: Tensor) -> Tensor:
+        """Rows of the table."""
+        reads = Reads.of(row_BS) if self.touched_rows and torch.is_grad_enabled() else None
+        if self.before_read is not None:
+            self.before_read(None if reads is None else reads.rows_U)
+        return (
+            F.embedding(row_BS, self.weight)
+            if reads is None
+            else lookup(self.weight, row_BS, reads)
+        )
 
     def _pool(self, ids_BS: Tensor, rows_BSD: Tensor) -> Tensor:
         """The slots of each field to one row."""
