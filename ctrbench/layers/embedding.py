@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctrbench.data.schema import Schema
-from ctrbench.layers.lookup import Reads, lookup
+from ctrbench.layers.lookup import Read, lookup
 
 
 class Embedding(nn.Module):
@@ -26,13 +26,14 @@ class Embedding(nn.Module):
     Shapes: ids_BS integer, values_BX float (X may be 0) -> BFD, D = dim + first_order.
 
     Attributes:
-        touched_rows: whether the table's gradient is a sparse tensor of the rows that were read.
-        before_read: told the rows U that are about to be read, each once, or None for any of them.
+        read: gives rows of the table to training; where it is set, the table's gradient is a sparse
+            tensor of the rows that were read, else a dense one of all rows.
+        before_all: called before any row may be read otherwise, as in evaluation.
             Both are the optimizer's to set.
     """
 
-    touched_rows: bool = False
-    before_read: Callable[[Tensor | None], object] | None = None
+    read: Read | None = None
+    before_all: Callable[[], object] | None = None
     offsets_S: Tensor
     value_slots_X: Tensor
     padding_S: Tensor
@@ -67,14 +68,11 @@ class Embedding(nn.Module):
 
     def _gather(self, row_BS: Tensor) -> Tensor:
         """Rows of the table."""
-        reads = Reads.of(row_BS) if self.touched_rows and torch.is_grad_enabled() else None
-        if self.before_read is not None:
-            self.before_read(None if reads is None else reads.rows_U)
-        return (
-            F.embedding(row_BS, self.weight)
-            if reads is None
-            else lookup(self.weight, row_BS, reads)
-        )
+        if self.read is not None and torch.is_grad_enabled():
+            return lookup(self.weight, row_BS, self.read)
+        if self.before_all is not None:
+            self.before_all()
+        return F.embedding(row_BS, self.weight)
 
     def _pool(self, ids_BS: Tensor, rows_BSD: Tensor) -> Tensor:
         """The slots of each field to one row."""

@@ -9,13 +9,12 @@ from torch import Tensor, nn
 from torch.optim.adam import adam as torchs_adam
 
 from ctrbench.optim.decay import decay_rows_of_the_batch, decayed_groups
-from ctrbench.optim.missed import MissedSteps
+from ctrbench.optim.missed import MissedSteps, Rows
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import AdamSettings
 from ctrbench.optim.touched import (
     Spread,
     ask_for_touched_rows,
-    move_touched,
     tables_on_cpu,
     touched,
 )
@@ -40,12 +39,14 @@ class Adam(torch.optim.Adam):
         super().__init__(groups, settings.lr, betas, settings.eps, fused=True)
         self._spread = Spread()
         self._missed: dict[Tensor, MissedSteps] = {}
+        self._held: dict[Tensor, tuple[Tensor, Rows]] = {}
         self._large: set[Tensor] = set()
         ask_for_touched_rows(model)
         for embedding in tables_on_cpu(model):
             if embedding.weight.numel() >= large and groups[0]["weight_decay"] == 0:
                 self._large.add(embedding.weight)
-                embedding.before_read = partial(self._read, embedding.weight)
+                embedding.read = partial(self._read, embedding.weight)
+                embedding.before_all = self.catch_up
                 embedding.register_state_dict_pre_hook(  # type: ignore[no-untyped-call]
                     lambda *_: self.catch_up()
                 )
@@ -65,11 +66,11 @@ class Adam(torch.optim.Adam):
         if missed is None:
             self._spread(w)
             return
-        state = self.state[w]
-        update = partial(_update, step=state["step"], group=group)
-        move_touched(w, update, state["exp_avg"], state["exp_avg_sq"])
+        rows_U, grad_UD = touched(w)
+        moved = self._rows(w, missed, rows_U)
+        _update(*moved, grad_UD, self.state[w]["step"], group)
         missed.advance(group["lr"])
-        missed.moved(touched(w)[0])
+        missed.put(rows_U, moved, *self._moments(w))
         w.grad = None
 
     def _missed_by(self, w: Tensor) -> MissedSteps | None:
@@ -81,21 +82,35 @@ class Adam(torch.optim.Adam):
             self._spread.drop(w)
         return self._missed.get(w)
 
+    def _moments(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        return self.state[w]["exp_avg"], self.state[w]["exp_avg_sq"]
+
     @torch.no_grad()
-    def _read(self, w: Tensor, rows_U: Tensor | None) -> None:
-        """Bring the rows that are about to be read up to date, or all of them."""
-        if rows_U is None:
-            self.catch_up()
-        elif (missed := self._missed_by(w)) is not None:
-            missed.catch_up(rows_U, self.state[w]["exp_avg"], self.state[w]["exp_avg_sq"])
+    def _read(self, w: Tensor, rows_U: Tensor) -> Tensor:
+        """Rows of a table as dense Adam has them now."""
+        missed = self._missed_by(w)
+        if missed is None:
+            return w.index_select(0, rows_U)
+        moved = missed.caught_up(rows_U, *self._moments(w))
+        self._held[w] = rows_U, moved
+        return moved[0]
+
+    def _rows(self, w: Tensor, missed: MissedSteps, rows_U: Tensor) -> Rows:
+        """Those that the forward pass read, where the gradient is of these."""
+        held_U, moved = self._held.pop(w, (None, None))
+        if moved is not None and held_U is not None and held_U.data_ptr() == rows_U.data_ptr():
+            return moved
+        return missed.caught_up(rows_U, *self._moments(w))
 
     @torch.no_grad()
     def catch_up(self) -> None:
         """Move all rows to where dense Adam has them now."""
         for w, missed in self._missed.items():
+            moments = self._moments(w)
             for rows_U in torch.arange(len(w)).split(ROWS_AT_ONCE):  # type: ignore[no-untyped-call]
-                missed.catch_up(rows_U, self.state[w]["exp_avg"], self.state[w]["exp_avg_sq"])
+                missed.put(rows_U, missed.caught_up(rows_U, *moments), *moments)
         self._missed.clear()
+        self._held.clear()
 
     def state_dict(self) -> dict[str, Any]:
         """That of torch's Adam."""
@@ -105,11 +120,12 @@ class Adam(torch.optim.Adam):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The inverse of :meth:`state_dict`."""
         self._missed.clear()
+        self._held.clear()
         super().load_state_dict(state_dict)
 
 
 def _update(
-    w: Tensor, g: Tensor, m: Tensor, v: Tensor, step: Tensor, group: dict[str, Any]
+    w: Tensor, m: Tensor, v: Tensor, g: Tensor, step: Tensor, group: dict[str, Any]
 ) -> None:
     beta1, beta2 = group["betas"]
     torchs_adam(

@@ -17,6 +17,7 @@ import math
 import torch
 from torch import Tensor
 
+Rows = tuple[Tensor, Tensor, Tensor]  # of weights, first and second moments, UD each
 NEGLIGIBLE = 1e-10  # of b1^j: steps that long ago move a row no more
 
 
@@ -38,7 +39,7 @@ class MissedSteps:
         self.sums_4L = torch.zeros(4, 1024, dtype=torch.float64)  # of c q^k, by the last step
 
     def advance(self, lr: float) -> None:
-        """Count a step: the rows that are not :meth:`move`d to it have missed it."""
+        """Count a step: a row has missed it until it is :meth:`put`."""
         self.now += 1
         if (steps := self.now - self.first) > self.sums_4L.shape[1]:
             self.sums_4L = torch.cat([self.sums_4L, torch.zeros_like(self.sums_4L)], dim=1)
@@ -49,26 +50,24 @@ class MissedSteps:
         powers_4J = torch.stack([torch.ones_like(q_J), q_J, q_J**2, q_J**3])
         self.sums_4L[:, steps - live : steps] += c_J * powers_4J
 
-    def moved(self, rows_U: Tensor) -> None:
-        """Rows that moved in the last step counted."""
-        self.last_V.index_fill_(0, rows_U, self.now - self.first)
-
-    def catch_up(self, rows_U: Tensor, m: Tensor, v: Tensor) -> None:
-        """Move rows, each named once, and their moments by the steps that they missed."""
+    def caught_up(self, rows_U: Tensor, m: Tensor, v: Tensor) -> Rows:
+        """Rows of weights and moments as dense Adam has them now. Nothing is moved yet."""
         last_U = self.last_V.index_select(0, rows_U)
         of_rows = self._by_last_step().to(self.table.dtype).index_select(0, last_U)
         s_0, mean, var, mu, decay_1, decay_2 = of_rows.unsqueeze(2).unbind(1)
-        m_UD, v_UD = m.index_select(0, rows_U), v.index_select(0, rows_U)
+        w_UD, m_UD, v_UD = (tensor.index_select(0, rows_U) for tensor in (self.table, m, v))
         a_UD = v_UD.sqrt()
         steepness_UD = (a_UD * mean).add_(self.eps)
         r_UD = a_UD.div_(steepness_UD)
         more_UD = (var - r_UD * mu).mul_(r_UD).mul_(r_UD).add_(1)
-        moved_UD = more_UD.mul_(m_UD).mul_(s_0).div_(steepness_UD)
-        w_UD = self.table.index_select(0, rows_U).sub_(moved_UD)
-        self.table.index_copy_(0, rows_U, w_UD)
-        m.index_copy_(0, rows_U, m_UD.mul_(decay_1))
-        v.index_copy_(0, rows_U, v_UD.mul_(decay_2))
-        self.moved(rows_U)
+        w_UD.sub_(more_UD.mul_(m_UD).mul_(s_0).div_(steepness_UD))
+        return w_UD, m_UD.mul_(decay_1), v_UD.mul_(decay_2)
+
+    def put(self, rows_U: Tensor, moved: Rows, m: Tensor, v: Tensor) -> None:
+        """Store rows as they are after the last step that was counted."""
+        for tensor, rows_UD in zip((self.table, m, v), moved, strict=True):
+            tensor.index_copy_(0, rows_U, rows_UD)
+        self.last_V.index_fill_(0, rows_U, self.now - self.first)
 
     def _by_last_step(self) -> Tensor:
         """s_0, q', var, mu and the decay of both moments, for every last step: L6."""

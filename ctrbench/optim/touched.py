@@ -1,6 +1,7 @@
 """Moving those rows of a table alone that a batch reads."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ def tables_on_cpu(model: nn.Module) -> list[Embedding]:
 def ask_for_touched_rows(model: nn.Module) -> None:
     """Have the gradients of a model's tables hold the rows of the batch alone."""
     for embedding in tables_on_cpu(model):
-        embedding.touched_rows = True
+        embedding.read = partial(embedding.weight.index_select, 0)
 
 
 def touched(w: Tensor) -> tuple[Tensor, Tensor]:
