@@ -37,29 +37,34 @@ class Places(NamedTuple):
         return cls(rows_U.long(), of_place_N.view(row_BS.shape), place_N, start_U)
 
 
-def lookup(weight_VD: Tensor, row_BS: Tensor, read: Read) -> Tensor:
-    """Rows BSD of a table; its gradient is a sparse tensor of the rows that are read, each once.
+def lookup(weight_VD: Tensor, row_BS: Tensor, read: Read, widths: list[int]) -> list[Tensor]:
+    """Rows of a table, cut into pieces of so many columns: BSW each.
 
-    Each row is read once too. Torch's own dense gradient takes many times as long, and its own
-    sparse one repeats a row for every place that reads it.
+    The table's gradient is a sparse tensor of the rows that are read, each once. Each row is read
+    once too. Torch's own dense gradient takes many times as long, and its own sparse one repeats a
+    row for every place that reads it.
     """
-    rows_BSD: Tensor = _Lookup.apply(weight_VD, row_BS, read)  # type: ignore[no-untyped-call]
-    return rows_BSD
+    return list(_Lookup.apply(weight_VD, row_BS, read, widths))  # type: ignore[no-untyped-call]
 
 
 class _Lookup(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight_VD: Tensor, row_BS: Tensor, read: Read) -> Tensor:
+    def forward(
+        ctx: Any, weight_VD: Tensor, row_BS: Tensor, read: Read, widths: list[int]
+    ) -> tuple[Tensor, ...]:
         ctx.places, ctx.shape = Places.of(row_BS), weight_VD.shape
-        return F.embedding(ctx.places.of_place_BS, read(ctx.places.rows_U))
+        pieces = torch.split(read(ctx.places.rows_U), widths, dim=1)
+        return tuple(F.embedding(ctx.places.of_place_BS, p.contiguous()) for p in pieces)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, None, None, None]:
         rows_U, _, place_N, start_U = ctx.places
-        grad_ND = grads[0].reshape(-1, ctx.shape[1])
         # A row's gradient is the sum of a bag of places: this gathers and adds them in one pass.
-        grad_UD = torch.embedding_bag(grad_ND, place_N, start_U, mode=0)[0]
+        sums = [
+            torch.embedding_bag(grad.flatten(0, 1), place_N, start_U, mode=0)[0] for grad in grads
+        ]
+        grad_UD = sums[0] if len(sums) == 1 else torch.cat(sums, dim=1)
         grad_VD = torch.sparse_coo_tensor(
             rows_U[None], grad_UD, ctx.shape, is_coalesced=True, check_invariants=False
         )
-        return grad_VD, None, None
+        return grad_VD, None, None, None
