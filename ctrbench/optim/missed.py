@@ -41,7 +41,7 @@ class MissedSteps:
     def advance(self, lr: float) -> None:
         """Count a step: a row has missed it until it is :meth:`put`."""
         self.now += 1
-        if (steps := self.now - self.first) > self.sums_4L.shape[1]:
+        if (steps := self.now - self.first) >= self.sums_4L.shape[1]:
             self.sums_4L = torch.cat([self.sums_4L, torch.zeros_like(self.sums_4L)], dim=1)
         live = min(steps, len(self.b1_J))
         rest_1, rest_2 = (-math.expm1(self.now * log_beta) for log_beta in self.log_betas)

@@ -20,7 +20,7 @@ from ctrbench.data.split import PARTS
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import UserError
 from ctrbench.files import locked
-from ctrbench.machine import environment, peak_memory, resolve_device
+from ctrbench.machine import environment, peak_memory, resolve_device, reuse_memory
 from ctrbench.models import registry as models
 from ctrbench.optim import registry as optimizers
 from ctrbench.runs.planned import Planned
@@ -56,6 +56,7 @@ class _Run:
 
     def train(self) -> dict[str, Any]:
         """Everything, from the rows to what ``result.json`` says."""
+        reuse_memory()
         if self.settings.threads is not None:
             torch.set_num_threads(self.settings.threads)
         started = time.perf_counter()
