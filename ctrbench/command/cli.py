@@ -232,14 +232,17 @@ def report(words: list[str]) -> None:
 
 
 def bench(words: list[str]) -> None:
-    """A training step at the paper's size."""
+    """A training step beside the machine's limit."""
     _refuse_flags("bench", words)
     from ctrbench.command.launch import plan
+    from ctrbench.command.settings import bench_settings
 
-    settings = plan(words).settings
+    own = bench_settings([word for word in words if word.startswith("bench.")])
+    settings = plan([word for word in words if not word.startswith("bench.")]).settings
+    _check_results(settings.results)
     from ctrbench.command.bench import bench as measure
 
-    print(measure(settings))
+    print(measure(settings, own))
 
 
 def _refuse_flags(verb: str, words: list[str], *, named: bool = False) -> None:
