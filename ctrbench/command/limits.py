@@ -50,10 +50,10 @@ class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _like(tensor: Tensor) -> Tensor:
-    made = torch.empty_strided(
-        tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device
-    )
-    return made.normal_() if tensor.is_floating_point() else made.zero_()
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    extent = 1 + sum((size - 1) * stride for size, stride in steps)
+    base = torch.randn(extent, dtype=tensor.dtype, device=tensor.device)
+    return base.as_strided(tensor.shape, tensor.stride())
 
 
 def square_product(device: torch.device, precision: str) -> tuple[Work, float]:

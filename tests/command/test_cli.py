@@ -1,5 +1,6 @@
 """The command, as processes: one line for a mistake, exit status, sweeps, experiments."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -119,11 +120,18 @@ def test_one_failing_job_of_a_sweep(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("runs/planted/*/*/result.json"))) == 1
 
 
-def test_bench() -> None:
-    done = ctrbench("bench", "model=lr", "trainer.batch_size=256", "threads=1")
+def test_bench(tmp_path: Path) -> None:
+    small = ["bench.features=5000", "bench.rows=600", "bench.rounds=2", "trainer.batch_size=256"]
+    done = ctrbench("bench", "model=fm", "threads=1", *small, f"results={tmp_path}")
     assert done.returncode == 0, done.stderr
     for part in ("forward", "backward", "optimizer", "rows/s", "times its limit"):
         assert part in done.stdout
+    figures = json.loads((tmp_path / "report" / "bench" / "fm_fp32.json").read_text())
+    assert figures["features"] == 5000 and figures["batch_size"] == 256
+    real, spread = figures["touched_rows"].values()
+    assert 39 < real < spread < 5000
+    taken = figures["seconds"]["step, real-like ids"]
+    assert 0 < taken["least"] <= taken["median"]
 
 
 def test_reproduce(tmp_path: Path) -> None:
