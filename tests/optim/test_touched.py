@@ -190,6 +190,5 @@ def test_resumed_as_if_never_stopped(settings: Compose, tmp_path: Path) -> None:
                     checkpoint.load(tmp_path / "c.pt", model, adam, torch.device("cpu"))
         return model.state_dict()
 
-    assert not any(w.isnan().any() for w in weights(interrupted=False).values())
     through, again = weights(interrupted=False), weights(interrupted=True)
     assert all(torch.equal(through[name], again[name]) for name in through)
