@@ -1,5 +1,6 @@
 """AUC and logloss, exact, in float64."""
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,18 +16,21 @@ def auc(logits_N: Tensor, labels_N: Tensor) -> float:
     Raises:
         ValueError: if only one class is present, where the AUC is undefined.
     """
-    order = logits_N.argsort()
-    positives = labels_N[order].to(torch.float64)
-    _, group = torch.unique_consecutive(logits_N[order], return_inverse=True)
-    groups = int(group[-1]) + 1
-    zeros = torch.zeros(groups, dtype=torch.float64, device=logits_N.device)
-    positive = zeros.index_add(0, group, positives)
-    negative = zeros.index_add(0, group, 1 - positives)
-    pairs = float(positive.sum() * negative.sum())
+    is_positive_N = labels_N.to(logits_N.device) > 0
+    positive_P, negative_Q = _sorted(logits_N[is_positive_N]), _sorted(logits_N[~is_positive_N])
+    pairs = len(positive_P) * len(negative_Q)
     if pairs == 0:
         raise ValueError("the AUC needs both classes")
-    below = negative.cumsum(0) - negative / 2
-    return float((positive * below).sum()) / pairs
+    lower_P = torch.searchsorted(negative_Q, positive_P)
+    not_higher_P = torch.searchsorted(negative_Q, positive_P, right=True)
+    return int((lower_P + not_higher_P).sum()) / (2 * pairs)
+
+
+def _sorted(scores_N: Tensor) -> Tensor:
+    """Ascending; numpy's sort is ten times as fast as torch's on a CPU."""
+    if scores_N.device.type == "cpu":
+        return torch.from_numpy(np.sort(scores_N.numpy()))
+    return scores_N.sort().values
 
 
 def logloss(logits_N: Tensor, labels_N: Tensor) -> float:

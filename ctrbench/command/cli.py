@@ -273,17 +273,20 @@ def report(given: Any) -> None:
 
 
 @verb(
-    "[--config-dir DIR] [KEY=VALUE ...]",
+    "[bench.features=N] [bench.rows=N] [bench.rounds=N] [--config-dir DIR] [KEY=VALUE ...]",
     "ctrbench bench model=deepfm trainer.batch_size=4096 threads=2",
 )
 def bench(given: Any) -> None:
     """A training step of a model, beside what the machine allows."""
     from ctrbench.command.launch import plan
+    from ctrbench.command.settings import bench_settings
 
-    settings = plan(given.words).settings
+    own = bench_settings([word for word in given.words if word.startswith("bench.")])
+    settings = plan([word for word in given.words if not word.startswith("bench.")]).settings
+    _check_results(Path(settings.results))
     from ctrbench.command.bench import bench as measure
 
-    print(measure(settings))
+    print(measure(settings, own))
 
 
 def _values(words: list[str]) -> dict[str, str]:

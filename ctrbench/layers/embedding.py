@@ -1,10 +1,13 @@
 """The one embedding layer: a table over the features of all fields, gathered once."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctrbench.data.schema import Schema
+from ctrbench.layers.lookup import Read, lookup
 
 
 class Embedding(nn.Module):
@@ -17,12 +20,19 @@ class Embedding(nn.Module):
         schema: the fields; feature ids are local to a field, the layer adds the field's offset.
         dim: columns of the table that start as N(0, std^2).
         std: their standard deviation.
-        first_order: one more column, the first: the weight w, zero at the start. A model splits it
-            off after the one gather.
+        first_order: one more column, the first: the weight w, zero at the start.
 
     Shapes: ids_BS integer, values_BX float (X may be 0) -> BFD, D = dim + first_order.
+
+    Attributes:
+        read: gives rows of the table to training; where it is set, the table's gradient is a sparse
+            tensor of the rows that were read, else a dense one of all rows.
+        before_all: called before any row may be read otherwise, as in evaluation.
+            Both are the optimizer's to set.
     """
 
+    read: Read | None = None
+    before_all: Callable[[], object] | None = None
     offsets_S: Tensor
     value_slots_X: Tensor
     padding_S: Tensor
@@ -49,11 +59,28 @@ class Embedding(nn.Module):
             self.register_buffer(name, constant, persistent=False)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        rows_BSD = F.embedding(ids_BS + self.offsets_S, self.weight)
+        return self._pieces(ids_BS, values_BX, [self.weight.shape[1]])[0]
+
+    def apart(self, ids_BS: Tensor, values_BX: Tensor) -> tuple[Tensor, Tensor]:
+        """The same of a table with a first-order column, cut behind it: w_i x_i BF, v_i x_i BFK.
+        To gather them apart is faster than to cut what is gathered."""
+        w_BF1, v_BFK = self._pieces(ids_BS, values_BX, [1, self.weight.shape[1] - 1])
+        return w_BF1.squeeze(2), v_BFK
+
+    def _pieces(self, ids_BS: Tensor, values_BX: Tensor, widths: list[int]) -> list[Tensor]:
+        pieces = self._gather(ids_BS + self.offsets_S, widths)
         if self.value_slots_X.numel() > 0:
-            x_BS = rows_BSD.new_ones(ids_BS.shape)
-            rows_BSD = rows_BSD * x_BS.index_copy(1, self.value_slots_X, values_BX)[..., None]
-        return self._pool(ids_BS, rows_BSD) if self.has_bags else rows_BSD
+            x_BS = pieces[0].new_ones(ids_BS.shape).index_copy(1, self.value_slots_X, values_BX)
+            pieces = [rows_BSD * x_BS[..., None] for rows_BSD in pieces]
+        return [self._pool(ids_BS, rows_BSD) for rows_BSD in pieces] if self.has_bags else pieces
+
+    def _gather(self, row_BS: Tensor, widths: list[int]) -> list[Tensor]:
+        """Rows of the table, in pieces of so many columns."""
+        if self.read is not None and torch.is_grad_enabled():
+            return lookup(self.weight, row_BS, self.read, widths)
+        if self.before_all is not None:
+            self.before_all()
+        return list(torch.split(F.embedding(row_BS, self.weight), widths, dim=-1))
 
     def _pool(self, ids_BS: Tensor, rows_BSD: Tensor) -> Tensor:
         """The slots of each field to one row."""

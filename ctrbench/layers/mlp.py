@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
@@ -11,21 +12,42 @@ from ctrbench.layers.settings import ACTIVATIONS, MLPSettings
 class Dropout(nn.Module):
     """Zero each unit with probability ``p`` in training and scale the rest by 1 / (1 - p).
 
-    A unit takes 16 random bits, so that four share one draw (on a CPU the draws cost as much as the
-    matrix products): p is rounded to a multiple of 2^-16.
+    On a CPU torch's own draws cost as much as the matrix products. Here a unit takes 16 random
+    bits, so that four share one draw, and p is rounded to a multiple of 2^-16; where p is 1/2 it
+    takes one bit.
     """
+
+    coins: Tensor
 
     def __init__(self, p: float) -> None:
         super().__init__()
+        self.p = p
         self.dropped = min(round(p * 2**16), 2**16 - 1)
         self.scale = 2**16 / (2**16 - self.dropped)
+        bits = torch.arange(256)[:, None] >> torch.arange(8) & 1
+        self.register_buffer("coins", bits * self.scale, persistent=False)
 
     def forward(self, a: Tensor) -> Tensor:
+        if a.device.type != "cpu":
+            return F.dropout(a, self.p, self.training)
         if not self.training:
             return a
-        draws = torch.empty(-(-a.numel() // 4), dtype=torch.int64, device=a.device)
-        bits = draws.random_(-(2**63), None).view(torch.int16)[: a.numel()].view(a.shape)
-        return a * (bits >= self.dropped - 2**15).to(a.dtype).mul_(self.scale)
+        return a * (self._tossed(a) if self.dropped == 2**15 else self._drawn(a))
+
+    def _drawn(self, a: Tensor) -> Tensor:
+        kept = _random(a.numel(), torch.int16).view(a.shape) >= self.dropped - 2**15
+        return kept.to(a.dtype).mul_(self.scale)
+
+    def _tossed(self, a: Tensor) -> Tensor:
+        """Eight factors for each random byte, from a table: 0 or 2."""
+        bytes_N = _random(-(-a.numel() // 8), torch.uint8).int()
+        return F.embedding(bytes_N, self.coins.to(a.dtype)).flatten()[: a.numel()].view(a.shape)
+
+
+def _random(count: int, dtype: torch.dtype) -> Tensor:
+    """Integers of all values alike, several from each draw."""
+    draws = torch.empty(-(-count * dtype.itemsize // 8), dtype=torch.int64)
+    return draws.random_(-(2**63), None).view(dtype)[:count]
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:

@@ -27,8 +27,7 @@ class DeepFM(Model):
         self.mlp = MLP(len(schema.fields) * dim, settings.widths, settings)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        rows_BFD = self.embedding(ids_BS, values_BX)
-        w_BF, v_BFK = rows_BFD[..., 0], rows_BFD[..., 1:]
+        w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
         y_fm_B = w_BF.sum(dim=1) + factorisation_machine(v_BFK)
         logits_B: Tensor = self.bias + y_fm_B + self.mlp(v_BFK.flatten(start_dim=1))
         return logits_B

@@ -25,7 +25,7 @@ class FFM(Model):
         self.embedding = Embedding(schema, columns, settings.init_std, first_order=True)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        rows_BFD = self.embedding(ids_BS, values_BX)
-        w_BF, v_BFKF = rows_BFD[..., 0], rows_BFD[..., 1:].unflatten(-1, self.factors)
+        w_BF, v_BFC = self.embedding.apart(ids_BS, values_BX)
+        v_BFKF = v_BFC.view(*v_BFC.shape[:2], *self.factors)
         logits_B: Tensor = self.bias + w_BF.sum(dim=1) + field_aware(v_BFKF)
         return logits_B

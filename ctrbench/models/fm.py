@@ -20,7 +20,6 @@ class FM(Model):
         self.embedding = Embedding(schema, dim, std, first_order=True)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        rows_BFD = self.embedding(ids_BS, values_BX)
-        w_BF, v_BFK = rows_BFD[..., 0], rows_BFD[..., 1:]
+        w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
         logits_B: Tensor = self.bias + w_BF.sum(dim=1) + factorisation_machine(v_BFK)
         return logits_B

@@ -18,6 +18,6 @@ class LR(Model):
         self.embedding = Embedding(schema, 0, first_order=True)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        w_BF = self.embedding(ids_BS, values_BX)[..., 0]
+        w_BF = self.embedding(ids_BS, values_BX).squeeze(2)
         logits_B: Tensor = self.bias + w_BF.sum(dim=1)
         return logits_B

@@ -1,17 +1,65 @@
 """AdaGrad (Duchi et al. 2011)."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.adagrad import adagrad as torchs_adagrad
 
 from ctrbench.optim.decay import decay_rows_of_the_batch, decayed_groups
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import AdagradSettings
+from ctrbench.optim.touched import Spread, ask_for_touched_rows, move_touched
+
+
+class Adagrad(torch.optim.Adagrad):
+    """Torch's, fused where it can be; L2 by parts.
+
+    A row that the batch does not read has no gradient and does not move, unless L2 moves all rows:
+    only the others are updated.
+    """
+
+    def __init__(self, model: nn.Module, settings: AdagradSettings) -> None:
+        on_cpu = all(p.device.type == "cpu" for p in model.parameters())
+        groups = decayed_groups(model, settings)
+        super().__init__(groups, settings.lr, eps=settings.eps, fused=on_cpu)
+        self._spread = Spread()
+        ask_for_touched_rows(model)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update every weight that has a gradient."""
+        for group in self.param_groups:
+            for w in group["params"]:
+                decay_rows_of_the_batch(w, group["batch_decay"])
+                if w.grad is not None and w.grad.is_sparse:
+                    self._of_table(w, group)
+        super().step()
+
+    def _of_table(self, w: Tensor, group: dict[str, Any]) -> None:
+        if group["weight_decay"] > 0:
+            self._spread(w)
+        else:
+            update = partial(_update, step=self.state[w]["step"], group=group)
+            move_touched(w, update, self.state[w]["sum"])
+            w.grad = None
+
+
+def _update(w: Tensor, g: Tensor, n: Tensor, step: Tensor, group: dict[str, Any]) -> None:
+    torchs_adagrad(
+        *([w], [g], [n], [step]),
+        fused=True,
+        lr=group["lr"],
+        weight_decay=0.0,
+        lr_decay=0.0,
+        eps=group["eps"],
+        maximize=False,
+    )
 
 
 @builds(AdagradSettings)
-def adagrad(model: nn.Module, settings: AdagradSettings) -> torch.optim.Optimizer:
-    """Torch's, fused where it can be."""
-    groups = decayed_groups(model, settings)
-    on_cpu = all(p.device.type == "cpu" for p in model.parameters())
-    optimizer = torch.optim.Adagrad(groups, settings.lr, eps=settings.eps, fused=on_cpu)
-    return decay_rows_of_the_batch(optimizer, model, settings)
+def adagrad(model: nn.Module, settings: AdagradSettings) -> Adagrad:
+    """Over all weights of a model."""
+    return Adagrad(model, settings)

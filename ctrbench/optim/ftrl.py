@@ -1,6 +1,7 @@
 """FTRL-Proximal (McMahan et al., Ad Click Prediction, KDD 2013, algorithm 1)."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import FTRLSettings
+from ctrbench.optim.touched import ask_for_touched_rows, move_touched
 
 
 class FTRL(torch.optim.Optimizer):
@@ -38,8 +40,12 @@ class FTRL(torch.optim.Optimizer):
         """Update every weight that has a gradient."""
         for group in self.param_groups:
             for w in group["params"]:
-                if w.grad is not None:
-                    _update(w, w.grad, self.state[w]["z"], self.state[w]["n"], group)
+                states = self.state[w]["z"], self.state[w]["n"]
+                update = partial(_update, group=group)
+                if w.grad is not None and w.grad.is_sparse:
+                    move_touched(w, update, *states)
+                elif w.grad is not None:
+                    update(w, w.grad, *states)
 
 
 def _update(w: Tensor, g: Tensor, z: Tensor, n: Tensor, group: dict[str, Any]) -> None:
@@ -54,7 +60,8 @@ def _update(w: Tensor, g: Tensor, z: Tensor, n: Tensor, group: dict[str, Any]) -
 
 @builds(FTRLSettings)
 def ftrl(model: nn.Module, settings: FTRLSettings) -> FTRL:
-    """Over all weights of a model."""
+    """Over all weights of a model; of a table, over the rows of the batch, as no other moves."""
+    ask_for_touched_rows(model)
     return FTRL(
         model.parameters(), lr=settings.lr, beta=settings.beta, l1=settings.l1, l2=settings.l2
     )

@@ -26,6 +26,7 @@ from ctrbench.machine import (
     peak_memory,
     reset_peak_memory,
     resolve_device,
+    reuse_memory,
     use_threads,
 )
 from ctrbench.models import registry as models
@@ -71,6 +72,7 @@ class _Run:
     def train(self) -> dict[str, Any]:
         """Everything, from the rows to what ``result.json`` says."""
         use_threads(self.settings.threads)
+        reuse_memory()
         started = time.perf_counter()
         store = self.planned.prepare()
         prepare_seconds = time.perf_counter() - started

@@ -194,6 +194,20 @@ def test_a_full_disk(limit: int, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.partial"))
 
 
+def test_bench(tmp_path: Path) -> None:
+    small = ["bench.features=5000", "bench.rows=600", "bench.rounds=2", "trainer.batch_size=256"]
+    done = ctrbench("bench", "model=fm", "threads=1", *small, f"results={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    for part in ("forward", "backward", "optimizer", "rows/s", "times its limit"):
+        assert part in done.stdout
+    figures = json.loads((tmp_path / "report" / "bench" / "fm_fp32.json").read_text())
+    assert figures["features"] == 5000 and figures["batch_size"] == 256
+    real, spread = figures["touched_rows"].values()
+    assert 39 < real < spread < 5000
+    taken = figures["seconds"]["step, real-like ids"]
+    assert 0 < taken["least"] <= taken["median"]
+
+
 def test_reproduce(tmp_path: Path) -> None:
     words = ["reproduce", "table2", "seed=0", *SMALL, "model=lr,fm", f"results={tmp_path}"]
     done = ctrbench(*words)

@@ -1,0 +1,71 @@
+"""What a machine allows a training step: its products and its memory, timed by themselves."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "convolution", "convolution_backward")
+Work = Callable[[], object]
+
+
+def seconds(work: Work, device: torch.device) -> float:
+    """Of one call, the device's work included."""
+    wait(device)
+    started = time.perf_counter()
+    work()
+    wait(device)
+    return time.perf_counter() - started
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """The matrix products and convolutions of what runs under it, to be run again by themselves:
+    of the same shapes, strides and types."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.calls: list[Work] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func.overloadpacket.__name__ in PRODUCTS:
+            inputs = [_like(arg) if isinstance(arg, Tensor) else arg for arg in args]
+            self.calls.append(lambda: func(*inputs, **(kwargs or {})))
+        return func(*args, **(kwargs or {}))
+
+    def __call__(self) -> None:
+        """All of them, one after the other."""
+        for call in self.calls:
+            call()
+
+
+def _like(tensor: Tensor) -> Tensor:
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    extent = 1 + sum((size - 1) * stride for size, stride in steps)
+    base = torch.randn(extent, dtype=tensor.dtype, device=tensor.device)
+    return base.as_strided(tensor.shape, tensor.stride())
+
+
+def square_product(device: torch.device, precision: str) -> tuple[Work, float]:
+    """A large product in the precision, and its operations."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    a = torch.randn(4096, 1024, device=device).to(dtype)
+    b = torch.randn(1024, 1024, device=device).to(dtype)
+    return lambda: a @ b, 2.0 * 4096 * 1024 * 1024
+
+
+def large_copy(device: torch.device) -> tuple[Work, float]:
+    """A copy that no cache holds, and the bytes that it reads and writes."""
+    source = torch.randn(32 << 20, device=device)
+    target = torch.empty_like(source)
+    return lambda: target.copy_(source), 2.0 * 4 * source.numel()

@@ -1,0 +1,36 @@
+"""Settings of verbs that have some of their own."""
+
+from dataclasses import dataclass
+
+from omegaconf.errors import OmegaConfBaseException
+
+from ctrbench.errors import UserError
+from ctrbench.settings import check, nearest, option, settings, settings_from
+
+
+@settings("bench")
+@dataclass
+class BenchSettings:
+    """What `ctrbench bench` measures on: its keys beside those of a run."""
+
+    features: int = option("features of the 39 fields together", default=1_000_000, ge=1_000)
+    rows: int = option("rows that batches are drawn from", default=48 * 4_096, ge=1)
+    rounds: int = option("how often each figure is measured", default=20, ge=2)
+
+
+def bench_settings(words: list[str]) -> BenchSettings:
+    """From words ``bench.KEY=VALUE``.
+
+    Raises:
+        UserError: for an unknown key or a value that does not fit.
+    """
+    values = dict(word.removeprefix("bench.").split("=", 1) for word in words)
+    known = list(BenchSettings.__dataclass_fields__)
+    for key in values.keys() - set(known):
+        raise UserError(f"bench.{key}: no such key; {nearest(key, known)}")
+    try:
+        own: BenchSettings = settings_from("bench", values)
+    except OmegaConfBaseException as error:
+        raise UserError(f"bench.{error.full_key}: {str(error).splitlines()[0]}") from None
+    check(own, "bench.")
+    return own
