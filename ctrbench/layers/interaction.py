@@ -47,19 +47,20 @@ def field_aware(v_BFKF: Tensor) -> Tensor:
 class _FieldAware(torch.autograd.Function):
     """Half the sum over i != j; its derivative by v_{i, field j} is v_{j, field i}, 0 at i = j.
 
-    The derivative is made once, in the forward pass, and alone is kept.
+    The transpose is made once, in the forward pass, and alone is kept.
     """
 
     @staticmethod
     def forward(ctx: Any, v_BFKF: Tensor) -> Tensor:
         partner_BFKF = v_BFKF.transpose(1, 3).contiguous()
-        partner_BFKF.diagonal(dim1=1, dim2=3).zero_()
         ctx.save_for_backward(partner_BFKF)
-        twice_B: Tensor = torch.linalg.vecdot(v_BFKF.flatten(1), partner_BFKF.flatten(1))
-        return twice_B / 2
+        all_B: Tensor = torch.linalg.vecdot(v_BFKF.flatten(1), partner_BFKF.flatten(1))
+        same_B = v_BFKF.diagonal(dim1=1, dim2=3).square().sum(dim=(1, 2))
+        return (all_B - same_B) / 2
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Tensor:
         (partner_BFKF,) = ctx.saved_tensors
         grad_BFKF: Tensor = partner_BFKF * grads[0][:, None, None, None]
+        grad_BFKF.diagonal(dim1=1, dim2=3).zero_()
         return grad_BFKF
