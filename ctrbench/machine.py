@@ -15,6 +15,7 @@ import torch
 
 from ctrbench.errors import UserError
 
+LIBC = ctypes.CDLL(None)
 FIRST_THREADS = torch.get_num_threads()  # before any run sets its own
 
 
@@ -68,11 +69,10 @@ def reuse_memory() -> None:
     """Have freed memory kept for the next tensor. By default glibc gives large blocks back to the
     system, and to get them again, page by page, costs a training step up to two thirds of its time.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # glibc
+    if hasattr(LIBC, "mallopt"):  # glibc
         trim_threshold, mmap_max = -1, -4
-        mallopt(mmap_max, 0)
-        mallopt(trim_threshold, 2**31 - 1)
+        LIBC.mallopt(mmap_max, 0)
+        LIBC.mallopt(trim_threshold, 2**31 - 1)
 
 
 def use_threads(threads: int | None) -> None:
@@ -84,10 +84,13 @@ def use_threads(threads: int | None) -> None:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Begin to measure :func:`peak_memory` anew, where the system can."""
+    """Begin to measure :func:`peak_memory` anew, where the system can; what was freed and kept goes
+    back to the system first."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
+        if hasattr(LIBC, "malloc_trim"):
+            LIBC.malloc_trim(0)
         with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")
 

@@ -14,7 +14,7 @@ FLOAT_BYTES = 4
 
 
 def training_bytes(schema: Schema, model: ModelSettings, optimizer: OptimizerSettings) -> float:
-    """Of weights, their gradients, the best weights so far, and what the optimizer keeps at most.
+    """Of weights, their gradients, the best weights so far, and what the optimizer keeps, at most.
 
     What a batch takes on top is left out. The model is built without memory.
     """

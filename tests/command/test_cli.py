@@ -195,7 +195,7 @@ def test_a_full_disk(limit: int, tmp_path: Path) -> None:
 
 
 def test_bench(tmp_path: Path) -> None:
-    small = ["bench.features=5000", "bench.rows=600", "bench.rounds=2", "trainer.batch_size=256"]
+    small = ["bench.features=5000", "bench.rows=512", "bench.rounds=2", "trainer.batch_size=256"]
     done = ctrbench("bench", "model=fm", "threads=1", *small, f"results={tmp_path}")
     assert done.returncode == 0, done.stderr
     for part in ("forward", "backward", "optimizer", "rows/s", "times its limit"):
