@@ -207,7 +207,7 @@ def _feeding(made: Part, run: RunSettings, device: torch.device) -> dict[str, fl
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ids.npy"
         np.save(path, made.ids_NS)
-        mapped = replace(made, ids_NS=np.load(path, mmap_mode="r"))
+        mapped = replace(made, ids_NS=np.load(path, mmap_mode="c"))
         for place in ("device", "host", "disk"):
             part = mapped if place == "disk" else made
             batches = Batches(part, run.trainer.batch_size or BATCH, device, place)

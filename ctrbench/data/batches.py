@@ -19,7 +19,7 @@ from ctrbench.files import in_order
 from ctrbench.machine import free_memory
 
 MASK = 2**63 - 1
-WHOLE_ROWS = 2**24
+WHOLE_ROWS = 2**22
 BLOCK_ROWS = 32
 WINDOW_BLOCKS = 16_384
 AHEAD = 2  # windows that are fetched before they are asked for
@@ -32,7 +32,8 @@ def order(rows: int, seed: int, epoch: int) -> Iterator[Tensor]:
     generator = torch.Generator()
     generator.manual_seed((seed * 1_000_003 + epoch) & MASK)
     if rows <= WHOLE_ROWS:
-        yield torch.randperm(rows, generator=generator)
+        shuffled = torch.randperm(rows, generator=generator)
+        yield from shuffled.split(BLOCK_ROWS * WINDOW_BLOCKS)  # type: ignore[no-untyped-call]
         return
     blocks = torch.randperm(-(-rows // BLOCK_ROWS), generator=generator)
     for window in blocks.tensor_split(-(-len(blocks) // WINDOW_BLOCKS)):
@@ -136,15 +137,21 @@ class Batches:
         yield torch.cat(first)
 
     def _fetch(self, rows_W: Tensor) -> Batch:
-        """Rows on the device. They are read in ascending order: from a disk, in runs."""
-        ascending_W, place_W = rows_W.sort()
-        rows = ascending_W.numpy()
-        back_W = place_W.argsort()
-        ids_WS = np.concatenate([array[rows] for array in self.ids], axis=1)
-        values_WX = torch.from_numpy(self.values[rows])
-        found = torch.from_numpy(ids_WS)[back_W], values_WX[back_W]
+        """Rows on the device. From a disk they are read in ascending order, in runs."""
+        if self.rows_in == "disk":
+            ascending_W, place_W = rows_W.sort()
+            back_W = torch.empty_like(place_W).index_copy_(0, place_W, torch.arange(len(rows_W)))
+            found = [rows.index_select(0, back_W) for rows in self._read(ascending_W)]
+        else:
+            found = self._read(rows_W)
         ids, values = (self._to_device(tensor) for tensor in found)
         return ids, values, self.labels_N.index_select(0, rows_W.to(self.device))
+
+    def _read(self, rows_W: Tensor) -> list[Tensor]:
+        """Ids and values of rows, in the host's memory."""
+        columns = [torch.from_numpy(array).index_select(0, rows_W) for array in self.ids]
+        ids_WS = columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
+        return [ids_WS, torch.from_numpy(self.values).index_select(0, rows_W)]
 
     def _to_device(self, tensor: Tensor) -> Tensor:
         if self.device.type == "cpu":

@@ -28,7 +28,7 @@ def part(rows: int, folder: Path) -> Part:
     numbers = np.arange(rows)
     np.save(folder / "ids.npy", np.stack([numbers, -numbers], axis=1).astype(np.int32))
     return Part(
-        np.load(folder / "ids.npy", mmap_mode="r"),
+        np.load(folder / "ids.npy", mmap_mode="c"),
         (numbers[:, None] * 2).astype(np.int32),
         (numbers % 2).astype(np.uint8),
         numbers[:, None].astype(np.float32) / 2,

@@ -104,7 +104,7 @@ class Store(Encoding):
         """``train``, ``valid`` or ``test``."""
 
         def array(what: str, folder: Path = self.folder) -> Any:
-            return np.load(folder / f"{name}.{what}.npy", mmap_mode="r")
+            return np.load(folder / f"{name}.{what}.npy", mmap_mode="c")
 
         labels_N = array("labels")
         none = np.empty((len(labels_N), 0), np.int32)
