@@ -57,6 +57,6 @@ class Progress(tqdm):  # type: ignore[type-arg]
         """Show the state; tqdm calls it where it is time to."""
         if self.is_bar:
             return super().display(msg, pos)
-        if msg is None:  # else it clears the bar
+        if msg is None and self.n > 0:  # else it clears the bar, or begins anew
             log.info("%s", self)
         return None
