@@ -30,7 +30,8 @@ class Adam(torch.optim.Adam):
     In a large table on a CPU only the rows of the batch are moved. The others get the steps that
     they miss, in which their momentum moves them, when they are next read (:class:`MissedSteps`):
     by a training step these rows, by an evaluation, a ``state_dict`` of model or optimizer all of
-    them. So nobody sees another weight than dense Adam's.
+    them. So nobody sees another weight than dense Adam's, to float32's rounding; of a run that was
+    interrupted between evaluations they can differ by that rounding from one that was not.
     """
 
     def __init__(self, model: nn.Module, settings: AdamSettings, *, large: int = LARGE) -> None:
@@ -43,7 +44,8 @@ class Adam(torch.optim.Adam):
         self._large: set[Tensor] = set()
         ask_for_touched_rows(model)
         for embedding in tables_on_cpu(model):
-            if embedding.weight.numel() >= large and groups[0]["weight_decay"] == 0:
+            decays = groups[0]["weight_decay"] or groups[0]["batch_decay"]
+            if embedding.weight.numel() >= large and not decays:
                 self._large.add(embedding.weight)
                 embedding.read = partial(self._read, embedding.weight)
                 embedding.before_all = self.catch_up

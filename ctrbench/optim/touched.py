@@ -50,8 +50,9 @@ class Spread:
         """Give w a dense gradient. The memory is kept: fresh zeros take longer to come than all
         else here."""
         rows_U, grad_UD = touched(w)
-        buffer = self._buffers.setdefault(w, torch.empty_like(w))
-        w.grad = buffer.zero_().index_copy_(0, rows_U, grad_UD)
+        if w not in self._buffers:
+            self._buffers[w] = torch.empty_like(w)
+        w.grad = self._buffers[w].zero_().index_copy_(0, rows_U, grad_UD)
 
     def drop(self, w: Tensor) -> None:
         """Let go of the memory for w."""

@@ -17,6 +17,7 @@ from ctrbench.report.overview import overview
 from ctrbench.report.page import headline, level_with_best, page, part_of
 from ctrbench.runs.frame import FINISHED, find_runs, frame
 from ctrbench.runs.record import Results
+from ctrbench.settings import NAME
 
 
 def report_on(
@@ -36,14 +37,14 @@ def report_on(
     Raises:
         UserError: for a folder without runs, a name that is a path, or an option not swept.
     """
-    if name is not None and Path(name).name != name:
+    if name is not None and not NAME.fullmatch(name):
         raise UserError(f"name={name}: not a name; the report goes to results=FOLDER/report/NAME")
     place = Results(results or "results")
     runs = find_runs(folders or [place.runs])
     if len(folders) == 1 and results is None and name is None:
         return write_report(runs, folders[0] / "report", "All runs", x=x)
-    own = "+".join(folder.resolve().name for folder in folders) or "runs"
-    return write_report(runs, place.report(name or own), "All runs", x=x)
+    own = "+".join("-".join(folder.resolve().parts[-2:]).strip("/") for folder in folders)
+    return write_report(runs, place.report(name or own or "runs"), "All runs", x=x)
 
 
 def write_report(
@@ -100,7 +101,7 @@ def _found(parts: list[Section], x: str | None) -> list[_Found]:
         prefix = f"{slug(part.title)}-" if len(parts) > 1 else ""
         own = [
             [replace(drawing, name=prefix + drawing.name) for drawing in drawings]
-            for drawings in (seen, drawn + heat_maps(part))
+            for drawings in (seen, drawn + (heat_maps(part) if x is None else []))
         ]
         found.append(_Found(part, compared, *own))
     return found

@@ -21,9 +21,16 @@ SECTIONS = ("model", "data", "optimizer", "trainer", "pretraining", "split", "ve
 NUMBERS = (
     *("metrics.valid.auc", "metrics.valid.logloss", "metrics.test.auc", "metrics.test.logloss"),
     *("seconds_per_epoch", "seed", "batch_size"),
+    *("dataset.features", "dataset.fields", "environment.threads"),
     *(f"dataset.rows.{part}" for part in ("train", "valid", "test")),
 )
-WORDS = ("model", "data", "settings.model.name", "dataset.content", "environment.device")
+WORDS = (
+    "model",
+    "data",
+    "settings.model.name",
+    "dataset.content",
+    *(f"environment.{name}" for name in ("device", "precision", "torch")),
+)
 
 
 def find_runs(folders: Iterable[Path]) -> list[Path]:
@@ -140,9 +147,10 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         config = yaml.load(path.read_bytes(), loader)
         sections = [config[name] for name in ("model", "data", "split")]
+        assert config["split"]["kind"] and config["split"]["fractions"]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run its command again") from None
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AssertionError):
         raise UserError(f"{path}: not the config of a run") from None
     if not all(isinstance(section, dict) for section in sections):
         raise UserError(f"{path}: not the config of a run")

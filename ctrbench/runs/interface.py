@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ctrbench.data.store.manifest import file_digest
 from ctrbench.errors import UserError
 from ctrbench.runs.frame import read_config
 from ctrbench.runs.record import Results, RunDirectory
@@ -58,11 +59,14 @@ class Run:
         """Of the test rows, in their order.
 
         Raises:
-            UserError: if the run has not scored them.
+            UserError: if the run has not scored them, or the file was changed since.
         """
         path = self.path / "logits.npy"
         if not path.exists():
             raise UserError(f"{path}: not there; a run keeps it once it is finished")
+        known = (self.result or {}).get("files", {}).get(path.name)
+        if known is not None and file_digest(path) != known:
+            raise UserError(f"{path}: not the logits that were written here; run it again")
         logits: Floats = np.load(path)
         return logits
 
@@ -108,7 +112,7 @@ class Run:
             self._write(rows, path)
             pieces = self.opened.source.slices_of(path)
             logits = [self.opened.logits(piece.read()).numpy() for piece in pieces]
-        probabilities: Floats = 1 / (1 + np.exp(-np.concatenate(logits)))
+        probabilities: Floats = np.exp(-np.logaddexp(0, -np.concatenate(logits)))
         return probabilities
 
     def _write(self, rows: pd.DataFrame, path: Path) -> None:

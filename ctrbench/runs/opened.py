@@ -103,9 +103,10 @@ class OpenedRun:
         return torch.from_numpy(ids_NS), torch.from_numpy(values_NX)
 
     @torch.no_grad()
-    def logits(self, frame: pl.DataFrame, rows: int = 16_384) -> Tensor:
-        """Logits N of raw rows, so many at once, in the precision that the run was trained in."""
+    def logits(self, frame: pl.DataFrame) -> Tensor:
+        """Logits N of raw rows, in the precision that the run was trained in."""
         ids, values = self.inputs(frame)
+        rows = step.evaluation_rows(self.model, ids.shape[1])
         starts = range(0, len(ids), rows)
         pieces = [(ids[i : i + rows], values[i : i + rows]) for i in starts]
         return torch.cat([step.logits(self.model, *piece, self.precision) for piece in pieces])

@@ -14,7 +14,7 @@ from ctrbench.data.store.prepare import content_key, field_encodings, prepare
 from ctrbench.errors import UserError
 from ctrbench.runs.record import Results, RunDirectory
 from ctrbench.runs.settings import RunSettings
-from ctrbench.settings import deciding, digest
+from ctrbench.settings import check, deciding, digest
 
 
 class Planned:
@@ -28,6 +28,7 @@ class Planned:
     """
 
     def __init__(self, settings: RunSettings, source: Source | None = None) -> None:
+        check(settings)
         check_fractions(settings.split)
         self.settings = settings
         self.source = open_source(settings.data) if source is None else source

@@ -1,6 +1,7 @@
 """Train one run into its directory."""
 
 import logging
+import os
 import shutil
 import time
 from dataclasses import asdict, replace
@@ -66,7 +67,7 @@ class _Run:
     def __init__(self, planned: Planned) -> None:
         self.planned, self.settings, self.directory = planned, planned.settings, planned.directory
         self.device = resolve_device(self.settings.device)
-        if self.device.type == "cuda":
+        if self.device.index is not None:
             torch.cuda.set_device(self.device)  # its random numbers are those of a checkpoint
 
     def train(self) -> dict[str, Any]:
@@ -213,6 +214,8 @@ def _write_weights(directory: RunDirectory, weights: dict[str, Tensor]) -> None:
     except SafetensorError as error:
         raise UserError(f"{directory.weights}: cannot be written ({error})") from None
     shutil.copymode(directory.config, side)  # the library's own is for one user alone
+    with side.open("rb") as file:
+        os.fsync(file.fileno())
     side.replace(directory.weights)
 
 

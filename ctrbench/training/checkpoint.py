@@ -47,7 +47,7 @@ def save(path: Path, model: nn.Module, optimizer: Optimizer, progress: Progress)
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "rng": torch.get_rng_state(),
-        "cuda_rng": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
+        "cuda_rng": torch.cuda.get_rng_state() if _on_gpu(model) else None,
         "progress": {**vars(progress)},
     }
     with replacing(path) as file:
@@ -70,13 +70,17 @@ def load(path: Path, model: nn.Module, optimizer: Optimizer, device: torch.devic
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["rng"].cpu())
-        if torch.cuda.is_available() and state["cuda_rng"] is not None:
+        if device.type == "cuda" and state["cuda_rng"] is not None:
             torch.cuda.set_rng_state(state["cuda_rng"].cpu())
         return Progress(**state["progress"])
     except Exception as error:  # whatever its bytes hold
         raise UserError(
             f"{path}: not a checkpoint of this run ({type(error).__name__}); delete it"
         ) from None
+
+
+def _on_gpu(model: nn.Module) -> bool:
+    return any(parameter.is_cuda for parameter in model.parameters())
 
 
 class Pace:

@@ -34,7 +34,7 @@ def evaluation_rows(model: nn.Module, slots: int) -> int:
     """
     tables, _ = split_parameters(model)
     gathered = 4 * slots * sum(table.shape[1] for table in tables)
-    return max(256, min(EVALUATION_ROWS, EVALUATION_BYTES // gathered))
+    return max(256, min(EVALUATION_ROWS, EVALUATION_BYTES // max(1, gathered)))
 
 
 class Step:

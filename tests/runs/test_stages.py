@@ -11,7 +11,7 @@ from support import Compose, run, run_directory, small
 
 from ctrbench.command.compose import compose
 from ctrbench.errors import UserError
-from ctrbench.runs import run as experiment
+from ctrbench.runs import run as running
 
 STAGE = ["trainer.epochs=2", "trainer.batch_size=512"]
 
@@ -19,13 +19,13 @@ STAGE = ["trainer.epochs=2", "trainer.batch_size=512"]
 def started(monkeypatch: pytest.MonkeyPatch, *runs: Any) -> list[dict[str, torch.Tensor]]:
     """The weights that each run hands to its trainer."""
     seen: list[dict[str, torch.Tensor]] = []
-    trainer = experiment.Trainer
+    trainer = running.Trainer
 
     def watched(model: torch.nn.Module, *rest: Any, **named: Any) -> Any:
         seen.append({name: w.detach().clone() for name, w in model.state_dict().items()})
         return trainer(model, *rest, **named)
 
-    monkeypatch.setattr(experiment, "Trainer", watched)
+    monkeypatch.setattr(running, "Trainer", watched)
     for own in runs:
         run(own)
     return seen

@@ -10,7 +10,6 @@ Without fields in the file, the i-th entry of a row is that of field i if all ro
 length; otherwise all entries are those of one field, ``features``.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, cached_property, partial
@@ -67,10 +66,6 @@ class Libsvm(FileSource):
         """The settings with all fields declared."""
         fields = [f"{name}:{kind}" for name, kind in self.fields.items()]
         return replace(self.settings, fields=fields)
-
-    def fingerprint(self) -> str:
-        """A hash of the rows' bytes and of how they are read."""
-        return f"{super().fingerprint()}:{json.dumps(self.resolved().fields)}"
 
     def slices_of(self, path: Path, part: str = "all") -> Iterator[Slice]:
         for block in blocks(path):

@@ -11,7 +11,6 @@ A type is one of
     skip        left out
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -130,11 +129,6 @@ class Table(FileSource):
         open_ = [name for name in kept if name not in self._declarations]
         return {name: note for name in open_ if (note := self._found[name].note)}
 
-    @property
-    def declared(self) -> bool:
-        """Whether the user said what every column is, so that none may be left out."""
-        return any(item.startswith(f"{OTHERS}:") for item in self.settings.types)
-
     @cached_property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
         """Of all columns, in the file's order."""
@@ -144,12 +138,6 @@ class Table(FileSource):
         """The settings with all types declared: the same rows are read the same elsewhere."""
         types = [f"{name}:{type_}" for name, type_ in self.types.items()]
         return replace(self.settings, types=[*types, f"{OTHERS}:skip"])
-
-    def fingerprint(self) -> str:
-        """A hash of the rows' bytes and of how they are read."""
-        resolved = self.resolved()
-        cells = [resolved.label, resolved.separator, resolved.values_separator]
-        return f"{super().fingerprint()}:{json.dumps([cells, resolved.types, self.declared])}"
 
     def slices_of(self, path: Path, part: str = "all") -> Iterator[Slice]:
         names = header_of(path, self.settings.separator)
