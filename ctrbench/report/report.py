@@ -43,8 +43,15 @@ def report_on(
     runs = find_runs(folders or [place.runs])
     if len(folders) == 1 and results is None and name is None:
         return write_report(runs, folders[0] / "report", "All runs", x=x)
-    own = "+".join("-".join(folder.resolve().parts[-2:]).strip("/") for folder in folders)
-    return write_report(runs, place.report(name or own or "runs"), "All runs", x=x)
+    return write_report(runs, place.report(name or _name(folders)), "All runs", x=x)
+
+
+def _name(folders: list[Path]) -> str:
+    """Of the folders, with that of the folder around them where two share one."""
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        names = ["-".join(folder.resolve().parts[-2:]) for folder in folders]
+    return "+".join(names) or "runs"
 
 
 def write_report(

@@ -67,14 +67,6 @@ def delong(ours_N: Any, theirs_N: Any, labels_N: Any) -> Difference:
     )
 
 
-def auc_interval(scores_N: Any, labels_N: Any) -> tuple[float, float]:
-    """DeLong's interval of one AUC at ``LEVEL``."""
-    positive, negative = _placements(np.asarray(scores_N), np.asarray(labels_N, bool))
-    variance = positive.var(ddof=1) / len(positive) + negative.var(ddof=1) / len(negative)
-    low, high = stats.norm.interval(LEVEL, positive.mean(), np.sqrt(variance))
-    return float(low), float(high)
-
-
 def _placements(scores_N: Array, labels_N: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
     """For each positive the share of negatives below it, for each negative that of positives above
     it; ties count one half. The mean of either is the AUC."""

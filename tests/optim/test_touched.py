@@ -130,6 +130,15 @@ def test_adam_is_dense_adam(betas: list[float]) -> None:
         torch.testing.assert_close(adam.state[ours.weight][name], expected, rtol=1e-9, atol=1e-30)
 
 
+def test_l2_of_the_rows_of_a_batch_is_of_their_weights_now() -> None:
+    """Not of those that a large table would still have to catch up."""
+    ours, dense = table(200, 3), table(200, 3)
+    own = AdamSettings("adam", 1e-3, 1e-8, 0.1, "batch", 0.0, [0.9, 0.999])
+    for embedding, large in ((ours, 1), (dense, 10**12)):
+        train(embedding, Adam(embedding, own, large=large), 600, lambda step: None)
+    torch.testing.assert_close(ours.weight, dense.weight, rtol=1e-12, atol=1e-12)
+
+
 def test_whoever_looks_sees_dense_adam() -> None:
     """Evaluation, the model's weights and the optimizer's state, each the first to look."""
     ids, none = torch.arange(50)[:, None], torch.empty(50, 0)

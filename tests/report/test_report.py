@@ -60,6 +60,8 @@ def test_figures_of_what_was_swept(here: Path) -> None:
 
 
 def test_a_name_is_a_name(here: Path) -> None:
+    with pytest.raises(UserError, match=r"name=\.\.: not a name"):
+        report_on([here], name="..")
     with pytest.raises(UserError, match=r"name=\.\./x: not a name"):
         report_on([Path("one")], name="../x")
     assert not list(here.rglob("table.md"))

@@ -26,9 +26,10 @@ def test_what_a_run_says(settings: Compose) -> None:
     opened = ctrbench.open_run(path)
     assert opened.result == result and opened.config["model"]["name"] == "fm"
     assert list(opened.history["epoch"]) == [1, 2] and "valid_auc" in opened.history
-    logits = np.arange(3, dtype=np.float32)
-    np.save(path / "logits.npy", logits)
-    assert np.array_equal(ctrbench.open_run(str(path)).logits, logits)
+    assert len(opened.logits) == result["dataset"]["rows"]["test"] == len(opened.labels)
+    (path / "logits.npy").write_bytes((path / "logits.npy").read_bytes()[:-4])
+    with pytest.raises(UserError, match=r"logits\.npy: not the logits that were written here"):
+        _ = ctrbench.open_run(str(path)).logits
 
 
 def test_what_is_not_there(settings: Compose, tmp_path: Path) -> None:
