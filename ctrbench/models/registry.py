@@ -1,7 +1,5 @@
 """The registry of models: a name gives a class, its settings, and its place in tables."""
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
@@ -10,6 +8,7 @@ from torch import Tensor, nn
 from ctrbench.data.schema import Schema
 from ctrbench.errors import UserError
 from ctrbench.models.settings import ModelSettings
+from ctrbench.registry import import_all
 from ctrbench.settings import nearest
 
 
@@ -65,9 +64,7 @@ def register(
 
 def names() -> list[str]:
     """All models in the order of tables, found by importing every module beside this one."""
-    package = importlib.import_module("ctrbench.models")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"ctrbench.models.{module.name}")
+    import_all("ctrbench.models")
     return sorted(_REGISTRY, key=lambda name: (_REGISTRY[name].order, name))
 
 

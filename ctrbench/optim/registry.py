@@ -1,7 +1,5 @@
 """The registry of optimizers: a settings class gives what builds it."""
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +8,7 @@ from torch import nn
 
 from ctrbench.layers.embedding import Embedding
 from ctrbench.optim.settings import OptimizerSettings
+from ctrbench.registry import import_all
 
 Builder = Callable[[nn.Module, Any], torch.optim.Optimizer]
 B = TypeVar("B", bound=Builder)
@@ -38,9 +37,7 @@ def build(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimize
     Raises:
         UserError: for an optimizer of parts that the model does not have.
     """
-    package = importlib.import_module("ctrbench.optim")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"ctrbench.optim.{module.name}")
+    import_all("ctrbench.optim")
     return _REGISTRY[type(settings)](model, settings)
 
 

@@ -277,6 +277,14 @@ def test_a_model_larger_than_the_memory(name: str, settings: Compose, tmp_path: 
     assert {path.name for path in tmp_path.glob("runs/*/*/*/*")} <= {"failed.json"}
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize("device", ["cuda", "cuda:0"])
+def test_a_run_on_a_gpu(device: str, settings: Compose) -> None:
+    result = run(settings(*small("deepfm"), f"device={device}"))
+    assert result["environment"]["device"] == torch.cuda.get_device_name(0)
+    assert result["metrics"]["test"]["auc"] > 0.5
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_cuda_without_a_gpu(shared: Compose) -> None:
     with pytest.raises(UserError, match="no GPU"):

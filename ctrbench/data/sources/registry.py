@@ -1,12 +1,11 @@
 """The registry of sources: a settings class gives the source that reads it."""
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ctrbench.data.settings import DataSettings
 from ctrbench.data.sources.base import Source
+from ctrbench.registry import import_all
 
 S = TypeVar("S", bound=type[Source])
 _REGISTRY: dict[type[DataSettings], Any] = {}
@@ -30,9 +29,7 @@ def reads(settings: type[DataSettings]) -> Callable[[S], S]:
 
 def source_class(settings: DataSettings) -> Any:
     """The source of a data set, not opened."""
-    package = importlib.import_module("ctrbench.data.sources")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"ctrbench.data.sources.{module.name}")
+    import_all("ctrbench.data.sources")
     return _REGISTRY[type(settings)]
 
 
