@@ -239,7 +239,9 @@ def test_a_full_disk_is_an_error_that_names_the_checkpoint(
 
 def test_a_loss_that_is_not_finite(shared: Compose) -> None:
     own = shared("model=fm", "optimizer.lr=1e30")
-    with pytest.raises(UserError, match=r"training loss is \S+ at step \d+ .* lower optimizer\.lr"):
+    with pytest.raises(
+        UserError, match=r"training loss is \S+ at step \d+ \(epoch 1\); lower optimizer\.lr"
+    ):
         run(own)
     assert not (run_directory(own).path / "result.json").exists()
 

@@ -286,6 +286,13 @@ def test_truncated_archive(
     _refused(settings("data=criteo", f"data.path={packed}"), "damaged or cut off", tmp_path)
 
 
+def test_the_share_of_missing_values_is_of_the_training_rows(settings: Compose) -> None:
+    store = store_of(settings("data.missing=0.2", "data.rows=4000"))
+    statistics = store.manifest["statistics"]
+    shares = [about["missing"] for about in statistics]
+    assert shares[0] == pytest.approx(0.2, abs=0.03) and shares[1] == 0
+
+
 def test_a_column_of_one_value_is_left_out(
     settings: Compose, criteo_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
