@@ -123,28 +123,7 @@ def write_page(store: Store, folder: Path) -> str:
     looks = look(store)
     said = warnings(store, looks)
     name = store.manifest["settings"]["name"]
-    parts = [
-        {
-            "part": part,
-            "rows": f"{counted['rows']:,}",
-            "positive rate": f"{counted['clicks'] / counted['rows']:.4f}",
-        }
-        for part, counted in store.manifest["parts"].items()
-    ]
-    fields = [
-        {
-            "field": field.name,
-            "type": field.type,
-            "encoding": field.encoding,
-            "distinct": f"{field.distinct:,}",
-            "ids": f"{field.kept:,}",
-            "missing": f"{field.missing:.1%}",
-            "unseen valid": f"{field.unseen[0]:.1%}",
-            "unseen test": f"{field.unseen[1]:.1%}",
-            "AUC alone": f"{field.auc:.4f}",
-        }
-        for field in looks
-    ]
+    parts, fields = _parts(store), _fields(looks)
     page = render(
         "dataset.html",
         title=f"The data set {name}",
@@ -159,6 +138,36 @@ def write_page(store: Store, folder: Path) -> str:
     return "\n\n".join(
         [markdown(parts), markdown(fields), *lines, f"written to {folder}/index.html"]
     )
+
+
+def _parts(store: Store) -> list[dict[str, str]]:
+    """A row for each part."""
+    return [
+        {
+            "part": part,
+            "rows": f"{counted['rows']:,}",
+            "positive rate": f"{counted['clicks'] / counted['rows']:.4f}",
+        }
+        for part, counted in store.manifest["parts"].items()
+    ]
+
+
+def _fields(looks: list[FieldLook]) -> list[dict[str, str]]:
+    """A row for each field."""
+    return [
+        {
+            "field": field.name,
+            "type": field.type,
+            "encoding": field.encoding,
+            "distinct": f"{field.distinct:,}",
+            "ids": f"{field.kept:,}",
+            "missing": f"{field.missing:.1%}",
+            "unseen valid": f"{field.unseen[0]:.1%}",
+            "unseen test": f"{field.unseen[1]:.1%}",
+            "AUC alone": f"{field.auc:.4f}",
+        }
+        for field in looks
+    ]
 
 
 def _figure(looks: list[FieldLook]) -> Drawing:

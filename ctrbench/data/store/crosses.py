@@ -4,7 +4,6 @@ A cross has an id for every combination of its fields' ids that is frequent enou
 rows (id 0 is all others), or hashes every combination to one of a declared number of ids.
 """
 
-import json
 import logging
 import shutil
 from dataclasses import asdict
@@ -17,10 +16,10 @@ import polars as pl
 from ctrbench.data.schema import Field, Schema
 from ctrbench.data.settings import Crosses
 from ctrbench.data.split import PARTS
-from ctrbench.data.store.manifest import MANIFEST, file_digests, seal
+from ctrbench.data.store.manifest import MANIFEST, file_digests, write_manifest
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import UserError
-from ctrbench.files import locked, write_atomic
+from ctrbench.files import locked
 from ctrbench.settings import digest, nearest
 
 log = logging.getLogger(__name__)
@@ -78,7 +77,7 @@ def with_crosses(store: Store, crosses: Crosses | None) -> Store:
             try:
                 fields = _write(store, crosses, work)
                 manifest = {"fields": Schema(fields).to_json(), "files": file_digests(work)}
-                write_atomic(work / MANIFEST, json.dumps(seal(manifest), indent=1))
+                write_manifest(work, manifest)
                 shutil.rmtree(folder, ignore_errors=True)
                 work.rename(folder)
             finally:

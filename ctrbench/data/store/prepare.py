@@ -5,7 +5,6 @@ piece (see :mod:`ctrbench.data.store.stages`) and gives the same bytes. Memory h
 or the counts of a few million values, and two bytes a row.
 """
 
-import json
 import logging
 import shutil
 import time
@@ -24,11 +23,11 @@ from ctrbench.data.split import PARTS, assign
 from ctrbench.data.store.arrays import ENCODED, Bytes, Writers
 from ctrbench.data.store.fitting import Fitted, Fitting, fit_columns
 from ctrbench.data.store.found import described
-from ctrbench.data.store.manifest import MANIFEST, file_digests, seal
+from ctrbench.data.store.manifest import MANIFEST, file_digests, write_manifest
 from ctrbench.data.store.opened import VOCABULARIES, Store, read_encoder
 from ctrbench.data.store.stages import WORKERS, Reading, encoded, groups
 from ctrbench.errors import UserError
-from ctrbench.files import in_order, locked, write_atomic
+from ctrbench.files import in_order, locked
 from ctrbench.progress import Progress
 from ctrbench.settings import deciding, digest, nearest
 
@@ -61,7 +60,7 @@ def prepare(source: Source, split: SplitSettings, folder: Path) -> Store:
                 preparation = _Preparation(source, split, encodings, work)
                 manifest = preparation.run()
                 manifest |= {"key": folder.name, "seconds": time.perf_counter() - started}
-                write_atomic(work / MANIFEST, json.dumps(seal(manifest), indent=1))
+                write_manifest(work, manifest)
                 preparation.finish()
                 shutil.rmtree(folder, ignore_errors=True)
                 work.rename(folder)
