@@ -125,6 +125,13 @@ def reproduce(given: Any) -> None:
         return
     name = given.names[0]
     about = find_experiment(name)
+    if about.get("measure") == "step_times":
+        from ctrbench.command.bench.step_times import measure_steps, planned_steps
+
+        steps = planned_steps(name, about, given.words)
+        _check_results(Path(steps.runs[0].results))
+        print(measure_steps(steps))
+        return
     overrides = sweep_overrides(name, about.sweep, given.words)
     planned = launch.plan_sweep(overrides)
     results = planned[0].results
@@ -273,20 +280,35 @@ def report(given: Any) -> None:
 
 
 @verb(
-    "[bench.features=N] [bench.rows=N] [bench.rounds=N] [--config-dir DIR] [KEY=VALUE ...]",
+    "[peers] [bench.features=N] [bench.rows=N] [bench.rounds=N] [--config-dir DIR] [KEY=VALUE ...]",
     "ctrbench bench model=deepfm trainer.batch_size=4096 threads=2",
+    "ctrbench bench model=lr,fm,deepfm precision=bf16",
+    "ctrbench bench peers model=lr,fm,deepfm",
+    names=1,
 )
 def bench(given: Any) -> None:
-    """A training step of a model, beside what the machine allows."""
-    from ctrbench.command.launch import plan
+    """A training step of a model, beside what the machine allows; several models in turn; or, with
+    the word peers, beside FuxiCTR and DeepCTR-Torch."""
+    if given.names not in ([], ["peers"]):
+        raise UserError(f"{given.names[0]}: not KEY=VALUE, nor peers; see ctrbench bench --help")
+    from ctrbench.command.launch import plan_sweep
     from ctrbench.command.settings import bench_settings
 
     own = bench_settings([word for word in given.words if word.startswith("bench.")])
-    settings = plan([word for word in given.words if not word.startswith("bench.")]).settings
-    _check_results(Path(settings.results))
-    from ctrbench.command.bench import bench as measure
+    words = [word for word in given.words if not word.startswith("bench.")]
+    if given.names:
+        from ctrbench.command.bench.peers import MODELS, check_peers, compare
 
-    print(measure(settings, own))
+        check_peers()
+        words = words if any(w.startswith("model=") for w in words) else [f"model={MODELS}", *words]
+    runs = [planned.settings for planned in plan_sweep(words)]
+    _check_results(Path(runs[0].results))
+    if given.names:
+        print(compare(runs, own))
+    else:
+        from ctrbench.command.bench.models import bench as measure
+
+        print(measure(runs, own))
 
 
 def _values(words: list[str]) -> dict[str, str]:

@@ -20,6 +20,8 @@ def find_experiment(name: str) -> Any:
     if name not in known:
         raise UserError(f"{name}: no such experiment; {nearest(name, known)}")
     about = compose([f"experiment={name}"]).experiment
+    if isinstance(about, DictConfig) and "measure" in about:
+        return about
     if not isinstance(about, DictConfig) or not isinstance(about.get("sweep"), DictConfig):
         raise UserError(
             f"experiment/{name}.yaml: names no runs; it needs '# @package _global_' in its first "
@@ -46,7 +48,8 @@ def listing() -> str:
     for name in choices("experiment"):
         try:
             about = find_experiment(name)
-            runs = len(jobs(sweep_overrides(name, about.sweep, [])))
+            measured = "measure" in about
+            runs = "-" if measured else len(jobs(sweep_overrides(name, about.sweep, [])))
         except UserError as error:  # one's own, half written: the others are listed all the same
             lines.append(f"{name:16}{'-':>6}  {error}")
             continue

@@ -16,6 +16,7 @@ class BenchSettings:
     features: int = option("features of the 39 fields together", default=1_000_000, ge=1_000)
     rows: int = option("rows that batches are drawn from", default=48 * 4_096, ge=1)
     rounds: int = option("how often each figure is measured", default=20, ge=2)
+    epochs: int = option("how often a whole epoch beside peers is measured", default=3, ge=2)
 
 
 def bench_settings(words: list[str]) -> BenchSettings:

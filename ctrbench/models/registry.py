@@ -68,6 +68,11 @@ def names() -> list[str]:
     return sorted(_REGISTRY, key=lambda name: (_REGISTRY[name].order, name))
 
 
+def settings_of() -> dict[str, type[ModelSettings]]:
+    """The class of the settings of every model."""
+    return {name: _REGISTRY[name].settings for name in names()}
+
+
 def find(settings: ModelSettings) -> type[Model]:
     """The class that ``settings.name`` names.
 

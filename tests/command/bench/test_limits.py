@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ctrbench.command.limits import Products
+from ctrbench.command.bench.limits import Products
 from ctrbench.command.settings import bench_settings
 from ctrbench.errors import UserError
 

@@ -7,8 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
 
 PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "convolution", "convolution_backward")
+READING = ("embedding", "index_select")  # some rows of a table
+ADDING = ("embedding_dense_backward",)  # to some rows of a table
+MAKING = (
+    *("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"),
+    *("zeros", "zeros_like", "new_zeros", "ones_like", "zero_", "fill_", "random_", "arange"),
+)
 Work = Callable[[], object]
 
 
@@ -47,6 +55,40 @@ class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """All of them, one after the other."""
         for call in self.calls:
             call()
+
+
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts what is done under it.
+
+    Of a matrix product two for each multiply-add, by torch's own formulas. Of all else one for each
+    number that it reads or writes, whichever are more; of a table those of the rows that are read
+    or added to. A view, fresh memory and random numbers cost nothing.
+
+    Attributes:
+        count: of all so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        packet = func.overloadpacket
+        if packet in flop_registry:
+            self.count += flop_registry[packet](*args, **(kwargs or {}), out_val=out)
+        elif not func.is_view and packet.__name__ not in MAKING:
+            self.count += _numbers(packet.__name__, args, out)
+        return out
+
+
+def _numbers(name: str, args: tuple[Any, ...], out: Any) -> int:
+    """Read or written, whichever are more."""
+    counted = {**dict.fromkeys(READING, out), **dict.fromkeys(ADDING, args[:1])}
+    leaves = tree_leaves(counted.get(name, (args, out)))
+    return max((leaf.numel() for leaf in leaves if isinstance(leaf, Tensor)), default=0)
 
 
 def _like(tensor: Tensor) -> Tensor:

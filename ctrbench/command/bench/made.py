@@ -1,0 +1,90 @@
+"""Rows that are made for a measurement.
+
+Of two kinds: ids as real rows have them (fields of a few features to a quarter of them, ids
+log-uniform), and ids spread more widely (cubed uniform), which touch more rows of a table.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import numpy as np
+import torch
+
+from ctrbench.command.settings import BenchSettings
+from ctrbench.data.batches import Batch, Batches
+from ctrbench.data.schema import Field, Schema
+from ctrbench.data.store.opened import Part
+
+FIELDS, CROSSES = 39, 10
+ROWS_AT_ONCE = 1 << 20
+KINDS: dict[str, Callable[[Any, Any], Any]] = {
+    "real-like": lambda u, sizes: np.expm1(u * np.log1p(sizes)),
+    "spread": lambda u, sizes: u**3 * sizes,
+}
+
+
+class Rows:
+    """Rows of both kinds on a device, that every model reads."""
+
+    def __init__(
+        self, own: BenchSettings, *, crossed: bool, batch_size: int, device: torch.device
+    ) -> None:
+        self.schema = made_schema(own.features, crossed=crossed)
+        self.plain = Schema(self.schema.fields)
+        self.parts = {kind: made_part(self.schema, own.rows, kind) for kind in KINDS}
+        self.device, self.wanted = device, batch_size
+        self.batches = {kind: self._batches(part) for kind, part in self.parts.items()}
+        self.without = self.batches
+        if crossed:
+            none = np.empty((own.rows, 0), np.int32)
+            self.without = {
+                kind: self._batches(replace(part, crosses_NC=none))
+                for kind, part in self.parts.items()
+            }
+
+    def _batches(self, part: Part) -> Batches:
+        return Batches(part, self.wanted, self.device)
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of a batch: at most as many as were asked for."""
+        return self.batches["real-like"].batch_size
+
+    def feeds(self, seed: int, *, crossed: bool) -> dict[str, Iterator[Batch]]:
+        """Endless batches of each kind."""
+        batches = self.batches if crossed else self.without
+        return {kind: _endless(own, seed) for kind, own in batches.items()}
+
+
+def _endless(batches: Batches, seed: int) -> Iterator[Batch]:
+    for epoch in count():
+        yield from batches.epoch(seed, epoch)
+
+
+def made_schema(features: int, *, crossed: bool) -> Schema:
+    """Fields of 2 features to about a quarter of all, by equal ratios; crosses as large as one."""
+    low, high = 2.0, float(features)
+    for _ in range(60):  # bisection on the largest field
+        middle = (low * high) ** 0.5
+        too_many = np.geomspace(2, middle, FIELDS).sum() > features
+        low, high = (low, middle) if too_many else (middle, high)
+    sizes = np.geomspace(2, low, FIELDS).astype(int)
+    sizes[-1] += features - sizes.sum()
+    fields = tuple(Field(f"f{i}", "vocabulary", int(size)) for i, size in enumerate(sizes))
+    crosses = tuple(Field(f"x{i}", "vocabulary", features // FIELDS) for i in range(CROSSES))
+    return Schema(fields, crosses if crossed else ())
+
+
+def made_part(schema: Schema, rows: int, kind: str) -> Part:
+    """Random ids of a kind; a quarter of the rows are clicks."""
+    rng = np.random.default_rng(0)
+    sizes = np.array([field.size for field in schema.crossed.fields])
+    ids_NS = np.empty((rows, len(sizes)), np.int32)
+    for start in range(0, rows, ROWS_AT_ONCE):
+        piece = ids_NS[start : start + ROWS_AT_ONCE]
+        piece[:] = KINDS[kind](rng.random(piece.shape), sizes)
+    labels_N = (rng.random(rows) < 0.25).astype(np.uint8)
+    fields_NS, crosses_NC = ids_NS[:, : schema.slots], ids_NS[:, schema.slots :]
+    return Part(fields_NS, crosses_NC, labels_N, np.empty((rows, 0), np.float32), None)

@@ -1,0 +1,252 @@
+"""Models measured in turn, each figure once in every round, so that what else the machine does
+falls on all of them alike.
+
+The step is the one that training runs. Its limit is the larger of two: its matrix products, run by
+themselves, and its bytes over the bandwidth of a copy.
+"""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from ctrbench.command.bench.limits import (
+    Operations,
+    Products,
+    large_copy,
+    seconds,
+    square_product,
+)
+from ctrbench.command.bench.made import FIELDS, KINDS, Rows
+from ctrbench.command.settings import BenchSettings
+from ctrbench.data.batches import Batch
+from ctrbench.errors import UserError
+from ctrbench.layers.embedding import Embedding
+from ctrbench.machine import (
+    available_memory,
+    environment,
+    peak_memory,
+    resolve_device,
+    reuse_memory,
+    use_threads,
+)
+from ctrbench.models import registry as models
+from ctrbench.optim import registry as optimizers
+from ctrbench.optim.joint import Joint
+from ctrbench.runs.settings import RunSettings
+from ctrbench.runs.size import training_bytes
+from ctrbench.training.step import Step
+
+BATCH = 4_096  # unless trainer.batch_size is set
+WARM_UP = 3
+LATE = 1_000  # steps that the optimizers count as done: their first ones may be others
+
+
+class Timed:
+    """Seconds of each figure, a value for every round."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.times: dict[str, list[float]] = defaultdict(list)
+
+    def timed(self, name: str, work: Callable[[], Any]) -> Any:
+        """What the work gives; its seconds are kept."""
+        found: list[Any] = []
+        self.times[name].append(seconds(lambda: found.append(work()), self.device))
+        return found[0]
+
+    def middle(self, name: str) -> float:
+        """The median."""
+        return statistics.median(self.times[name])
+
+    def spreads(self) -> dict[str, dict[str, float]]:
+        """Of every figure the quartiles and the least."""
+        return {name: _spread(taken) for name, taken in self.times.items()}
+
+
+class Machine(Timed):
+    """What the machine does by itself: a large product, a large copy."""
+
+    def __init__(self, device: torch.device, precision: str) -> None:
+        super().__init__(device)
+        self.square, self.operations = square_product(device, precision)
+        self.copy, self.copied = large_copy(device)
+
+    def round(self) -> None:
+        """Each once."""
+        self.timed("square", self.square)
+        self.timed("copy", self.copy)
+
+    def figures(self) -> dict[str, float]:
+        """Rates."""
+        return {
+            "square_flops": self.operations / self.middle("square"),
+            "copy_bytes_per_second": self.copied / self.middle("copy"),
+        }
+
+
+class Measured(Timed):
+    """A model's step, whole and in parts."""
+
+    def __init__(self, run: RunSettings, rows: Rows, device: torch.device) -> None:
+        super().__init__(device)
+        self.run, self.batch_size = run, rows.batch_size
+        crossed = run.model.crossing() is not None
+        self.schema = rows.schema if crossed else rows.plain
+        self.feeds = rows.feeds(run.seed, crossed=crossed)
+        torch.manual_seed(run.seed)
+        self.model = models.build(self.schema, run.model).to(device).train()
+        self.operations = self._operations()
+        self.step = Step(self.model, optimizers.build(self.model, run.optimizer), run.precision)
+        self.touched: dict[str, list[int]] = defaultdict(list)
+        self._warm_up()
+        with Products() as self.products:
+            self.step(next(self.feeds["real-like"]))
+
+    def _operations(self) -> int:
+        """Of the formula, before an optimizer asks for another way to a table's gradient."""
+        plain = Step(self.model, torch.optim.SGD(self.model.parameters()), self.run.precision)
+        with Operations() as operations:
+            plain.backward(plain.forward(next(self.feeds["real-like"])))
+        self.model.zero_grad(set_to_none=True)
+        return operations.count
+
+    def _warm_up(self) -> None:
+        for _ in range(WARM_UP):
+            self.step(next(self.feeds["real-like"]))
+        _count_as_late(self.step.optimizer)
+        for feed in self.feeds.values():
+            self.step(next(feed))
+
+    def round(self) -> None:
+        """Each figure once, behind a step that brings the model back into the caches."""
+        self.step(next(self.feeds["real-like"]))
+        for kind, feed in self.feeds.items():
+            batch = self.timed("batch", partial(next, feed))
+            self.touched[kind].append(_touched(self.model, batch))
+            self.timed(f"step, {kind} ids", partial(self.step, batch))
+        self._in_parts(next(self.feeds["real-like"]))
+        self.timed("products", self.products)
+
+    def _in_parts(self, batch: Batch) -> None:
+        loss = self.timed("forward", partial(self.step.forward, batch))
+        self.timed("backward", partial(self.step.backward, loss))
+        self.timed("optimizer", self.step.optimizer.step)
+
+    def figures(self, machine: Machine) -> dict[str, Any]:
+        """All that is known, in plain values: seconds, bytes, rows."""
+        touched = {kind: statistics.mean(found) for kind, found in self.touched.items()}
+        moved = self._bytes(touched["real-like"])
+        bandwidth = machine.figures()["copy_bytes_per_second"]
+        limits = {"products": self.middle("products"), "memory": moved / bandwidth}
+        steps = {kind: self.middle(f"step, {kind} ids") for kind in KINDS}
+        return {
+            "model": self.run.model.name,
+            "seconds": self.spreads(),
+            "rows_per_second": {kind: self.batch_size / step for kind, step in steps.items()},
+            "touched_rows": touched,
+            "places": self.batch_size * len(self.schema.crossed.fields),
+            "operations": self.operations,
+            "step_bytes": moved,
+            "limit_seconds": limits,
+            "times_the_limit": steps["real-like"] / max(limits.values()),
+        }
+
+    def _bytes(self, touched: float) -> float:
+        """The least that a step moves: of the network and of touched rows a weight and two states
+        read and written and a gradient read; of every place of a batch, its row and the gradient
+        of that written and read."""
+        tables, network = optimizers.split_parameters(self.model)
+        columns = sum(table.shape[1] for table in tables) / len(tables)
+        weights = sum(p.numel() for p in network) + touched * columns
+        places = self.batch_size * FIELDS * sum(table.shape[1] for table in tables)
+        return 4.0 * (7 * weights + 4 * places)
+
+
+def measure(runs: list[RunSettings], own: BenchSettings) -> tuple[dict[str, Any], Rows]:
+    """The figures of several models in interleaved rounds, and the rows they were measured on.
+
+    Raises:
+        UserError: if together they do not fit the memory.
+    """
+    device = resolve_device(runs[0].device)
+    reuse_memory()
+    use_threads(runs[0].threads)
+    crossed = any(run.model.crossing() is not None for run in runs)
+    batch_size = runs[0].trainer.batch_size or BATCH
+    rows = Rows(own, crossed=crossed, batch_size=batch_size, device=device)
+    _check_memory(runs, rows, device)
+    measured = [Measured(run, rows, device) for run in runs]
+    machine = Machine(device, runs[0].precision)
+    for _ in range(own.rounds):
+        for one in measured:
+            one.round()
+        machine.round()
+    figures = {
+        "fields": FIELDS,
+        "features": own.features,
+        "rows": own.rows,
+        "rounds": own.rounds,
+        "batch_size": rows.batch_size,
+        "environment": environment(device, runs[0].precision),
+        "machine": machine.figures(),
+        "models": _with_ratios([one.figures(machine) for one in measured], measured),
+        "peak_memory_bytes": peak_memory(device),
+    }
+    return figures, rows
+
+
+def _with_ratios(figures: list[dict[str, Any]], measured: list[Measured]) -> list[dict[str, Any]]:
+    """With each model's time and operations over LR's, where LR is among them."""
+    named = {one.run.model.name: one for one in measured}
+    if "lr" not in named:
+        return figures
+    name, lr = "step, real-like ids", named["lr"]
+    return [
+        found
+        | {
+            "time_over_lr": paired(one.times[name], lr.times[name]),
+            "operations_over_lr": one.operations / lr.operations,
+        }
+        for found, one in zip(figures, measured, strict=True)
+    ]
+
+
+def paired(these: list[float], those: list[float]) -> dict[str, float]:
+    """The quartiles of the ratios of what was measured in the same rounds."""
+    return _spread([a / b for a, b in zip(these, those, strict=True)])
+
+
+def _spread(taken: list[float]) -> dict[str, float]:
+    low, middle, high = statistics.quantiles(taken, n=4)
+    return {"median": middle, "quarter": low, "three_quarters": high, "least": min(taken)}
+
+
+def _check_memory(runs: list[RunSettings], rows: Rows, device: torch.device) -> None:
+    needed = sum(training_bytes(rows.schema, run.model, run.optimizer) for run in runs)
+    if needed > (there := available_memory(device)):
+        raise UserError(
+            f"{', '.join(run.model.name for run in runs)}: together they take "
+            f"{needed / 1e9:,.1f} GB of memory, and {there / 1e9:.1f} GB are free; measure fewer "
+            "at a time, or give fewer bench.features"
+        )
+
+
+def _count_as_late(optimizer: torch.optim.Optimizer) -> None:
+    for part in optimizer.parts.values() if isinstance(optimizer, Joint) else [optimizer]:
+        for state in part.state.values():
+            if "step" in state:
+                state["step"].fill_(LATE)
+
+
+def _touched(model: nn.Module, batch: Batch) -> int:
+    """Different rows that a batch reads of all tables."""
+    found = 0
+    for embedding in (m for m in model.modules() if isinstance(m, Embedding)):
+        slots = len(embedding.offsets_S)
+        found += len(torch.unique(batch[0][:, :slots] + embedding.offsets_S))
+    return found

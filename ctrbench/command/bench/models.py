@@ -1,0 +1,154 @@
+"""The tables of ``ctrbench bench``: one model in detail, or several beside each other."""
+
+import json
+import tempfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ctrbench.command.bench.limits import seconds
+from ctrbench.command.bench.made import FIELDS
+from ctrbench.command.bench.measured import measure
+from ctrbench.command.settings import BenchSettings
+from ctrbench.data.batches import Batches
+from ctrbench.data.store.opened import Part
+from ctrbench.errors import UserError
+from ctrbench.files import write_atomic
+from ctrbench.machine import resolve_device
+from ctrbench.report.markdown import markdown
+from ctrbench.runs.record import Results
+from ctrbench.runs.settings import RunSettings
+
+COUNTED = (
+    "operations: forward and backward pass; 2 for each multiply-add of a product, else 1 for each "
+    "number that is read or written"
+)
+
+
+def bench(runs: list[RunSettings], own: BenchSettings) -> str:
+    """The table; ``bench/MODEL_PRECISION.json`` in the reports has the figures too, or
+    ``bench/models_PRECISION.json`` those of several.
+
+    Raises:
+        UserError: for lists of anything but models, or too little memory.
+    """
+    one_of_each(runs)
+    figures, rows = measure(runs, own)
+    name = runs[0].model.name if len(runs) == 1 else "models"
+    if len(runs) == 1:
+        device = resolve_device(runs[0].device)
+        figures["feeding"] = _feeding(rows.parts["real-like"], rows.wanted, device)
+    path = write_figures(figures, runs[0], f"bench/{name}_{runs[0].precision}.json")
+    lines = [about(figures), *(_detailed(figures) if len(runs) == 1 else _compared(figures))]
+    return "\n".join([*lines, str(path)])
+
+
+def one_of_each(runs: list[RunSettings]) -> None:
+    """Refuse a sweep over anything but models: it would have a model twice."""
+    names = [run.model.name for run in runs]
+    if len(set(names)) < len(names):
+        raise UserError("bench takes a list of models alone: model=lr,fm,deepfm")
+
+
+def write_figures(figures: dict[str, Any], run: RunSettings, name: str) -> Path:
+    """As JSON, below the reports."""
+    path = Results(run.results).report(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps(figures, indent=1) + "\n")
+    return path
+
+
+def _feeding(made: Part, batch_size: int, device: torch.device) -> dict[str, float]:
+    """Rows a second of batches alone, from each place that rows can be held in. The disk's are
+    those of files that the system has in its memory."""
+    rates = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ids.npy"
+        np.save(path, made.ids_NS)
+        mapped = replace(made, ids_NS=np.load(path, mmap_mode="c"))
+        for place in ("device", "host", "disk"):
+            part = mapped if place == "disk" else made
+            batches = Batches(part, batch_size, device, place)
+            rates[place] = batches.rows / seconds(partial(run_through, batches), device)
+    return rates
+
+
+def run_through(batches: Batches) -> None:
+    """Take every batch of an epoch."""
+    for _ in batches.epoch(0, 0):
+        pass
+
+
+def about(figures: dict[str, Any]) -> str:
+    """What was measured, where."""
+    here = figures["environment"]
+    return (
+        f"{', '.join(one['model'] for one in figures['models'])}: {FIELDS} fields, "
+        f"{figures['features']:,} features, batch {figures['batch_size']:,}; {here['device']}, "
+        f"{here['threads']} threads, {here['precision']}, torch {here['torch']}"
+    )
+
+
+def _compared(figures: dict[str, Any]) -> list[str]:
+    rows = [_row(one) for one in figures["models"]]
+    machine = figures["machine"]
+    return [
+        "",
+        markdown(rows),
+        "",
+        f"medians of {figures['rounds']} interleaved rounds, half of them within; ratios are "
+        "medians of pairs of a round",
+        COUNTED,
+        f"limits: the model's products by themselves, or its bytes at "
+        f"{machine['copy_bytes_per_second'] / 1e9:.0f} GB/s; a square product does "
+        f"{machine['square_flops'] / 1e9:.0f} GFLOP/s; peak memory "
+        f"{figures['peak_memory_bytes'] / 2**20:,.0f} MiB",
+    ]
+
+
+def _row(one: dict[str, Any]) -> dict[str, str]:
+    step, limits = one["seconds"]["step, real-like ids"], one["limit_seconds"]
+    by = max(limits, key=limits.__getitem__)
+    row = {
+        "model": one["model"],
+        "step ms": f"{1e3 * step['median']:.2f}",
+        "half within": f"{1e3 * step['quarter']:.2f} to {1e3 * step['three_quarters']:.2f}",
+        "rows/s": f"{one['rows_per_second']['real-like']:,.0f}",
+    }
+    if "time_over_lr" in one:
+        row["time / LR"] = f"{one['time_over_lr']['median']:.2f}"
+        row["operations / LR"] = f"{one['operations_over_lr']:,.1f}"
+    return row | {
+        "limit ms": f"{1e3 * limits[by]:.2f} ({by})",
+        "step / limit": f"{one['times_the_limit']:.1f}",
+    }
+
+
+def _detailed(figures: dict[str, Any]) -> list[str]:
+    (one,), machine = figures["models"], figures["machine"]
+    limits, rate = one["limit_seconds"], one["rows_per_second"]
+    lines = [f"  {'ms':24}{'median':>10}   half of them within"]
+    for name, taken in one["seconds"].items():
+        middle, low, high = (1e3 * taken[k] for k in ("median", "quarter", "three_quarters"))
+        lines.append(f"  {name:24}{middle:10.2f}   {low:.2f} to {high:.2f}")
+    for kind, touched in one["touched_rows"].items():
+        lines.append(
+            f"  {kind} ids: {rate[kind]:,.0f} rows/s; a batch touches {touched:,.0f} different "
+            f"rows at {one['places']:,} places"
+        )
+    return [
+        *lines,
+        f"  limit by products {1e3 * limits['products']:.2f} ms (a square one does "
+        f"{machine['square_flops'] / 1e9:.0f} GFLOP/s), by memory {1e3 * limits['memory']:.2f} ms "
+        f"({one['step_bytes'] / 1e6:.0f} MB at "
+        f"{machine['copy_bytes_per_second'] / 1e9:.0f} GB/s)",
+        f"  the step takes {one['times_the_limit']:.1f} times its limit; peak memory "
+        f"{figures['peak_memory_bytes'] / 2**20:,.0f} MiB",
+        f"  {one['operations'] / 1e6:,.1f} million operations ({COUNTED.partition(': ')[2]})",
+        "  feeding from "
+        + ", ".join(f"{p} {r / 1e6:.1f} M rows/s" for p, r in figures["feeding"].items()),
+    ]

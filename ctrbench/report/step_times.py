@@ -1,0 +1,159 @@
+"""Training steps measured in turn, drawn as Figure 6 of the DeepFM paper: each over LR's.
+
+``step_times.json`` is what was measured. :func:`step_times_drawing` and :func:`step_times_table`
+take its content; :func:`write_step_times` writes both beside it.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ctrbench.errors import UserError
+from ctrbench.files import write_atomic
+from ctrbench.report.drawing import GREY, PALETTE, Drawing, canvas, entitle, finish
+from ctrbench.report.markdown import markdown
+from ctrbench.report.printed import published
+
+RESULT = "step_times.json"
+OURS, OPERATIONS, STAGE = PALETTE[0], PALETTE[4], PALETTE[5]
+HEIGHT = 0.26  # of a bar; two models are one apart
+HEADINGS = {
+    "model": "model",
+    "step_ms": "step ms",
+    "time_over_lr": "time / LR",
+    "time_quarter": "a quarter below",
+    "time_three_quarters": "a quarter above",
+    "pretrain_over_lr": "pre-training / LR",
+    "paper_time_over_lr": "paper's time / LR",
+    "paper_pretrain_over_lr": "paper's pre-training / LR",
+    "operations_over_lr": "operations / LR",
+    "times_the_limit": "step / limit",
+}
+
+
+def read_step_times(path: Path) -> dict[str, Any]:
+    """What was measured.
+
+    Raises:
+        UserError: if the file is no such result.
+    """
+    try:
+        result: dict[str, Any] = json.loads(path.read_text())
+        assert result["environment"]["device"] and result["models"][0]["time_over_lr"]
+    except (ValueError, KeyError, IndexError, TypeError, AssertionError):
+        raise UserError(f"{path}: not a measurement of steps; delete it") from None
+    return result
+
+
+def step_times_frame(result: dict[str, Any]) -> pd.DataFrame:
+    """A row a model, numbers alone, the paper's beside; NaN where it prints none.
+
+    The paper's bars are those of its CPU beside our CPU, those of its GPU beside our GPU.
+    """
+    printed = published("deepfm_figure6")
+    kind = "cpu" if result["environment"]["device"].startswith("cpu") else "gpu"
+    own = printed[printed["device"] == kind].set_index("model")
+    frame = pd.DataFrame([_row(one) for one in result["models"]]).set_index("model")
+    frame["paper_time_over_lr"] = own["time_over_lr"]
+    frame["paper_pretrain_over_lr"] = own["pretrain_time_over_lr"]
+    frame.loc[frame.index == "lr", "paper_time_over_lr"] = 1.0
+    return frame.reset_index()[list(HEADINGS)]
+
+
+def _row(one: dict[str, Any]) -> dict[str, Any]:
+    time, before = one["time_over_lr"], one.get("pretrain_time_over_lr") or {}
+    return {
+        "model": one["model"],
+        "step_ms": 1e3 * one["seconds"]["step, real-like ids"]["median"],
+        "time_over_lr": time["median"],
+        "time_quarter": time["quarter"],
+        "time_three_quarters": time["three_quarters"],
+        "pretrain_over_lr": before.get("median", float("nan")),
+        "operations_over_lr": one["operations_over_lr"],
+        "times_the_limit": one["times_the_limit"],
+    }
+
+
+def step_times_table(result: dict[str, Any]) -> list[dict[str, str]]:
+    """The same as text, for Markdown and the page."""
+    frame = step_times_frame(result)
+    return [
+        {
+            heading: row[key] if key == "model" else "-" if pd.isna(row[key]) else f"{row[key]:,.2f}"
+            for key, heading in HEADINGS.items()
+        }
+        for row in frame.to_dict("records")
+    ]
+
+
+def step_times_drawing(result: dict[str, Any]) -> Drawing:
+    """Bars of time over LR's, the paper's in grey beside; right, of operations over LR's."""
+    frame = step_times_frame(result)
+    size = (3.9, 0.36 * len(frame) + 0.9)
+    figure, ((times, operations),) = canvas(1, 2, size, sharey=True)
+    middle = pd.Series(range(len(frame)), dtype=float)
+    spread = [
+        frame["time_over_lr"] - frame["time_quarter"],
+        frame["time_three_quarters"] - frame["time_over_lr"],
+    ]
+    own = middle - HEIGHT / 2
+    times.barh(own, frame["time_over_lr"], HEIGHT, color=OURS, label="ours", xerr=spread)
+    _stacked(times, own, frame["time_over_lr"], frame["pretrain_over_lr"], STAGE, "its FM before")
+    beside = middle + HEIGHT / 2
+    times.barh(beside, frame["paper_time_over_lr"], HEIGHT, color=GREY, label="the paper")
+    before = frame["paper_pretrain_over_lr"]
+    _stacked(times, beside, frame["paper_time_over_lr"], before, "#c4c4c4", "its pre-training")
+    operations.barh(middle, frame["operations_over_lr"], 2 * HEIGHT, color=OPERATIONS)
+    times.set_yticks(middle, list(frame["model"]))
+    times.invert_yaxis()
+    for panel, title in ((times, "time / LR"), (operations, "operations / LR")):
+        panel.set_xscale("log")
+        panel.set_xlabel("times LR's")
+        entitle(panel, title)
+    times.legend(frameon=False, fontsize=7)
+    return finish(figure, "step_times", "Training time relative to LR's", _says(result, frame))
+
+
+def _stacked(
+    panel: Axes, y: pd.Series, left: pd.Series, width: pd.Series, color: str, label: str
+) -> None:
+    known = width.notna()
+    if known.any():
+        bars = {"left": left[known], "height": HEIGHT, "color": color, "label": label}
+        panel.barh(y[known], width[known], **bars)
+
+
+def _says(result: dict[str, Any], frame: pd.DataFrame) -> str:
+    others = frame[frame["model"] != "lr"]
+    spoken = ", ".join(
+        f"{row['model']} {row['time_over_lr']:.1f}" for row in others.to_dict("records")
+    )
+    operations = others["operations_over_lr"]
+    here = result["environment"]
+    least = f"{operations.min():,.0f} to {operations.max():,.0f}" if len(others) else "1"
+    return (
+        f"A training step as a multiple of LR's: {spoken or 'lr alone'}, on {here['device']}, "
+        f"{here['threads']} threads, {here['precision']}, batch {result['batch_size']:,}, "
+        f"{result['features']:,} features; the paper's bars in grey. By operations the models "
+        f"take {least} times LR's: what is less in time is LR's own overhead. "
+        "Both axes are logarithmic."
+    )
+
+
+def write_step_times(path: Path) -> str:
+    """Draw a measurement (PNG, SVG) and write its table (Markdown, CSV) beside it.
+
+    Returns:
+        The table as text, and the folder.
+    """
+    result = read_step_times(path)
+    drawing, folder = step_times_drawing(result), path.parent
+    table = markdown(step_times_table(result))
+    write_atomic(folder / f"{drawing.name}.svg", drawing.on_paper)
+    write_atomic(folder / f"{drawing.name}.png", drawing.png)
+    write_atomic(folder / f"{drawing.name}.md", f"{table}\n\n{drawing.says}\n")
+    write_atomic(folder / f"{drawing.name}.csv", step_times_frame(result).to_csv(index=False))
+    return f"{table}\n\n{drawing.says}\n{folder}"
