@@ -13,12 +13,13 @@ from matplotlib.axes import Axes
 
 from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
-from ctrbench.report.drawing import GREY, PALETTE, Drawing, canvas, entitle, finish
+from ctrbench.report.drawing import GREY, INK, PALETTE, Drawing, canvas, entitle, finish
 from ctrbench.report.markdown import markdown
 from ctrbench.report.printed import published
 
 RESULT = "step_times.json"
-OURS, OPERATIONS, STAGE = PALETTE[0], PALETTE[4], PALETTE[5]
+OURS, OPERATIONS, OURS_BEFORE = PALETTE[0], PALETTE[4], PALETTE[5]
+GREY_BEFORE = "#c4c4c4"
 HEIGHT = 0.26  # of a bar; two models are one apart
 HEADINGS = {
     "model": "model",
@@ -82,7 +83,11 @@ def step_times_table(result: dict[str, Any]) -> list[dict[str, str]]:
     frame = step_times_frame(result)
     return [
         {
-            heading: row[key] if key == "model" else "-" if pd.isna(row[key]) else f"{row[key]:,.2f}"
+            heading: row[key]
+            if key == "model"
+            else "-"
+            if pd.isna(row[key])
+            else f"{row[key]:,.2f}"
             for key, heading in HEADINGS.items()
         }
         for row in frame.to_dict("records")
@@ -95,35 +100,48 @@ def step_times_drawing(result: dict[str, Any]) -> Drawing:
     size = (3.9, 0.36 * len(frame) + 0.9)
     figure, ((times, operations),) = canvas(1, 2, size, sharey=True)
     middle = pd.Series(range(len(frame)), dtype=float)
-    spread = [
-        frame["time_over_lr"] - frame["time_quarter"],
-        frame["time_three_quarters"] - frame["time_over_lr"],
-    ]
-    own = middle - HEIGHT / 2
-    times.barh(own, frame["time_over_lr"], HEIGHT, color=OURS, label="ours", xerr=spread)
-    _stacked(times, own, frame["time_over_lr"], frame["pretrain_over_lr"], STAGE, "its FM before")
-    beside = middle + HEIGHT / 2
-    times.barh(beside, frame["paper_time_over_lr"], HEIGHT, color=GREY, label="the paper")
-    before = frame["paper_pretrain_over_lr"]
-    _stacked(times, beside, frame["paper_time_over_lr"], before, "#c4c4c4", "its pre-training")
-    operations.barh(middle, frame["operations_over_lr"], 2 * HEIGHT, color=OPERATIONS)
+    for place, prefix, colors, who in (
+        (middle - HEIGHT / 2, "", (OURS, OURS_BEFORE), ("ours", "its FM before")),
+        (middle + HEIGHT / 2, "paper_", (GREY, GREY_BEFORE), ("the paper", "its pre-training")),
+    ):
+        step, before = (frame[f"{prefix}{part}_over_lr"] for part in ("time", "pretrain"))
+        _bars(times, place, step, color=colors[0], label=who[0])
+        _bars(times, place, before, step, color=colors[1], label=who[1])
+        _lengths(times, place, step, before)
+    _bars(operations, middle, frame["operations_over_lr"], color=OPERATIONS)
+    _lengths(operations, middle, frame["operations_over_lr"], middle * float("nan"))
     times.set_yticks(middle, list(frame["model"]))
     times.invert_yaxis()
     for panel, title in ((times, "time / LR"), (operations, "operations / LR")):
         panel.set_xscale("log")
+        panel.set_xlim(left=0.5, right=3 * panel.get_xlim()[1])
+        panel.xaxis.set_major_formatter("{x:,g}")
         panel.set_xlabel("times LR's")
         entitle(panel, title)
-    times.legend(frameon=False, fontsize=7)
+    times.legend(frameon=False, fontsize=7, labelcolor=INK)
     return finish(figure, "step_times", "Training time relative to LR's", _says(result, frame))
 
 
-def _stacked(
-    panel: Axes, y: pd.Series, left: pd.Series, width: pd.Series, color: str, label: str
+def _bars(
+    panel: Axes, y: pd.Series, width: pd.Series, left: pd.Series | None = None, **style: Any
 ) -> None:
-    known = width.notna()
+    """Bars, behind those on the left where they are given."""
+    start = pd.Series(0.0, y.index) if left is None else left
+    known = width.notna() & start.notna()
     if known.any():
-        bars = {"left": left[known], "height": HEIGHT, "color": color, "label": label}
-        panel.barh(y[known], width[known], **bars)
+        panel.barh(y[known], width[known], HEIGHT, left=start[known], **style)
+
+
+def _lengths(panel: Axes, y: pd.Series, width: pd.Series, more: pd.Series) -> None:
+    """At the ends of bars, with what is stacked behind them."""
+    for place, first, second in zip(y, width, more, strict=True):
+        text = f"{first:,.0f}" if first >= 100 else f"{first:.2f}"
+        text, end = (
+            (text, first) if second != second else (f"{text} + {second:.2f}", first + second)
+        )
+        if first == first:
+            style = {"va": "center", "fontsize": 7, "color": INK}
+            panel.annotate(text, (end, place), (3, 0), textcoords="offset points", **style)
 
 
 def _says(result: dict[str, Any], frame: pd.DataFrame) -> str:
