@@ -13,7 +13,9 @@ from ctrbench.settings import check, nearest, option, settings, settings_from
 class BenchSettings:
     """What `ctrbench bench` measures on: its keys beside those of a run."""
 
-    features: int = option("features of the 39 fields together", default=1_000_000, ge=1_000)
+    features: int = option(
+        "features of the 39 fields together", default=1_000_000, ge=1_000, lt=2**31
+    )
     rows: int = option("rows that batches are drawn from", default=48 * 4_096, ge=1)
     rounds: int = option("how often each figure is measured", default=20, ge=2)
     epochs: int = option("how often a whole epoch beside peers is measured", default=3, ge=2)

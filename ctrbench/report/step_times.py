@@ -134,14 +134,13 @@ def _bars(
 
 def _lengths(panel: Axes, y: pd.Series, width: pd.Series, more: pd.Series) -> None:
     """At the ends of bars, with what is stacked behind them."""
+    style: Any = {"textcoords": "offset points", "va": "center", "fontsize": 7, "color": INK}
     for place, first, second in zip(y, width, more, strict=True):
-        text = f"{first:,.0f}" if first >= 100 else f"{first:.2f}"
-        text, end = (
-            (text, first) if second != second else (f"{text} + {second:.2f}", first + second)
-        )
+        text, end = f"{first:,.0f}" if first >= 100 else f"{first:.2f}", first
+        if second == second:
+            text, end = f"{text} + {second:.2f}", first + second
         if first == first:
-            style = {"va": "center", "fontsize": 7, "color": INK}
-            panel.annotate(text, (end, place), (3, 0), textcoords="offset points", **style)
+            panel.annotate(text, (end, place), (3, 0), **style)
 
 
 def _says(result: dict[str, Any], frame: pd.DataFrame) -> str:

@@ -21,9 +21,10 @@ from ctrbench.command.bench.limits import (
     seconds,
     square_product,
 )
-from ctrbench.command.bench.made import FIELDS, KINDS, Rows
+from ctrbench.command.bench.made import FIELDS, KINDS, Rows, made_schema
 from ctrbench.command.settings import BenchSettings
 from ctrbench.data.batches import Batch
+from ctrbench.data.schema import Schema
 from ctrbench.errors import UserError
 from ctrbench.layers.embedding import Embedding
 from ctrbench.machine import (
@@ -110,7 +111,8 @@ class Measured(Timed):
     def _operations(self) -> int:
         """Of the formula, before an optimizer asks for another way to a table's gradient."""
         plain = Step(self.model, torch.optim.SGD(self.model.parameters()), self.run.precision)
-        with Operations() as operations:
+        operations = Operations()
+        with operations:
             plain.backward(plain.forward(next(self.feeds["real-like"])))
         self.model.zero_grad(set_to_none=True)
         return operations.count
@@ -118,7 +120,7 @@ class Measured(Timed):
     def _warm_up(self) -> None:
         for _ in range(WARM_UP):
             self.step(next(self.feeds["real-like"]))
-        _count_as_late(self.step.optimizer)
+        count_as_late(self.step.optimizer)
         for feed in self.feeds.values():
             self.step(next(feed))
 
@@ -178,8 +180,8 @@ def measure(runs: list[RunSettings], own: BenchSettings) -> tuple[dict[str, Any]
     use_threads(runs[0].threads)
     crossed = any(run.model.crossing() is not None for run in runs)
     batch_size = runs[0].trainer.batch_size or BATCH
+    _check_memory(runs, made_schema(own.features, crossed=crossed), device)
     rows = Rows(own, crossed=crossed, batch_size=batch_size, device=device)
-    _check_memory(runs, rows, device)
     measured = [Measured(run, rows, device) for run in runs]
     machine = Machine(device, runs[0].precision)
     for _ in range(own.rounds):
@@ -226,8 +228,8 @@ def _spread(taken: list[float]) -> dict[str, float]:
     return {"median": middle, "quarter": low, "three_quarters": high, "least": min(taken)}
 
 
-def _check_memory(runs: list[RunSettings], rows: Rows, device: torch.device) -> None:
-    needed = sum(training_bytes(rows.schema, run.model, run.optimizer) for run in runs)
+def _check_memory(runs: list[RunSettings], schema: Schema, device: torch.device) -> None:
+    needed = sum(training_bytes(schema, run.model, run.optimizer) for run in runs)
     if needed > (there := available_memory(device)):
         raise UserError(
             f"{', '.join(run.model.name for run in runs)}: together they take "
@@ -236,7 +238,8 @@ def _check_memory(runs: list[RunSettings], rows: Rows, device: torch.device) -> 
         )
 
 
-def _count_as_late(optimizer: torch.optim.Optimizer) -> None:
+def count_as_late(optimizer: torch.optim.Optimizer) -> None:
+    """Have an optimizer that has made some steps count as if they were many."""
     for part in optimizer.parts.values() if isinstance(optimizer, Joint) else [optimizer]:
         for state in part.state.values():
             if "step" in state:

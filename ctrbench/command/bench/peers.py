@@ -1,0 +1,234 @@
+"""Our training beside that of other packages, on the same rows, in turn.
+
+The step alone is that on batches which lie ready; the epoch is whole, with each package's own
+loader, ours from the files of a store, on a CPU. All train by Adam without L2, but our LR, which
+has FTRL; the peers know float32 alone.
+"""
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ctrbench.command.bench.made import FIELDS, made_part, made_schema
+from ctrbench.command.bench.measured import BATCH, WARM_UP, Timed, count_as_late, paired
+from ctrbench.command.bench.models import about, one_of_each, write_figures
+from ctrbench.command.settings import BenchSettings
+from ctrbench.data.batches import Batch, Batches
+from ctrbench.data.schema import Schema
+from ctrbench.data.store.opened import Part
+from ctrbench.errors import UserError
+from ctrbench.machine import environment, reuse_memory, use_threads
+from ctrbench.models import registry as models
+from ctrbench.optim import registry as optimizers
+from ctrbench.report.markdown import markdown
+from ctrbench.runs.settings import RunSettings
+from ctrbench.training.step import Step
+
+MODELS = "lr,fm,deepfm"
+PACKAGES = {"fuxictr": "FuxiCTR", "deepctr-torch": "DeepCTR-Torch"}
+CPU = torch.device("cpu")
+
+
+def check_peers() -> dict[str, str]:
+    """The versions of the other packages.
+
+    Raises:
+        UserError: if one is not installed.
+    """
+    try:
+        return {package: version(package) for package in PACKAGES}
+    except PackageNotFoundError as error:
+        raise UserError(
+            f"{error.name} is not installed; bench peers needs pip install 'ctrbench[peers]'"
+        ) from None
+
+
+def compare(runs: list[RunSettings], own: BenchSettings) -> str:
+    """A table of steps and epochs, and ``bench/peers_PRECISION.json`` in the reports.
+
+    Raises:
+        UserError: for lists of anything but models.
+    """
+    one_of_each(runs)
+    if runs[0].device.startswith("cuda"):
+        raise UserError(f"device={runs[0].device}: bench peers compares on a CPU; device=cpu")
+    versions = check_peers()
+    reuse_memory()
+    use_threads(runs[0].threads)
+    schema = made_schema(own.features, crossed=False)
+    batch_size = runs[0].trainer.batch_size or BATCH
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        part = _on_disk(made_part(schema, own.rows, "real-like"), Path(folder))
+        found = [
+            _Compared(run, schema, part, batch_size).figures(own, Path(folder)) for run in runs
+        ]
+    figures = {
+        "fields": FIELDS,
+        "features": own.features,
+        "rows": own.rows,
+        "batch_size": batch_size,
+        "rounds": own.rounds,
+        "epochs": own.epochs,
+        "environment": environment(CPU, runs[0].precision),
+        "versions": versions | {"numpy": np.__version__},
+        "models": found,
+    }
+    path = write_figures(figures, runs[0], f"bench/peers_{runs[0].precision}.json")
+    return f"{_text(figures)}\n{path}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """FuxiCTR logs to whoever listens to all."""
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _on_disk(part: Part, folder: Path) -> Part:
+    """The rows as a store has them: memory-mapped files."""
+    mapped = {}
+    for name in ("ids_NS", "labels_N"):
+        np.save(folder / f"{name}.npy", getattr(part, name))
+        mapped[name] = np.load(folder / f"{name}.npy", mmap_mode="c")
+    return replace(part, **mapped)
+
+
+class _Ours:
+    """Our model, its step and its epoch, with what a peer has."""
+
+    name = "ours"
+
+    def __init__(self, run: RunSettings, schema: Schema, part: Part, batch_size: int) -> None:
+        self.run, self.part, self.batch_size = run, part, batch_size
+        torch.manual_seed(run.seed)
+        model = models.build(schema, run.model).train()
+        self.step = Step(model, optimizers.build(model, run.optimizer), run.precision)
+
+    def batch(self, batch: Batch) -> Batch:
+        return batch
+
+    def epoch(self, folder: Path) -> Callable[[], None]:
+        """Rows from the store's files to the last step."""
+        del folder
+
+        def run() -> None:
+            for batch in Batches(self.part, self.batch_size, CPU).epoch(self.run.seed, 0):
+                self.step(batch)
+
+        return run
+
+
+class _Compared:
+    """A model of ours and those of the peers that have it."""
+
+    def __init__(self, run: RunSettings, schema: Schema, part: Part, batch_size: int) -> None:
+        from ctrbench.command.bench.deepctr import DeepCTRTorch
+        from ctrbench.command.bench.fuxictr import FuxiCTR
+
+        peers = (FuxiCTR, DeepCTRTorch)
+        self.model = run.model.name
+        self.lacking = [peer.name for peer in peers if self.model not in peer.models]
+        kinds: list[Any] = [_Ours, *(peer for peer in peers if self.model in peer.models)]
+        self.sides = {kind.name: kind(run, schema, part, batch_size) for kind in kinds}
+        self.batches = Batches(part, batch_size, CPU)
+        self.seed = run.seed
+        self.timed = Timed(CPU)
+
+    def figures(self, own: BenchSettings, folder: Path) -> dict[str, Any]:
+        """Steps in turn, then epochs in turn."""
+        feed = self._feed()
+        for _ in range(WARM_UP):
+            self._round(feed, kept=False)
+        count_as_late(self.sides["ours"].step.optimizer)
+        for _ in range(own.rounds):
+            self._round(feed, kept=True)
+        epochs = {name: side.epoch(folder) for name, side in self.sides.items()}
+        for _ in range(own.epochs):
+            for name, epoch in epochs.items():
+                self.timed.timed(f"epoch, {name}", epoch)
+        return {
+            "model": self.model,
+            "lacking": self.lacking,
+            "seconds": self.timed.spreads(),
+            **{f"{what}_rows_per_second": self._rates(what) for what in ("step", "epoch")},
+            **{f"{what}_over_ours": self._ratios(what) for what in ("step", "epoch")},
+        }
+
+    def _feed(self) -> Iterator[Batch]:
+        epoch = 0
+        while True:
+            yield from self.batches.epoch(self.seed, epoch)
+            epoch += 1
+
+    def _round(self, feed: Iterator[Batch], *, kept: bool) -> None:
+        """A step of each on the same rows, behind one that brings it back into the caches."""
+        first, second = next(feed), next(feed)
+        for name, side in self.sides.items():
+            side.step(side.batch(first))
+            batch = side.batch(second)
+            if kept:
+                self.timed.timed(f"step, {name}", partial(side.step, batch))
+            else:
+                side.step(batch)
+
+    def _rates(self, what: str) -> dict[str, float]:
+        rows = self.batches.batch_size if what == "step" else self.batches.rows
+        return {name: rows / self.timed.middle(f"{what}, {name}") for name in self.sides}
+
+    def _ratios(self, what: str) -> dict[str, dict[str, float]]:
+        """Times of a peer over ours, pair by pair."""
+        ours = self.timed.times[f"{what}, ours"]
+        return {
+            name: paired(self.timed.times[f"{what}, {name}"], ours)
+            for name in self.sides
+            if name != "ours"
+        }
+
+
+def _text(figures: dict[str, Any]) -> str:
+    versions = ", ".join(f"{PACKAGES.get(k, k)} {v}" for k, v in figures["versions"].items())
+    lacking = [
+        f"{name} has no {one['model']}" for one in figures["models"] for name in one["lacking"]
+    ]
+    return "\n".join(
+        [
+            f"{about(figures)}, {versions}",
+            "",
+            markdown([row for one in figures["models"] for row in peer_rows(one)]),
+            "",
+            f"a step is the median of {figures['rounds']} rounds, an epoch of {figures['rows']:,} "
+            f"rows with each package's own loader of {figures['epochs']}; ratios are medians of "
+            "pairs of a round; LR is trained by Adam there, by FTRL here",
+            *lacking,
+        ]
+    )
+
+
+def peer_rows(one: dict[str, Any]) -> list[dict[str, str]]:
+    """A model's rows of the table: ours, then each peer that has it."""
+    rows = []
+    for name, rate in one["step_rows_per_second"].items():
+        row = {"model": one["model"], "package": name}
+        for what in ("step", "epoch"):
+            seconds = one["seconds"][f"{what}, {name}"]["median"]
+            ratio = one[f"{what}_over_ours"].get(name, {"median": 1.0})["median"]
+            rate = one[f"{what}_rows_per_second"][name]
+            row |= {
+                f"{what}": f"{1e3 * seconds:,.1f} ms" if what == "step" else f"{seconds:.2f} s",
+                f"{what} rows/s": f"{rate:,.0f}",
+                f"{what} / ours": f"{ratio:.2f}",
+            }
+        rows.append(row)
+    return rows

@@ -1,0 +1,79 @@
+"""Beside other packages, where they are installed; what can be said without them."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from support import ctrbench
+
+from ctrbench.command.bench.peers import peer_rows
+
+INSTALLED = all(importlib.util.find_spec(name) for name in ("fuxictr", "deepctr_torch"))
+needs_peers = pytest.mark.skipif(not INSTALLED, reason="pip install 'ctrbench[peers]'")
+
+
+@pytest.mark.skipif(INSTALLED, reason="the peers are installed")
+def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
+    done = ctrbench("bench", "peers", f"results={tmp_path}")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "fuxictr is not installed" in done.stderr and "ctrbench[peers]" in done.stderr
+
+
+def test_the_rows_of_a_model() -> None:
+    """Rates are of one's own seconds, ratios those of pairs, and one's own is 1."""
+    one = {
+        "model": "fm",
+        "seconds": {
+            "step, ours": {"median": 0.016},
+            "step, FuxiCTR": {"median": 0.04},
+            "epoch, ours": {"median": 2.0},
+            "epoch, FuxiCTR": {"median": 7.0},
+        },
+        "step_rows_per_second": {"ours": 256_000.0, "FuxiCTR": 102_400.0},
+        "epoch_rows_per_second": {"ours": 100_000.0, "FuxiCTR": 28_571.4},
+        "step_over_ours": {"FuxiCTR": {"median": 2.4}},
+        "epoch_over_ours": {"FuxiCTR": {"median": 3.6}},
+    }
+    ours, theirs = peer_rows(one)
+    assert ours["step / ours"] == ours["epoch / ours"] == "1.00"
+    assert theirs["step / ours"] == "2.40" and theirs["epoch / ours"] == "3.60"
+    assert theirs["step"] == "40.0 ms" and theirs["epoch rows/s"] == "28,571"
+
+
+@needs_peers
+@pytest.mark.filterwarnings("default")
+def test_a_small_comparison(tmp_path: Path) -> None:
+    done = ctrbench(
+        *("bench", "peers", "model=lr,deepfm", "bench.features=2000", "bench.rows=200"),
+        *("bench.rounds=2", "bench.epochs=2", "trainer.batch_size=64"),
+        *("threads=1", f"results={tmp_path}"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "DeepCTR-Torch has no lr" in done.stdout
+    (path,) = tmp_path.rglob("peers_fp32.json")
+    lr, deepfm = json.loads(path.read_text())["models"]
+    assert set(lr["step_over_ours"]) == {"FuxiCTR"} and lr["lacking"] == ["DeepCTR-Torch"]
+    assert set(deepfm["epoch_over_ours"]) == {"FuxiCTR", "DeepCTR-Torch"}
+
+
+@needs_peers
+@pytest.mark.filterwarnings("default")
+def test_the_peers_have_our_sizes() -> None:
+    """As many weights of tables and of layers as ours, so that the same is compared."""
+    from support import settings_in
+
+    from ctrbench.command.bench.deepctr import DeepCTRTorch
+    from ctrbench.command.bench.fuxictr import FuxiCTR
+    from ctrbench.command.bench.made import made_part, made_schema
+    from ctrbench.models import registry
+
+    schema = made_schema(2_000, crossed=False)
+    part = made_part(schema, 8, "real-like")
+    for name in ("lr", "fm", "deepfm"):
+        run = settings_in(Path("."))(f"model={name}")
+        ours = sum(p.numel() for p in registry.build(schema, run.model).parameters())
+        for peer in (FuxiCTR, DeepCTRTorch):
+            if name in peer.models:
+                theirs = sum(p.numel() for p in peer(run, schema, part, 8).model.parameters())
+                assert abs(theirs - ours) <= 1  # a bias more or less

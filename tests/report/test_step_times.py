@@ -1,0 +1,77 @@
+"""Figure 6 from a measurement made by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from made import texts
+
+from ctrbench.errors import UserError
+from ctrbench.report.step_times import (
+    read_step_times,
+    step_times_drawing,
+    step_times_frame,
+    write_step_times,
+)
+
+
+def measurement(device: str = "cpu (x86_64)") -> dict[str, Any]:
+    """LR at 5 ms, FM twice, FNN thirty times as long."""
+    quarters = {"lr": 1.0, "fm": 2.0, "fnn": 30.0}
+    models = []
+    for name, ratio in quarters.items():
+        spread = {"median": ratio, "quarter": ratio * 0.9, "three_quarters": ratio * 1.1}
+        models.append(
+            {
+                "model": name,
+                "seconds": {"step, real-like ids": {"median": 0.005 * ratio}},
+                "time_over_lr": spread,
+                "operations_over_lr": ratio**2,
+                "times_the_limit": 1.5,
+            }
+        )
+    models[2]["pretrain_time_over_lr"] = models[1]["time_over_lr"]
+    here = {"device": device, "threads": 2, "precision": "fp32", "torch": "2"}
+    return {"environment": here, "batch_size": 4096, "features": 1_000_000, "models": models}
+
+
+def test_the_papers_bars_stand_beside_those_of_the_same_kind_of_device() -> None:
+    for device, printed, before in (("cpu (x86_64)", 1.89, 1.32), ("NVIDIA H100", 1.28, 0.95)):
+        frame = step_times_frame(measurement(device)).set_index("model")
+        assert frame.loc["fnn", "paper_time_over_lr"] == printed
+        assert frame.loc["fnn", "paper_pretrain_over_lr"] == before
+        assert frame.loc["fnn", "pretrain_over_lr"] == 2.0 and frame.loc["fm", "step_ms"] == 10.0
+        assert frame.loc["lr", "paper_time_over_lr"] == 1.0
+        assert pd.isna(frame.loc["fm", "paper_time_over_lr"])
+
+
+def test_bars_carry_their_lengths() -> None:
+    drawing = step_times_drawing(measurement())
+    words = set(texts(drawing.svg))
+    assert {"30.00 + 2.00", "1.89 + 1.32", "900", "lr", "fnn", "the paper", "ours"} <= words
+    assert "fm 2.0, fnn 30.0" in drawing.says and "4 to 900 times LR's" in drawing.says
+    assert drawing.png.startswith(b"\x89PNG")
+
+
+def test_a_measurement_without_bars_of_the_paper() -> None:
+    result = measurement()
+    result["models"] = result["models"][:2]
+    assert "its pre-training" not in texts(step_times_drawing(result).svg)
+
+
+def test_what_is_written_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "step_times.json").write_text(json.dumps(measurement()))
+    text = write_step_times(tmp_path / "step_times.json")
+    assert "| fnn " in text and str(tmp_path) in text
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".svg", ".png", ".md", ".csv"}
+    table = pd.read_csv(tmp_path / "step_times.csv")
+    assert list(table["operations_over_lr"]) == [1, 4, 900]
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"environment": {"device": "cpu"}, "models": []}'])
+def test_a_file_that_is_no_measurement(text: str, tmp_path: Path) -> None:
+    (tmp_path / "step_times.json").write_text(text)
+    with pytest.raises(UserError, match=r"step_times.json: not a measurement"):
+        read_step_times(tmp_path / "step_times.json")
