@@ -11,6 +11,7 @@ from ctrbench.command.words import CONFIG_DIR, VERBS, flag, refuse_verb, verb
 from ctrbench.errors import UserError, one_line
 
 if TYPE_CHECKING:
+    from ctrbench.command.settings import Experiment
     from ctrbench.runs.settings import RunSettings
 
 USAGE = """\
@@ -117,15 +118,24 @@ def _show(runs: list["RunSettings"], package: str | None) -> None:
 )
 def reproduce(given: Any) -> None:
     """The runs of an experiment, then its report. What is finished is not run again."""
-    from ctrbench.command import launch
-    from ctrbench.command.experiments import find_experiment, listing, sweep_overrides
+    from ctrbench.command.experiments import MEASURES, find_experiment, listing
 
     if given.list or not given.names:
-        print(listing())
+        print(listing(given.words))
         return
     name = given.names[0]
-    about = find_experiment(name)
-    overrides = sweep_overrides(name, about.sweep, given.words)
+    experiment = find_experiment(name, given.words)
+    if experiment.measure is not None:
+        print(MEASURES[experiment.measure](name, experiment, given.words))
+        return
+    _reproduce(name, experiment, given.words)
+
+
+def _reproduce(name: str, experiment: "Experiment", words: list[str]) -> None:
+    from ctrbench.command import launch
+    from ctrbench.command.experiments import report_title, sweep_overrides
+
+    overrides = sweep_overrides(name, experiment, words)
     planned = launch.plan_sweep(overrides)
     results = planned[0].results
     _check_results(results.folder)
@@ -138,8 +148,9 @@ def reproduce(given: Any) -> None:
     if any(run.result() is not None for run in runs):
         from ctrbench.report.report import write_report
 
-        title, begun = about.get("title", name), [run.path for run in runs if run.path.exists()]
-        print(write_report(begun, results.report(name), title, about.get("pivot")))
+        title = report_title(name, experiment, planned[0].settings.budget.name)
+        begun = [run.path for run in runs if run.path.exists()]
+        print(write_report(begun, results.report(name), title, experiment.pivot))
     if failed is not None:
         raise failed
 
