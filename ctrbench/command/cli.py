@@ -11,6 +11,7 @@ from ctrbench.command.words import CONFIG_DIR, VERBS, flag, refuse_verb, verb
 from ctrbench.errors import UserError, one_line
 
 if TYPE_CHECKING:
+    from ctrbench.command.settings import Experiment
     from ctrbench.runs.settings import RunSettings
 
 USAGE = """\
@@ -90,7 +91,7 @@ def train(given: Any) -> None:
         planned = launch.plan_sweep(given.words) if given.multirun else [launch.plan(given.words)]
         if given.cfg:
             return _show([job.settings for job in planned], given.package)
-        _check_results(planned[0].results.folder)
+        planned[0].results.check()
         if given.multirun:
             launch.launch(given.words, planned[0].results.sweep(launch.sweep_name()))
         else:
@@ -117,25 +118,27 @@ def _show(runs: list["RunSettings"], package: str | None) -> None:
 )
 def reproduce(given: Any) -> None:
     """The runs of an experiment, then its report. What is finished is not run again."""
-    from ctrbench.command import launch
-    from ctrbench.command.experiments import find_experiment, listing, sweep_overrides
+    from ctrbench.command.experiments import MEASURES, find_experiment, listing
 
     if given.list or not given.names:
-        print(listing())
+        print(listing(given.words))
         return
     name = given.names[0]
-    about = find_experiment(name)
-    if about.get("measure") == "step_times":
-        from ctrbench.command.bench.step_times import measure_steps, planned_steps
-
-        steps = planned_steps(name, about, given.words)
-        _check_results(Path(steps.runs[0].results))
-        print(measure_steps(steps))
+    experiment = find_experiment(name, given.words)
+    if experiment.measure is not None:
+        print(MEASURES[experiment.measure](name, experiment, given.words))
         return
-    overrides = sweep_overrides(name, about.sweep, given.words)
+    _reproduce(name, experiment, given.words)
+
+
+def _reproduce(name: str, experiment: "Experiment", words: list[str]) -> None:
+    from ctrbench.command import launch
+    from ctrbench.command.experiments import report_title, sweep_overrides
+
+    overrides = sweep_overrides(name, experiment, words)
     planned = launch.plan_sweep(overrides)
     results = planned[0].results
-    _check_results(results.folder)
+    results.check()
     failed = None
     try:
         launch.launch(overrides, results.sweep(launch.sweep_name()))
@@ -145,8 +148,9 @@ def reproduce(given: Any) -> None:
     if any(run.result() is not None for run in runs):
         from ctrbench.report.report import write_report
 
-        title, begun = about.get("title", name), [run.path for run in runs if run.path.exists()]
-        print(write_report(begun, results.report(name), title, about.get("pivot")))
+        title = report_title(name, experiment, planned[0].settings.budget.name)
+        begun = [run.path for run in runs if run.path.exists()]
+        print(write_report(begun, results.report(name), title, experiment.pivot))
     if failed is not None:
         raise failed
 
@@ -161,7 +165,7 @@ def prepare(given: Any) -> None:
     from ctrbench.command.launch import plan
 
     planned = plan(given.words)
-    _check_results(planned.results.folder)
+    planned.results.check()
     store = planned.prepare()
     if given.verify:
         store.verify()
@@ -178,7 +182,7 @@ def data(given: Any) -> None:
     from ctrbench.command.launch import plan
 
     planned = plan(given.words)
-    _check_results(planned.results.folder)
+    planned.results.check()
     from ctrbench.report.dataset import write_page
 
     folder = planned.results.report(f"data-{planned.settings.data.name}-{planned.content}")
@@ -203,7 +207,7 @@ def download(given: Any) -> None:
     name, values = given.names[0], _values(given.words)
     public = public_set(name)
     results = values.get("results", "results")
-    _check_results(Path(results))
+    Results(results).check()
     for path in download(public, Results(results).download(name), values.get("url")):
         print(path)
     print(f"train with: ctrbench train data={name} results={results} model=...")
@@ -301,8 +305,9 @@ def bench(given: Any) -> None:
 
         check_peers()
         words = words if any(w.startswith("model=") for w in words) else [f"model={MODELS}", *words]
-    runs = [planned.settings for planned in plan_sweep(words)]
-    _check_results(Path(runs[0].results))
+    planned = plan_sweep(words)
+    planned[0].results.check()
+    runs = [one.settings for one in planned]
     if given.names:
         print(compare(runs, own))
     else:
@@ -313,13 +318,3 @@ def bench(given: Any) -> None:
 
 def _values(words: list[str]) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
-
-
-def _check_results(folder: Path) -> None:
-    """The output folder can be written to: known before any work."""
-    advice = "name another folder with results=FOLDER"
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"results={folder}: is a file; {advice}")
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"{folder}: may not be written to; {advice}")

@@ -16,6 +16,7 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -32,7 +33,7 @@ ROOT = PACKAGE.parent if (PACKAGE.parent / "conf" / "config.yaml").exists() else
 CONF = str(ROOT / "conf")
 EXPERIMENTS = ROOT / "experiments"
 NAMES = re.compile(r"(pretraining\.)?(?P<group>model|optimizer)(\.\w+)?\.name")
-NEEDED = ("model", "data", "optimizer", "split", "trainer")
+NEEDED = ("model", "data", "optimizer", "split", "trainer", "budget")
 GROUPS = (*NEEDED, "tuned", "experiment")
 INSIDE = re.compile(r"In '(.+?)'.*\n(.*)\n.*full_key: (\S+)")
 SWEPT = re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'")
@@ -99,6 +100,18 @@ def quoted(key: str, value: str) -> str:
         r'(\\*)("|$)', lambda found: found[1] * 2 + found[2].replace('"', '\\"'), value
     )
     return f'{key}="{escaped}"'
+
+
+def parsed(words: list[str]) -> list[Override]:
+    """By Hydra's grammar."""
+    with hydra_here() as loader:  # it knows what glob() stands for
+        return OverridesParser.create(loader).parse_overrides(words)
+
+
+def fixed(words: list[str]) -> list[str]:
+    """Those that have one value."""
+    both = zip(words, parsed(words), strict=True)
+    return [word for word, override in both if not override.is_sweep_override()]
 
 
 def choices(group: str) -> list[str]:

@@ -1,6 +1,5 @@
 """The jobs of a command: checked before the first one starts, then handed to Hydra."""
 
-import itertools
 import json
 import logging
 import os
@@ -10,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from omegaconf import DictConfig
 
 from ctrbench.command.compose import (
     CONF,
     compose,
-    hydra_here,
+    fixed,
     one_line_for_hydra,
+    parsed,
     quoted,
     to_settings,
 )
@@ -28,7 +27,7 @@ from ctrbench.files import write_atomic
 if TYPE_CHECKING:
     from ctrbench.runs.planned import Planned
 
-BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+BASIC = f"{BasicSweeper.__module__}.{BasicSweeper.__name__}"
 log = logging.getLogger(__name__)
 
 
@@ -71,35 +70,21 @@ def _plan_job(job: Job) -> "Planned":
 
 def jobs(overrides: list[str]) -> list[Job]:
     """The jobs of a sweep; of a sweeper that draws its values, the one of what is not swept."""
-    fixed = [word for word, one in _parsed(overrides) if not one.is_sweep_override()]
-    sweeper = compose(fixed).hydra.sweeper
+    one = fixed(overrides)
+    sweeper = compose(one).hydra.sweeper
     if not isinstance(sweeper, DictConfig) or sweeper.get("_target_") != BASIC:
-        return [Job(fixed, [])]
-    own = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-    axes: dict[str, list[str]] = {}
-    for word, override in _parsed([*own, *overrides]):
-        key = override.get_key_element()
-        if override.is_discrete_sweep():
-            axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
-        elif override.is_sweep_override():
+        return [Job(one, [])]
+    words = [*(f"{key}={value}" for key, value in (sweeper.params or {}).items()), *overrides]
+    found = parsed(words)
+    for word, override in zip(words, found, strict=True):
+        if override.is_sweep_override() and not override.is_discrete_sweep():
             raise UserError(
                 f"{word}: drawn values need a sweeper that draws (hydra/sweeper=NAME); here lists, "
                 "choice(), range() and glob() can be swept"
             )
-        else:
-            axes[key] = [word]
-    swept = {key for key, values in axes.items() if len(values) > 1}
-    keys = list(axes)
-    return [
-        Job(list(words), [word for key, word in zip(keys, words, strict=True) if key in swept])
-        for words in itertools.product(*axes.values())
-    ]
-
-
-def _parsed(overrides: list[str]) -> list[tuple[str, Override]]:
-    with hydra_here() as loader:  # it knows what glob() stands for
-        parsed = OverridesParser.create(loader).parse_overrides(overrides)
-        return list(zip(overrides, parsed, strict=True))
+    (all_jobs,) = BasicSweeper.split_arguments(found, max_batch_size=None)
+    shared = set.intersection(*map(set, all_jobs))
+    return [Job(job, [word for word in job if word not in shared]) for job in all_jobs]
 
 
 def launch(overrides: list[str], folder: Path) -> None:
@@ -134,6 +119,8 @@ def run_hydra(words: list[str]) -> None:
     if "--info" in words:  # which Hydra logs, to standard output
         logging.getLogger().handlers.clear()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come back as they are; one line is made of them
+    # Hydra would compose every job once more to see that it can be: plan_sweep has.
+    BasicSweeper.validate_batch_is_legal = lambda self, batch: None  # type: ignore[method-assign]
     sys.argv = ["ctrbench", *words]
     with one_line_for_hydra():
         hydra.main(version_base="1.3", config_path=CONF, config_name="config")(job)()

@@ -1,6 +1,7 @@
-"""Settings of verbs that have some of their own."""
+"""Settings of verbs that have some of their own, and of experiments."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from omegaconf.errors import OmegaConfBaseException
 
@@ -19,6 +20,26 @@ class BenchSettings:
     rows: int = option("rows that batches are drawn from", default=48 * 4_096, ge=1)
     rounds: int = option("how often each figure is measured", default=20, ge=2)
     epochs: int = option("how often a whole epoch beside peers is measured", default=3, ge=2)
+
+
+@dataclass
+class Experiment:
+    """What an experiment's YAML file says of it, under ``experiment``.
+
+    Attributes:
+        title: of its report.
+        models: what its models have in common, as the registry of models knows it: ``[all]``,
+            ``[compared, model.dropout]``; they are the axis ``model``.
+        sweep: the values of each key.
+        pivot: for a second table: an option, ``columns``, and a test figure, ``value``.
+        measure: what is made in place of runs.
+    """
+
+    title: str = ""
+    models: list[str] = field(default_factory=list)
+    sweep: dict[str, Any] = field(default_factory=dict)
+    pivot: dict[str, str] | None = None
+    measure: str | None = None
 
 
 def bench_settings(words: list[str]) -> BenchSettings:

@@ -6,11 +6,17 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.convolution import RowConvolution, flexible_p, p_max_pooling
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.mlp import linear
+from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import ConvolutionalSettings
 
 
-@register("ccpm", ConvolutionalSettings, order=40)
+@register(
+    "ccpm",
+    ConvolutionalSettings,
+    Properties("Liu et al. 2015", "convolution", high_order=True, cited=True),
+    order=40,
+)
 class CCPM(Model):
     """y = W flatten(s_l) + b, s_i = tanh(p_i-max pooling(convolution_i(s_{i-1}))) (section 3).
 

@@ -6,11 +6,19 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interaction import factorisation_machine
 from ctrbench.layers.mlp import MLP
+from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import DeepSettings
 
 
-@register("deepfm", DeepSettings, order=120)
+@register(
+    "deepfm",
+    DeepSettings,
+    Properties(
+        "Guo et al. 2017", "wide & deep", low_order=True, high_order=True, compared=True, cited=True
+    ),
+    order=120,
+)
 class DeepFM(Model):
     """y = y_FM + y_DNN (DeepFM, eq. 1), both over the same embeddings V.
 

@@ -5,11 +5,17 @@ from torch import Tensor
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interaction import field_aware
+from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import FactorisedSettings
 
 
-@register("ffm", FactorisedSettings, order=30)
+@register(
+    "ffm",
+    FactorisedSettings,
+    Properties("Juan et al. 2016", "factorisation", low_order=True, cited=True),
+    order=30,
+)
 class FFM(Model):
     """y = w_0 + sum_i w_i x_i + sum_{i<j} <v_{i, field j}, v_{j, field i}> x_i x_j (eq. 4).
 

@@ -5,11 +5,17 @@ from torch import Tensor
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interaction import factorisation_machine
+from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import FactorisedSettings
 
 
-@register("fm", FactorisedSettings, order=20)
+@register(
+    "fm",
+    FactorisedSettings,
+    Properties("Rendle 2010", "factorisation", low_order=True, compared=True, cited=True),
+    order=20,
+)
 class FM(Model):
     """y = w_0 + sum_i w_i x_i + sum_{i<j} <v_i, v_j> x_i x_j (Rendle 2010, eq. 1)."""
 

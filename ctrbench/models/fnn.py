@@ -6,11 +6,19 @@ from torch import Tensor
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.mlp import MLP
+from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import PretrainedSettings
 
 
-@register("fnn", PretrainedSettings, order=50)
+@register(
+    "fnn",
+    PretrainedSettings,
+    Properties(
+        "Zhang et al. 2016", "network", high_order=True, pretraining=True, compared=True, cited=True
+    ),
+    order=50,
+)
 class FNN(Model):
     """y = MLP(z), z = (w_0, z_1, ..., z_F), z_i = (w_i, v_i^1, ..., v_i^K) x_i (FNN, eq. 4 and 5).
 

@@ -4,11 +4,17 @@ from torch import Tensor
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
+from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import LinearSettings
 
 
-@register("lr", LinearSettings, order=10)
+@register(
+    "lr",
+    LinearSettings,
+    Properties("McMahan et al. 2013", "linear", low_order=True, compared=True, cited=True),
+    order=10,
+)
 class LR(Model):
     """y = w_0 + sum_i w_i x_i, the logit; trained by FTRL-Proximal (McMahan et al. 2013)."""
 

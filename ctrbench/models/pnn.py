@@ -6,8 +6,13 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.mlp import MLP, Hidden, linear
 from ctrbench.layers.product import INNER, OuterProduct
+from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import DeepSettings, ProductSettings
+
+PROPERTIES = Properties(
+    "Qu et al. 2016", "product network", high_order=True, compared=True, cited=True
+)
 
 
 class _PNN(Model):
@@ -43,7 +48,7 @@ def _outer(settings: DeepSettings) -> nn.Module:
     return OuterProduct(settings.embedding_dim, settings.widths[0])
 
 
-@register("ipnn", ProductSettings, order=60)
+@register("ipnn", ProductSettings, PROPERTIES, order=60)
 class IPNN(_PNN):
     """l_p of the inner products <f_i, f_j> (section 3.1)."""
 
@@ -51,7 +56,7 @@ class IPNN(_PNN):
         super().__init__(schema, settings, [_inner(schema, settings)])
 
 
-@register("opnn", DeepSettings, order=70)
+@register("opnn", DeepSettings, PROPERTIES, order=70)
 class OPNN(_PNN):
     """l_p of the sum-pooled outer product (section 3.2)."""
 
@@ -59,7 +64,7 @@ class OPNN(_PNN):
         super().__init__(schema, settings, [_outer(settings)])
 
 
-@register("pnn", ProductSettings, order=80)
+@register("pnn", ProductSettings, PROPERTIES, order=80)
 class PNN(_PNN):
     """PNN*: both kinds of product side by side (section 4)."""
 

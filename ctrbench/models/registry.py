@@ -1,12 +1,14 @@
 """The registry of models: a name gives a class, its settings, and its place in tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.errors import UserError
+from ctrbench.models.properties import Properties
 from ctrbench.models.settings import ModelSettings
 from ctrbench.registry import import_all
 from ctrbench.settings import nearest
@@ -20,6 +22,7 @@ class Model(nn.Module):
     Attributes:
         name: in the registry, as its YAML file carries it.
         settings: the class of its settings.
+        properties: what it is, for tables and for experiments.
         order: its place among the rows of a table.
         version: of its formula; it is part of a run's identity, and raised when the formula or the
             initial weights are changed.
@@ -27,6 +30,7 @@ class Model(nn.Module):
 
     name: ClassVar[str]
     settings: ClassVar[type[ModelSettings]]
+    properties: ClassVar[Properties]
     order: ClassVar[float]
     version: ClassVar[int]
 
@@ -44,7 +48,12 @@ _REGISTRY: dict[str, type[Model]] = {}
 
 
 def register(
-    name: str, settings: type[ModelSettings], *, order: float, version: int = 1
+    name: str,
+    settings: type[ModelSettings],
+    properties: Properties,
+    *,
+    order: float,
+    version: int = 1,
 ) -> Callable[[M], M]:
     """Enter a model class under the name that its YAML file carries; see :class:`Model`.
 
@@ -55,7 +64,8 @@ def register(
     def enter(cls: M) -> M:
         if name in _REGISTRY:
             raise ValueError(f"the model name {name} is used twice")
-        cls.name, cls.settings, cls.order, cls.version = name, settings, order, version
+        cls.name, cls.settings, cls.properties = name, settings, properties
+        cls.order, cls.version = order, version
         _REGISTRY[name] = cls
         return cls
 
@@ -71,6 +81,39 @@ def names() -> list[str]:
 def settings_of() -> dict[str, type[ModelSettings]]:
     """The class of the settings of every model."""
     return {name: _REGISTRY[name].settings for name in names()}
+
+
+def properties_of(name: str) -> Properties:
+    """What a model of the registry is."""
+    import_all("ctrbench.models")
+    return _REGISTRY[name].properties
+
+
+def having(words: Iterable[str]) -> list[str]:
+    """The models for which every word holds, in the order of tables.
+
+    Args:
+        words: properties that are either true or not (``compared``), options (``model.dropout``:
+            those that have it), or ``all``.
+
+    Raises:
+        UserError: for a word that is neither.
+    """
+    options = {
+        name: {f"model.{field.name}" for field in fields(_REGISTRY[name].settings)}
+        for name in names()
+    }
+    flags = [field.name for field in fields(Properties) if field.type is bool]
+    known = {"all", *flags, *set().union(*options.values())}
+    found = names()
+    for word in words:
+        if word not in known:
+            raise UserError(f"{word}: no property of models; {nearest(word, known)}")
+        if word in flags:
+            found = [name for name in found if getattr(_REGISTRY[name].properties, word)]
+        elif word != "all":
+            found = [name for name in found if word in options[name]]
+    return found
 
 
 def find(settings: ModelSettings) -> type[Model]:

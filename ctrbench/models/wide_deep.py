@@ -6,8 +6,13 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.mlp import DNN
 from ctrbench.models.fm import FM
 from ctrbench.models.lr import LR
+from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import CrossedSettings, DeepSettings
+
+TWO_FORMS = Properties(
+    "Guo et al. 2017", "wide & deep", low_order=True, high_order=True, compared=True, cited=True
+)
 
 
 class _WideDeep(Model):
@@ -28,7 +33,19 @@ class _WideDeep(Model):
         return logits_B
 
 
-@register("wide_deep", CrossedSettings, order=90)
+@register(
+    "wide_deep",
+    CrossedSettings,
+    Properties(
+        "Cheng et al. 2016",
+        "wide & deep",
+        low_order=True,
+        high_order=True,
+        feature_engineering=True,
+        cited=True,
+    ),
+    order=90,
+)
 class WideDeep(_WideDeep):
     """y = w_wide . [x, phi(x)] + w_deep . a + b (Wide & Deep, eq. 3), trained jointly.
 
@@ -42,7 +59,7 @@ class WideDeep(_WideDeep):
         super().__init__(schema, settings, LR(schema.crossed))
 
 
-@register("lr_dnn", DeepSettings, order=100)
+@register("lr_dnn", DeepSettings, TWO_FORMS, order=100)
 class LRDNN(_WideDeep):
     """y = w_0 + w . x + DNN(E) (DeepFM, section 4.1): no crosses."""
 
@@ -50,7 +67,7 @@ class LRDNN(_WideDeep):
         super().__init__(schema, settings, LR(schema))
 
 
-@register("fm_dnn", DeepSettings, order=110)
+@register("fm_dnn", DeepSettings, TWO_FORMS, order=110)
 class FMDNN(_WideDeep):
     """y = FM(w, V) + DNN(E) (DeepFM, section 4.1): E is not V."""
 

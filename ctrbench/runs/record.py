@@ -7,6 +7,7 @@
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -111,6 +112,19 @@ class Results:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+
+    def check(self) -> None:
+        """The folder can be written to: known before any work.
+
+        Raises:
+            UserError: if it cannot.
+        """
+        advice = "name another folder with results=FOLDER"
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UserError(f"results={self.folder}: is a file; {advice}")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.folder, os.W_OK):
+            raise UserError(f"{self.folder}: may not be written to; {advice}")
 
     @property
     def runs(self) -> Path:

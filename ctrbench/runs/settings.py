@@ -22,6 +22,18 @@ OmegaConf.register_new_resolver(
 )
 
 
+@settings("budget")
+@dataclass
+class BudgetSettings:
+    """How much a run may cost: values that other settings take, so that one word sets them all."""
+
+    name: str = option("of the budget")
+    rows: int = option("data.rows of planted rows", ge=1)
+    neurons: int = option("model.neurons of every network", ge=1)
+    epochs: int = option("trainer.epochs", ge=1)
+    seeds: list[int] = option("seeds of the tables and figures of an experiment", ge=0, lt=2**31)
+
+
 @settings("run")
 @dataclass
 class RunSettings:
@@ -44,6 +56,7 @@ class RunSettings:
     threads: int | None = option("CPU threads; null: torch's choice", ge=1, decides=False)
     results: str = option("folder that everything goes to", decides=False)
     experiment: Any = option("what an experiment says of itself: experiments", decides=False)
+    budget: BudgetSettings = option("what runs may cost: conf/budget", decides=False)
     pretraining: Any = option("the stage before this run, of a model that has one", default=None)
 
     def __post_init__(self) -> None:

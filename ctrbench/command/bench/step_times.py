@@ -2,23 +2,18 @@
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
 
 from ctrbench import __version__
 from ctrbench.command.bench.measured import measure
 from ctrbench.command.bench.models import about, one_of_each, write_figures
 from ctrbench.command.launch import jobs, plan
-from ctrbench.command.settings import BenchSettings, bench_settings
+from ctrbench.command.settings import BenchSettings, Experiment, bench_settings
 from ctrbench.models import registry
-from ctrbench.report.printed import published
 from ctrbench.report.step_times import RESULT, write_step_times
+from ctrbench.runs.record import Results
 from ctrbench.runs.settings import RunSettings
-
-STAGE = {"fnn": "fm"}  # the model that one starts from
 
 
 @dataclass(frozen=True)
@@ -31,35 +26,36 @@ class Steps:
     own: BenchSettings
 
 
-def planned_steps(name: str, experiment: DictConfig, words: list[str]) -> Steps:
-    """The models of the paper's figure, or those that ``model=`` names, with LR before them and FM
-    before FNN, all of the sizes that the experiment states.
+def planned_steps(name: str, experiment: Experiment, words: list[str]) -> Steps:
+    """The experiment's models, or those that ``model=`` names, with LR before them and FM before
+    FNN, all of the sizes that the experiment states.
 
     Raises:
         UserError: for a word that does not fit.
     """
-    stated = [f"bench.{key}={value}" for key, value in (experiment.get("bench") or {}).items()]
-    own = bench_settings([*stated, *(word for word in words if word.startswith("bench."))])
-    sizes = [f"model.{key}={value}" for key, value in (experiment.get("model") or {}).items()]
-    rest = [word for word in words if not word.startswith(("bench.", "model="))]
+    given = {word.partition("=")[0] for word in words}
+    stated = [f"{key}={value}" for key, value in experiment.sweep.items() if key not in given]
+    sizes = [word for word in (*stated, *words) if not word.startswith("model=")]
+    own = bench_settings([word for word in sizes if word.startswith("bench.")])
+    rest = [word for word in sizes if not word.startswith("bench.")]
     wanted = [word for word in words if word.startswith("model=")]
-    models = [f"model={model}" for model in _models(wanted)]
     runs = [
-        plan([f"experiment={name}", model, *_of_model(model[6:], [*sizes, *rest])]).settings
-        for model in models
+        plan([f"experiment={name}", f"model={model}", *_of_model(model, rest)]).settings
+        for model in _models(experiment, wanted)
     ]
     one_of_each(runs)
-    return Steps(name, str(experiment.get("title", name)), runs, own)
+    Results(runs[0].results).check()
+    return Steps(name, experiment.title or name, runs, own)
 
 
-def _models(wanted: list[str]) -> list[str]:
+def _models(experiment: Experiment, wanted: list[str]) -> list[str]:
     """In the registry's order."""
-    if wanted:
-        named = {word[6:] for job in jobs(wanted) for word in job.overrides}
-    else:
-        named = set(published("deepfm_figure6")["model"])
-    named |= {"lr"} | {stage for model, stage in STAGE.items() if model in named}
     known = registry.names()
+    named = {"lr", *registry.having(experiment.models)}
+    if wanted:
+        named = {"lr", *(word[6:] for job in jobs(wanted) for word in job.overrides)}
+    if any(model in known and registry.properties_of(model).pretraining for model in named):
+        named.add("fm")
     return sorted(named, key=lambda model: known.index(model) if model in known else len(known))
 
 
@@ -91,9 +87,9 @@ def measure_steps(steps: Steps) -> str:
     for one, run in zip(figures["models"], steps.runs, strict=True):
         one["settings"] = dataclasses.asdict(run.model)
         one["optimizer"] = run.optimizer.name
-        one["starts_from"] = STAGE.get(one["model"])
-        if one["starts_from"]:
+        one["starts_from"] = run.pretraining.model.name if run.pretraining is not None else None
+        if one["starts_from"] in by_name:
             one["pretrain_time_over_lr"] = by_name[one["starts_from"]]["time_over_lr"]
-    path: Path = write_figures(figures, steps.runs[0], f"{steps.name}/{RESULT}")
-    text: Any = write_step_times(path)
+    path = write_figures(figures, steps.runs[0], f"{steps.name}/{RESULT}")
+    text = write_step_times(path)
     return f"{about(figures)}\n\n{text}"

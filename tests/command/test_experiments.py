@@ -1,0 +1,125 @@
+"""Experiments: their models and axes, their budgets, and what one's own may say."""
+
+from pathlib import Path
+
+import pytest
+from made import texts
+from support import ctrbench
+
+from ctrbench.command.compose import compose, to_settings
+from ctrbench.command.experiments import find_experiment, sweep_overrides
+from ctrbench.command.launch import jobs
+from ctrbench.models.registry import having, names
+from ctrbench.report.printed import published
+
+TINY = ["data.rows=2000", "data.vocabulary=30", "model.hidden=[8]", "trainer.epochs=1"]
+
+
+def words_of(name: str, *words: str) -> list[dict[str, str]]:
+    """The keys of each job of an experiment."""
+    experiment = find_experiment(name, list(words))
+    made = jobs(sweep_overrides(name, experiment, list(words)))
+    return [dict(word.split("=", 1) for word in job.overrides) for job in made]
+
+
+@pytest.mark.parametrize("number", [7, 8, 9, 10, 11])
+def test_the_axes_are_the_papers(number: int) -> None:
+    rows = published("deepfm_figures")
+    rows = rows[rows["place"] == f"Figure {number}"]
+    (key,) = rows["key"].unique()
+    numeric = number in (8, 9, 10)
+    as_value = float if numeric else str
+    theirs = {(model, as_value(x)) for model, x in zip(rows["model"], rows["value"], strict=True)}
+    ours = {(job["model"], as_value(job[key])) for job in words_of(f"figure{number}")}
+    more = {("ipnn", x) for _, x in theirs} if number == 11 else set()  # not drawn there
+    assert ours == theirs | more
+
+
+def test_the_shapes_of_figure_11() -> None:
+    made = words_of("figure11", "model=deepfm", "seed=0")
+    found = [to_settings(compose([f"{k}={v}" for k, v in job.items()])).model for job in made]
+    widths = [[200] * 3, [100, 200, 300], [300, 200, 100], [150, 300, 150]]
+    assert [model.widths for model in found] == widths  # type: ignore[attr-defined]
+
+
+def test_models_come_from_the_registry() -> None:
+    assert list(dict.fromkeys(job["model"] for job in words_of("table2"))) == having(["cited"])
+    assert list(dict.fromkeys(job["model"] for job in words_of("orders"))) == names()
+    given = words_of("figure8", "model=ccpm,wide_deep", "seed=5")
+    assert {job["model"] for job in given} == {"ccpm", "wide_deep"}
+    assert {job["seed"] for job in given} == {"5"} and len(given) == 12
+
+
+def test_budgets() -> None:
+    whole, small, paper = (
+        to_settings(compose(["model=fnn", *words]))
+        for words in ([], ["budget=small"], ["budget=paper"])
+    )
+    assert small.data.rows < whole.data.rows  # type: ignore[attr-defined]
+    assert small.model.widths < whole.model.widths == [400] * 3  # type: ignore[attr-defined]
+    assert small.trainer.epochs < whole.trainer.epochs
+    assert small.pretraining.trainer.epochs == small.trainer.epochs
+    assert paper.model.dropout == 0.5 and paper.model.widths == [400] * 3  # type: ignore[attr-defined]
+    assert paper.model.embedding_dim == 10 and paper.split.fractions == [0.81, 0.09, 0.1]  # type: ignore[attr-defined]
+    own = to_settings(compose(["budget=small", "trainer.epochs=9", "model.neurons=7"]))
+    assert (own.trainer.epochs, own.model.widths) == (9, [7] * 3)  # type: ignore[attr-defined]
+    seeds = [
+        {job["seed"] for job in words_of("table2", f"budget={name}")} for name in ("small", "paper")
+    ]
+    assert seeds == [set("01"), set("01234")]
+
+
+def test_tuned_values_and_budgets(tmp_path: Path) -> None:
+    """A small budget goes before them, the paper's leaves them out."""
+    (tmp_path / "tuned").mkdir()
+    text = "# @package _global_\ntrainer: {epochs: 50}\nmodel: {dropout: 0.1}\n"
+    (tmp_path / "tuned" / "mine.yaml").write_text(text)
+    for budget, told in {"none": "50 0.1", "small": "4 0.1", "paper": "100 0.5"}.items():
+        words = ["-cd", str(tmp_path), f"budget={budget}"]
+        if budget != "paper":  # a person's own word would go before it
+            words.append("tuned=mine")
+        shown = [
+            ctrbench("train", "--cfg", "job", "-p", key, *words).stdout.strip()
+            for key in ("trainer.epochs", "model.dropout")
+        ]
+        assert " ".join(shown) == told
+
+
+def test_a_figure_from_its_runs_to_its_drawing(tmp_path: Path) -> None:
+    words = ["model=deepfm", "seed=0", "model.dropout=0,0.5", "threads=1", "budget=small"]
+    done = ctrbench("reproduce", "figure8", *words, *TINY, f"results={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("# Figure 8 of the DeepFM paper: dropout (budget=small)")
+    drawn = texts((tmp_path / "report/figure8/figures/ablation-model.dropout.svg").read_text())
+    assert "keep probability (1 - dropout)" in drawn and "paper" in drawn
+
+
+def test_a_table_without_runs(tmp_path: Path) -> None:
+    done = ctrbench("reproduce", "table1", "model=fnn,deepfm", f"results={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    marks = [
+        [cell.strip() for cell in line.split("|")[4:-1]] for line in done.stdout.splitlines()[4:6]
+    ]
+    assert marks == [["no", "yes", "no", "yes"], ["yes"] * 4]
+    made = {path.name for path in (tmp_path / "report" / "table1").iterdir()}
+    assert made == {"table.md", "table.csv", "table.tex", "index.html"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("titel: x", "experiment/mine.yaml: titel: no such key; did you mean title?"),
+        ("models: [compared, model.droput]", "model.droput: no property of models; did you mean"),
+        ("measure: step_time", "experiment/mine.yaml: measure=step_time: not known"),
+        ("sweep: 3", "experiment/mine.yaml: sweep"),
+        ("sweep: {seed: '${budget.sed}'}", "experiment/mine.yaml: "),
+        ("title: nothing else", "experiment/mine.yaml: names no runs"),
+        ("sweep: {sed: [0, 1]}", "sed: no such key; did you mean seed?"),
+    ],
+)
+def test_mistakes_in_ones_own(text: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    path = tmp_path / "experiment" / "mine.yaml"
+    path.write_text(f"# @package _global_\nexperiment:\n  {text}\n")
+    done = ctrbench("reproduce", "mine", "-cd", str(tmp_path), f"results={tmp_path}/out")
+    assert done.returncode == 1 and told in done.stderr and done.stderr.count("\n") == 1
