@@ -13,6 +13,8 @@ from ctrbench.command.settings import Experiment
 from ctrbench.errors import UserError
 from ctrbench.settings import nearest
 
+OWN = ("budget", "experiment.")  # words that an experiment's file may use
+
 
 def find_experiment(name: str, words: list[str]) -> Experiment:
     """What an experiment says of itself, under a command's words.
@@ -24,7 +26,8 @@ def find_experiment(name: str, words: list[str]) -> Experiment:
     known = choices("experiment")
     if name not in known:
         raise UserError(f"{name}: no such experiment; {nearest(name, known)}")
-    experiment = _typed(name, compose([f"experiment={name}", *fixed(words)]).experiment)
+    own = [word for word in words if word.startswith(OWN)]
+    experiment = _typed(name, compose([f"experiment={name}", *fixed(own)]).experiment)
     if not experiment.sweep and not experiment.models and experiment.measure is None:
         raise UserError(
             f"experiment/{name}.yaml: names no runs; it needs '# @package _global_' in its first "
