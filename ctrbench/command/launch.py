@@ -21,6 +21,7 @@ from ctrbench.command.compose import (
     one_line_for_hydra,
     quoted,
     to_settings,
+    with_tuned,
 )
 from ctrbench.errors import UserError, one_line
 from ctrbench.files import write_atomic
@@ -47,7 +48,7 @@ class Job:
 
 def plan(overrides: list[str]) -> "Planned":
     """The run of a command's words."""
-    settings = to_settings(compose(overrides))
+    settings = to_settings(compose(with_tuned(overrides)))
     from ctrbench.runs.planned import Planned  # behind what refuses a mistyped command at once
 
     return Planned(settings)
@@ -71,13 +72,13 @@ def _plan_job(job: Job) -> "Planned":
 
 def jobs(overrides: list[str]) -> list[Job]:
     """The jobs of a sweep; of a sweeper that draws its values, the one of what is not swept."""
-    fixed = [word for word, one in _parsed(overrides) if not one.is_sweep_override()]
+    fixed = [word for word, one in parsed(overrides) if not one.is_sweep_override()]
     sweeper = compose(fixed).hydra.sweeper
     if not isinstance(sweeper, DictConfig) or sweeper.get("_target_") != BASIC:
         return [Job(fixed, [])]
     own = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
     axes: dict[str, list[str]] = {}
-    for word, override in _parsed([*own, *overrides]):
+    for word, override in parsed([*own, *overrides]):
         key = override.get_key_element()
         if override.is_discrete_sweep():
             axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
@@ -96,7 +97,8 @@ def jobs(overrides: list[str]) -> list[Job]:
     ]
 
 
-def _parsed(overrides: list[str]) -> list[tuple[str, Override]]:
+def parsed(overrides: list[str]) -> list[tuple[str, Override]]:
+    """Words as Hydra reads them."""
     with hydra_here() as loader:  # it knows what glob() stands for
         parsed = OverridesParser.create(loader).parse_overrides(overrides)
         return list(zip(overrides, parsed, strict=True))
@@ -111,7 +113,7 @@ def launch(overrides: list[str], folder: Path) -> None:
     Raises:
         UserError: at the end, with what failed.
     """
-    stopped = ""
+    stopped, overrides = "", with_tuned(overrides)
     try:
         run_hydra(["--multirun", *overrides, quoted("hydra.sweep.dir", str(folder.resolve()))])
     except Exception as error:
