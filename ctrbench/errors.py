@@ -8,7 +8,7 @@ class UserError(Exception):
     """A mistake in what was given: the message says what, where and what to do, in one line."""
 
 
-class Diverged(UserError):
+class DivergenceError(UserError):
     """A loss that is not finite."""
 
 

@@ -176,6 +176,9 @@ def train(planned: "Planned") -> dict[str, Any]:
     from ctrbench.runs.run import run
 
     log.info("%s", planned.settings.title)
+    tuned = planned.settings.tuned
+    if tuned is not None and tuned.content not in (None, planned.content):
+        log.info("its tuned values were found on other rows or another split")
     try:
         result = run(planned)
     except UserError as error:

@@ -1,7 +1,7 @@
 """Trackers: the history of a run in TensorBoard's or in Weights & Biases' terms, as it grows.
 
-A run's history is the truth. What a tracker has of an earlier start is written anew from it, so that
-no point is there twice, whatever a killed process had written.
+A run's history is the truth. What a tracker has of an earlier start is written anew from it, so
+that no point is there twice, whatever a killed process had written.
 """
 
 import importlib.util

@@ -1,6 +1,5 @@
 """What a search found, as YAML that a run takes."""
 
-import io
 import shlex
 from importlib.metadata import version
 from pathlib import Path
@@ -36,10 +35,7 @@ def write_found(request: Request, study: optuna.Study, folder: Path) -> str:
     values = _values(request, best.user_attrs["words"]) | {"tuned": _about(request, study)}
     path = folder / "tuned" / request.data / f"{request.model}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = io.StringIO("# @package _global_\n")
-    text.seek(0, io.SEEK_END)
-    yaml.safe_dump(values, text, sort_keys=False)
-    write_atomic(path, text.getvalue())
+    write_atomic(path, f"# @package _global_\n{yaml.safe_dump(values, sort_keys=False)}")
     return f"{_summary(request, study, path)}\n{_command(request, folder)}"
 
 
@@ -47,9 +43,8 @@ def _values(request: Request, words: list[str]) -> dict[str, Any]:
     """Of every key that the words give a value, nested."""
     config = compose([*request.words, *words])
     keys = [*request.fixed, *(word.partition("=")[0] for word in words)]
-    keys += ["optimizer.name"]  # so that they are refused with another
     found = OmegaConf.create({})
-    for key in keys:
+    for key in ["optimizer.name", *keys]:  # with another optimizer they are refused
         OmegaConf.update(found, key, OmegaConf.select(config, key), force_add=True)
     values: dict[str, Any] = OmegaConf.to_container(found)  # type: ignore[assignment]
     return values

@@ -8,6 +8,7 @@ import logging
 from contextlib import ExitStack
 from typing import Any, cast
 
+import numpy as np
 import optuna
 from filelock import FileLock, Timeout
 from optuna.samplers import TPESampler
@@ -16,12 +17,11 @@ from optuna.trial import TrialState
 
 from ctrbench.command.tune.pruner import Lagging
 from ctrbench.command.tune.request import Request
-from ctrbench.errors import Diverged
+from ctrbench.errors import DivergenceError
 from ctrbench.runs.record import JOURNAL
 from ctrbench.runs.run import run
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
-SEEDS = 1_000_003  # apart, so that no position of one seed is one of another
 log = logging.getLogger(__name__)
 
 
@@ -83,7 +83,8 @@ class Search:
         if place >= self.trials:
             return None
         seed = self.request.base.settings.seed
-        study.sampler = TPESampler(seed=(seed * SEEDS + place) % 2**32)
+        state = np.random.SeedSequence([seed, place]).generate_state(1)
+        study.sampler = TPESampler(seed=int(state[0]))
         trial = study.ask()
         held.enter_context(self._lock(f"trial-{trial.number}"))
         words = [f"{one.key}={one.suggest(trial)}" for one in self.request.space]
@@ -115,7 +116,7 @@ class Search:
 
         try:
             result = run(planned, watch)
-        except (optuna.TrialPruned, Diverged) as error:
+        except (optuna.TrialPruned, DivergenceError) as error:
             study.tell(trial, state=TrialState.PRUNED)
             log.info("ended early: %s", error)
         else:
