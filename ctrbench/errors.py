@@ -8,6 +8,10 @@ class UserError(Exception):
     """A mistake in what was given: the message says what, where and what to do, in one line."""
 
 
+class DivergenceError(UserError):
+    """A loss that is not finite."""
+
+
 def describe_os_error(error: OSError) -> str:
     """One line for a failed read or write: the path, the system's reason, what to do."""
     where = error.filename if error.filename is not None else "the output folder"

@@ -35,6 +35,7 @@ def option(
     choices: tuple[str, ...] | None = None,
     named: bool = False,
     default: Any = MISSING,
+    default_factory: Callable[[], Any] | None = None,
     decides: bool = True,
 ) -> Any:
     """A documented dataclass field without a value (the value is the YAML's), and its limits.
@@ -47,7 +48,10 @@ def option(
         decides: whether a result can depend on it; what cannot is left out of :func:`deciding`.
     """
     limits = {"ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices, "named": named}
-    return dataclasses.field(default=default, metadata={"doc": doc, "decides": decides, **limits})
+    about = {"doc": doc, "decides": decides, **limits}
+    if default_factory is not None:
+        return dataclasses.field(default_factory=default_factory, metadata=about)
+    return dataclasses.field(default=default, metadata=about)
 
 
 def deciding(section: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   reproduce EXPERIMENT [KEY=VALUE ...] | --list        an experiment: its runs, then its report
   data data=table data.path=FILE data.label=COLUMN     a look at a data set before training
   prepare [--verify] data=criteo data.path=FILE        encode a data set; training finds it again
+  tune model=deepfm data=... trials=30                 search for values; validation rows alone
   report [FOLDER ...] [name=NAME] [x=KEY]              tables, figures and a page of any runs
   download NAME                                        a public set: criteo_x4, frappe_x1, ...
   predict RUN FILE                                     a probability per row of FILE
@@ -153,6 +154,24 @@ def _reproduce(name: str, experiment: "Experiment", words: list[str]) -> None:
         print(write_report(begun, results.report(name), title, experiment.pivot))
     if failed is not None:
         raise failed
+
+
+@verb(
+    "[trials=N] [warmup=N] [search.KEY=RANGE] [--config-dir DIR] [KEY=VALUE ...]",
+    "ctrbench tune model=lr,fm,deepfm data=planted trials=30 trainer.patience=6",
+    "ctrbench tune model=fm 'search.optimizer.lr=tag(log,interval(1e-4,1e-2))' trials=12",
+)
+def tune(given: Any) -> None:
+    """Search for the values of one model or several, on validation rows alone. The ranges are those
+    of conf/search and of search.KEY=RANGE; a KEY=VALUE is not searched. The same command goes on to
+    the number of trials; several processes may work at it. The values found are written as YAML
+    that --config-dir finds."""
+    from ctrbench.command.tune import Tuning
+
+    tuning = Tuning(given.words, given.config_dir)
+    tuning.results.check()
+    for found in tuning.run():
+        print(found, flush=True)
 
 
 @verb(

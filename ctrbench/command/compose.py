@@ -15,6 +15,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
@@ -53,8 +54,8 @@ class OwnFolder(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Add the folder."""
-        if self.folder is not None:
-            search_path.append("--config-dir", f"file://{self.folder}")
+        if self.folder is not None:  # before ours, for tuned values of one's own
+            search_path.prepend("--config-dir", f"file://{self.folder}", "main")
 
 
 Plugins.instance().register(OwnFolder)
@@ -73,6 +74,8 @@ def use_folder(folder: str | None) -> None:
         raise UserError(f"--config-dir {folder}: no such folder")
     for path in sorted(OwnFolder.folder.rglob("*.yaml")):
         name = path.relative_to(OwnFolder.folder)
+        if name.parts[0] == "tuned":  # one's own come before ours
+            continue
         is_experiment = name.parent == Path("experiment") and (EXPERIMENTS / name.name).exists()
         if is_experiment or (Path(CONF) / name).exists():
             raise UserError(f"{path}: ctrbench has a {name} of its own; give it another name")
@@ -134,7 +137,7 @@ def compose(overrides: list[str]) -> DictConfig:
         except (AttributeError, TypeError, ValueError, AssertionError) as error:
             what = f"{' '.join(overrides)}: not understood by Hydra"
             raise UserError(f"{what} ({one_line(error)})") from None
-        _refuse_unknown_choices(config.hydra.runtime.choices, loader)
+        _refuse_unknown_choices(config, loader)
         return config
 
 
@@ -154,19 +157,42 @@ def _refuse_word(override: str) -> None:
         raise UserError(f"{override}: is chosen by one name: {name}=NAME")
 
 
-def _refuse_unknown_choices(chosen: dict[str, Any], loader: ConfigLoader) -> None:
+def _refuse_unknown_choices(config: DictConfig, loader: ConfigLoader) -> None:
     """Hydra takes an optional file that does not exist, and any path, without a word."""
+    chosen = config.hydra.runtime.choices
+    names = (chosen["data"], config.data.get("name"))
     assumed = {
-        "tuned": f"{chosen['data']}_{chosen['model']}",
-        "tuned@pretraining": f"{chosen['data']}_fm",
+        "tuned": [f"{name}/{chosen['model']}" for name in names],
+        "tuned@pretraining": [f"{name}/fm" for name in names],
     }
     for key, choice in chosen.items():
         group = key.partition("@")[0]
-        if choice is None or choice == assumed.get(key) or "/" in group:
+        if choice is None or choice in assumed.get(key, ()) or "/" in group:
             continue
-        is_ours = NAME.fullmatch(choice) and (Path(CONF) / group / f"{choice}.yaml").is_file()
-        if not is_ours and choice not in (options := loader.get_group_options(group)):
+        parts = choice.split("/") if group == "tuned" else [choice]
+        is_ours = all(map(NAME.fullmatch, parts)) and Path(CONF, group, f"{choice}.yaml").is_file()
+        if not is_ours and choice not in (options := _options(loader, group)):
             raise UserError(f"{key}={choice}: no such choice; {nearest(choice, options)}")
+
+
+def _options(loader: ConfigLoader, group: str) -> list[str]:
+    """The files of a group; tuned ones lie in a folder for each data set."""
+    options = loader.get_group_options(group)
+    for folder in loader.get_group_options(group, ObjectType.GROUP) if group == "tuned" else ():
+        options += [f"{folder}/{name}" for name in loader.get_group_options(f"{group}/{folder}")]
+    return options
+
+
+def with_tuned(overrides: list[str]) -> list[str]:
+    """The words, and where tuned values are found of rows that ``data.name=`` gives a name of their
+    own, if there are any."""
+    given = dict(word.partition("=")[::2] for word in overrides)
+    name = given.get("data.name", "")
+    folders = [Path(CONF), *([OwnFolder.folder] if OwnFolder.folder else [])]
+    if not NAME.fullmatch(name) or not any((path / "tuned" / name).is_dir() for path in folders):
+        return overrides
+    found = {"tuned": f"{name}/${{model}}", "tuned@pretraining": f"{name}/fm"}
+    return [*overrides, *(f"{key}={value}" for key, value in found.items() if key not in given)]
 
 
 def to_settings(config: DictConfig) -> RunSettings:

@@ -20,6 +20,7 @@ from ctrbench.command.compose import (
     parsed,
     quoted,
     to_settings,
+    with_tuned,
 )
 from ctrbench.errors import UserError, one_line
 from ctrbench.files import write_atomic
@@ -46,7 +47,7 @@ class Job:
 
 def plan(overrides: list[str]) -> "Planned":
     """The run of a command's words."""
-    settings = to_settings(compose(overrides))
+    settings = to_settings(compose(with_tuned(overrides)))
     from ctrbench.runs.planned import Planned  # behind what refuses a mistyped command at once
 
     return Planned(settings)
@@ -96,7 +97,7 @@ def launch(overrides: list[str], folder: Path) -> None:
     Raises:
         UserError: at the end, with what failed.
     """
-    stopped = ""
+    stopped, overrides = "", with_tuned(overrides)
     try:
         run_hydra(["--multirun", *overrides, quoted("hydra.sweep.dir", str(folder.resolve()))])
     except Exception as error:
@@ -161,6 +162,9 @@ def train(planned: "Planned") -> dict[str, Any]:
     from ctrbench.runs.run import run
 
     log.info("%s", planned.settings.title)
+    tuned = planned.settings.tuned
+    if tuned is not None and tuned.content not in (None, planned.content):
+        log.info("its tuned values were found on other rows or another split")
     try:
         result = run(planned)
     except UserError as error:

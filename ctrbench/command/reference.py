@@ -21,10 +21,15 @@ def options() -> str:
         names = choices(field.name)
         lines.append(f"{field.name}={'|'.join(names)}" if names else f"{field.name}:")
         keys = [(f"{field.name}.{key}", doc) for key, doc in _keys(base)]
-        lines += [_line(key, doc) for key, doc in keys if not NAMES.fullmatch(key)]
+        lines += [_line(key, doc) for key, doc in keys if not _is_told(key)]
     lines += [_line(key, doc) for key, doc in alone if key != "experiment"]
     lines += ["", "Values, and what each choice sets: ctrbench train --cfg job [KEY=VALUE ...]"]
     return "\n".join(lines)
+
+
+def _is_told(key: str) -> bool:
+    """By a group's file alone, and no option."""
+    return NAMES.fullmatch(key) is not None or key == "pretraining.tuned"
 
 
 def _line(key: str, doc: str) -> str:

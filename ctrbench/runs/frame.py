@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 
 from ctrbench.errors import UserError, describe_os_error
-from ctrbench.runs.record import RunDirectory
+from ctrbench.runs.record import JOURNAL, RunDirectory
 from ctrbench.settings import digest
 
 FINISHED, FAILED, UNFINISHED, BROKEN = "finished", "failed", "unfinished", "broken"
@@ -44,8 +44,10 @@ def find_runs(folders: Iterable[Path]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder; name one with runs in it")
-        for root, _, files in os.walk(folder):
-            if _is_run(Path(root), set(files)):
+        for root, below, files in os.walk(folder):
+            if JOURNAL in files:  # trials of a search are no runs
+                below.clear()
+            elif _is_run(Path(root), set(files)):
                 found.setdefault(Path(root).resolve(), Path(root))
     if not found:
         where = ", ".join(map(str, folders))

@@ -14,6 +14,7 @@ from ctrbench.data.store.prepare import content_key, field_encodings, prepare
 from ctrbench.errors import UserError
 from ctrbench.runs.record import Results, RunDirectory
 from ctrbench.runs.settings import RunSettings
+from ctrbench.runs.tracker import check_tracker
 from ctrbench.settings import check, deciding, digest
 
 
@@ -27,8 +28,11 @@ class Planned:
         UserError: for settings that contradict each other or the rows.
     """
 
+    scores_test = True
+
     def __init__(self, settings: RunSettings, source: Source | None = None) -> None:
         check(settings)
+        check_tracker(settings.tracker)
         check_fractions(settings.split)
         self.settings = settings
         self.source = open_source(settings.data) if source is None else source
@@ -64,10 +68,14 @@ class Planned:
             model=stage.model,
             optimizer=stage.optimizer,
             trainer=stage.trainer,
+            tuned=stage.tuned,
             pretraining=None,
         )
-        planned = Planned(own, self.source)
+        planned = self._plan_stage(own)
         return planned, planned.directory
+
+    def _plan_stage(self, settings: RunSettings) -> "Planned":
+        return Planned(settings, self.source)
 
     @cached_property
     def content(self) -> str:

@@ -17,9 +17,13 @@ from typing import Any
 from ctrbench.errors import UserError, one_line
 from ctrbench.files import write_atomic
 
+JOURNAL = "journal.log"  # of a search; its trials lie beside it
+
 
 class RunDirectory:
     """``results/runs/<data>/<model>/<identity>``."""
+
+    ended = "result.json"
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -73,7 +77,7 @@ class RunDirectory:
         Raises:
             UserError: if the file is not a result.
         """
-        path = self.path / "result.json"
+        path = self.path / self.ended
         if not path.exists():
             return None
         try:
@@ -104,7 +108,14 @@ class RunDirectory:
 
     def finish(self, result: dict[str, Any]) -> None:
         """Declare the run finished."""
-        self.write("result.json", json.dumps(result, indent=1) + "\n")
+        self.write(self.ended, json.dumps(result, indent=1) + "\n")
+
+
+class TrialDirectory(RunDirectory):
+    """A trial of a search: like a run, but that the test rows are not scored. It is no run for a
+    table of runs, and its result has a name of its own."""
+
+    ended = "trial.json"
 
 
 class Results:
@@ -138,6 +149,15 @@ class Results:
     def store(self, data: str, key: str) -> Path:
         """Of a prepared data set."""
         return self.folder / "stores" / data / key
+
+    def search(self, data: str, model: str, key: str) -> Path:
+        """Of a search for values: its journal and its trials."""
+        return self.folder / "tune" / data / model / key
+
+    @property
+    def conf(self) -> Path:
+        """Of the values that searches found, in the layout of ``--config-dir``."""
+        return self.folder / "conf"
 
     def sweep(self, name: str) -> Path:
         """Of what Hydra keeps of a sweep."""

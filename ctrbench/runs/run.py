@@ -36,14 +36,19 @@ from ctrbench.progress import Progress
 from ctrbench.runs.planned import Planned
 from ctrbench.runs.record import RunDirectory
 from ctrbench.runs.size import check_size
+from ctrbench.runs.tracker import tracking
 from ctrbench.training import checkpoint
-from ctrbench.training.trainer import Trainer
+from ctrbench.training.trainer import Record, Trainer
 
 log = logging.getLogger(__name__)
 
 
-def run(planned: Planned) -> dict[str, Any]:
+def run(planned: Planned, watch: Record = lambda history: None) -> dict[str, Any]:
     """Train, or find the finished run; returns its result.
+
+    Args:
+        watch: told the history after every evaluation, the earlier ones of a run that goes on too;
+            what it raises ends the run, and leaves it unfinished.
 
     Raises:
         UserError: for data that cannot be used, a model too large or a loss that is not finite.
@@ -53,7 +58,7 @@ def run(planned: Planned) -> dict[str, Any]:
         result = directory.result()
         if result is None:
             with directory.started(planned.settings.title):
-                result = _Run(planned).train()
+                result = _Run(planned, watch).train()
                 directory.finish(result)
         else:
             log.info("already finished: %s", directory.path)
@@ -64,8 +69,9 @@ def run(planned: Planned) -> dict[str, Any]:
 class _Run:
     """A run that is not finished yet."""
 
-    def __init__(self, planned: Planned) -> None:
+    def __init__(self, planned: Planned, watch: Record) -> None:
         self.planned, self.settings, self.directory = planned, planned.settings, planned.directory
+        self.watch = watch
         self.device = resolve_device(self.settings.device)
         if self.device.index is not None:
             torch.cuda.set_device(self.device)  # its random numbers are those of a checkpoint
@@ -83,7 +89,9 @@ class _Run:
         reset_peak_memory(self.device)
         trainer = self._trainer(store)
         progress = self._fit(trainer)
-        test = self._test(trainer, store)
+        figures = {"valid": _best_figures(progress)}
+        if self.planned.scores_test:
+            figures["test"] = self._test(trainer, store)
         _write_weights(self.directory, progress.best_weights)
         seconds = {
             "prepare": prepare_seconds,
@@ -93,7 +101,7 @@ class _Run:
         }
         return self._about() | {
             **_training(trainer, progress),
-            "metrics": {"valid": _best_figures(progress), "test": test},
+            "metrics": figures,
             "seconds": seconds,
             "pretrain_seconds_per_epoch": None if stage is None else stage["seconds_per_epoch"],
             "dataset": store.summary(),
@@ -111,7 +119,7 @@ class _Run:
             "settings": self.planned.decides,
             "peak_memory_bytes": peak_memory(self.device),
             "environment": environment(self.device, settings.precision),
-            "files": {path.name: file_digest(path) for path in kept},
+            "files": {path.name: file_digest(path) for path in kept if path.exists()},
         }
 
     def _first_stage(self) -> dict[str, Any] | None:
@@ -166,14 +174,22 @@ class _Run:
             log.info("going on from epoch %d", trainer.progress.epoch + 1)
         rows = batches.batch_size
         total, done = batches.steps * rows, trainer.progress.step * rows
-        with Progress("epoch:", total=total, initial=done) as shown:
+        with (
+            tracking(self.planned, batches.steps) as track,
+            Progress("epoch:", total=total, initial=done) as shown,
+        ):
 
             def advance(rows: int) -> None:
                 shown.update(rows)
                 if shown.n == shown.total:
                     shown.reset()
 
-            progress = trainer.fit(advance, self.directory.write_history)
+            def record(history: list[dict[str, Any]]) -> None:
+                self.directory.write_history(history)
+                track(history)
+                self.watch(history)
+
+            progress = trainer.fit(advance, record)
         self.directory.write_history(progress.history)
         if trainer.ended_by == "epochs" and progress.best == len(progress.history) - 1:
             log.info("the last evaluation was the best: raise trainer.epochs=%d", progress.epoch)

@@ -13,7 +13,7 @@ from ctrbench.models.settings import ModelSettings
 from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.runs.record import Results
 from ctrbench.settings import nearest, option, settings
-from ctrbench.training.settings import TrainerSettings
+from ctrbench.training.settings import TrainerSettings, TunedSettings
 
 THREADS_PER_CORE = 4  # more only cost, and a million end the process
 
@@ -55,9 +55,19 @@ class RunSettings:
     precision: str = option("bf16: autocast of the forward pass", choices=("fp32", "bf16"))
     threads: int | None = option("CPU threads; null: torch's choice", ge=1, decides=False)
     results: str = option("folder that everything goes to", decides=False)
+    tracker: str = option(
+        "where the history is written too, as it grows: none, tensorboard, wandb",
+        choices=("none", "tensorboard", "wandb"),
+        decides=False,
+    )
     experiment: Any = option("what an experiment says of itself: experiments", decides=False)
     budget: BudgetSettings = option("what runs may cost: conf/budget", decides=False)
     pretraining: Any = option("the stage before this run, of a model that has one", default=None)
+    tuned: TunedSettings | None = option(
+        "DATA/MODEL of conf/tuned, taken where it exists; none: no tuned values",
+        default=None,
+        decides=False,
+    )
 
     def __post_init__(self) -> None:
         if not self.model.pretraining():

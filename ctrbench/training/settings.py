@@ -1,6 +1,7 @@
 """Settings of the trainer."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ctrbench.models.settings import ModelSettings
 from ctrbench.optim.settings import OptimizerSettings
@@ -31,6 +32,30 @@ class TrainerSettings:
         return int(min(MOST, max(FEWEST, 2 ** (max(1, rows // STEPS).bit_length() - 1))))
 
 
+@settings("tuned")
+@dataclass
+class TunedSettings:
+    """Where tuned values come from. It tells, and decides nothing.
+
+    What is not known is None.
+    """
+
+    trials: int | None = option("trials that they were chosen of", default=None)
+    pruned: int | None = option("trials that were ended early", default=None)
+    seed: int | None = option("seed of the search and of its trials", default=None)
+    monitor: str | None = option("validation figure that decided", default=None)
+    valid: dict[str, float] = option("best validation figures", default_factory=dict)
+    epochs: int | None = option("passes over the training rows, at most", default=None)
+    patience: int | None = option("evaluations without a better figure", default=None)
+    identity: str | None = option("identity of the best run", default=None)
+    content: str | None = option("hash of rows and split", default=None)
+    rows: Any = option("rows of all, or of each part", default=None)
+    split: Any = option("how rows were split", default=None)
+    search: dict[str, str] = option("range of each key", default_factory=dict)
+    versions: dict[str, str] = option("of the packages", default_factory=dict)
+    note: str | None = option("what else is to be known", default=None)
+
+
 @settings("stage")
 @dataclass
 class StageSettings:
@@ -40,3 +65,6 @@ class StageSettings:
     optimizer: OptimizerSettings = option("its optimizer")
     trainer: TrainerSettings = option("its trainer")
     run: str | None = option("a finished run to take in its place: its directory")
+    tuned: TunedSettings | None = option(
+        "where its tuned values come from", default=None, decides=False
+    )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ctrbench import metrics
 from ctrbench.data.batches import Batch, Batches
-from ctrbench.errors import UserError
+from ctrbench.errors import DivergenceError
 from ctrbench.training import checkpoint
 from ctrbench.training.settings import TrainerSettings
 from ctrbench.training.step import Step, evaluation_rows, logits
@@ -78,7 +78,7 @@ class Trainer:
             record: told the history after every evaluation.
 
         Raises:
-            UserError: when a loss is not finite, naming the step.
+            DivergenceError: when a loss is not finite, naming the step.
             KeyboardInterrupt: by Ctrl-C, once the checkpoint is written.
         """
         progress = self.progress
@@ -121,7 +121,7 @@ class Trainer:
         for offset, loss in enumerate(losses):
             if not math.isfinite(loss):
                 step = self.progress.epoch * self.train.steps + first + offset + 1
-                raise UserError(
+                raise DivergenceError(
                     f"the training loss is {loss} at step {step} "
                     f"(epoch {self.progress.epoch + 1}); "
                     "lower optimizer.lr"
@@ -133,7 +133,7 @@ class Trainer:
         figures = metrics.score(self.predict(self.valid), self.valid.labels_N)
         if not math.isfinite(figures["logloss"]):
             done = (epoch - 1) * self.train.steps + step
-            raise UserError(
+            raise DivergenceError(
                 f"the validation logloss is {figures['logloss']} after step {done} "
                 f"(epoch {epoch}); "
                 "lower optimizer.lr"

@@ -23,12 +23,12 @@ def own(tmp_path: Path) -> Path:
     files = {
         "model/narrow.yaml": "defaults: [fm]\nembedding_dim: 3\n",
         "data/tiny.yaml": "defaults: [planted]\nname: tiny\nrows: 600\nvocabulary: 20\n",
-        "tuned/tiny_narrow.yaml": "# @package _global_\noptimizer:\n  lr: 0.03\n",
+        "tuned/tiny/narrow.yaml": "# @package _global_\noptimizer:\n  lr: 0.03\n",
         "experiment/mine.yaml": EXPERIMENT,
     }
     for name, text in files.items():
         path = tmp_path / "own" / name
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return tmp_path / "own"
 
@@ -93,3 +93,93 @@ def test_quoted_values_arrive(value: str) -> None:
 def test_threads_beyond_use(settings: Compose) -> None:
     with pytest.raises(UserError, match=r"this machine has \d+ cores; give at most \d+"):
         settings("threads=100000")
+
+
+RATES = {  # data set, then learning rate and L2 on embeddings (of LR: L2) of each model
+    "criteo_sample": {
+        "ccpm": (0.001, 0.0003),
+        "deepfm": (0.002, 0.001),
+        "ffm": (0.02, 0.0001),
+        "fm": (0.0005, 0.001),
+        "fm_dnn": (0.001, 0.002),
+        "fnn": (0.001, 0.002),
+        "ipnn": (0.002, 0.002),
+        "lr": (0.05, 0.1),
+        "lr_dnn": (0.001, 0.002),
+        "opnn": (0.002, 0.002),
+        "pnn": (0.001, 0.002),
+    },
+    "movielens": {
+        "ccpm": (0.003, 0.0001),
+        "deepfm": (0.003, 0.00001),
+        "ffm": (0.05, 0.00001),
+        "fm": (0.003, 0.00001),
+        "fm_dnn": (0.003, 0.00001),
+        "fnn": (0.001, 0.0001),
+        "ipnn": (0.003, 0.0001),
+        "lr": (0.2, 0.0001),
+        "lr_dnn": (0.003, 0.0001),
+        "opnn": (0.003, 0.00001),
+        "pnn": (0.003, 0.0001),
+    },
+    "planted": {"deepfm": (0.003, 0), "fm": (0.003, 0), "pnn": (0.001, 0)},
+}
+
+
+@pytest.mark.parametrize(("data", "model"), [(d, m) for d, rates in RATES.items() for m in rates])
+def test_tuned_values_are_taken(data: str, model: str) -> None:
+    config = compose([f"data={data}", f"model={model}"])
+    own = config.optimizer
+    assert (own.lr, own.l2 if model == "lr" else own.l2_embedding) == RATES[data][model]
+    assert (config.get("tuned") is None) == ((data, model) == ("planted", "pnn"))
+    if config.tuned is not None:
+        other = "adam" if own.name != "adam" else "adagrad"
+        with pytest.raises(UserError, match=r"tuned=none|lr"):
+            to_settings(compose([f"data={data}", f"model={model}", f"optimizer={other}"]))
+
+
+def test_tuned_values_of_two_parts_and_of_a_stage() -> None:
+    config = compose(["data=criteo_sample", "model=wide_deep"])
+    assert (config.optimizer.wide.lr, config.optimizer.deep.l2_embedding) == (0.05, 0.0006)
+    stage = compose(["data=criteo_sample", "model=fnn"])
+    assert (stage.trainer.eval_every, stage.trainer.patience, stage.tuned.trials) == (18, 6, 8)
+    own = stage.pretraining
+    assert (own.optimizer.lr, own.optimizer.l2_embedding) == (0.0005, 0.001)
+    assert (own.trainer.eval_every, own.trainer.patience, own.model.init_std) == (36, 4, 0.003)
+    assert own.tuned.trials == 8 and own.tuned.monitor == "logloss"
+
+
+def test_what_tuned_values_say_of_themselves_decides_nothing(own: Path, tmp_path: Path) -> None:
+    words = ["-cd", str(own), "data=tiny", "model=narrow", "threads=1", "trainer.epochs=1"]
+    results = f"results={tmp_path}/out"
+    ctrbench("train", *words, results)
+    path = own / "tuned" / "tiny" / "narrow.yaml"
+    path.write_text(path.read_text() + "tuned: {trials: 7, content: '0', note: found by hand}\n")
+    again = ctrbench("train", *words, results)
+    assert "already finished" in again.stderr and "were found on other rows" in again.stderr
+    path.write_text(path.read_text().replace("trials: 7", "trails: 7"))
+    assert "tuned/tiny/narrow" in ctrbench("train", *words, results).stderr
+
+
+def test_tuned_values_of_rows_with_a_name_of_their_own(own: Path) -> None:
+    """By ``data.name``, in a sweep too; ours come after those of one's own."""
+    (own / "tuned" / "clicks").mkdir()
+    (own / "tuned" / "clicks" / "fm.yaml").write_text(
+        "# @package _global_\noptimizer:\n  lr: 0.07\n"
+    )
+    (own / "tuned" / "planted").mkdir()
+    (own / "tuned" / "planted" / "fm.yaml").write_text(
+        "# @package _global_\noptimizer:\n  lr: 0.08\n"
+    )
+
+    def lr(*words: str) -> str:
+        words = ("--cfg", "job", "-p", "optimizer.lr", "-cd", str(own), *words)
+        return ctrbench("train", *words).stdout
+
+    assert lr("model=fm", "data.name=clicks") == "0.07\n"
+    assert lr("-m", "model=fm,pnn", "data.name=clicks") == "0.07\n0.001\n"
+    assert lr("model=fm") == "0.08\n" and lr("model=deepfm") == "0.003\n"
+    assert lr("model=fm", "data.name=clicks", "tuned=none") == "0.001\n"
+    assert lr("model=fm", "data.name=unheard") == "0.08\n"
+    words = ["--cfg", "job", "-p", "pretraining.optimizer.lr", "-cd", str(own), "model=fnn"]
+    assert ctrbench("train", *words, "data.name=clicks").stdout == "0.07\n"

@@ -22,7 +22,12 @@ GROUPS = {
     StageSettings: "pretraining.",
     RunSettings: "",
 }
-NO_OPTIONS = {"model.name", "optimizer.name", "experiment"}  # chosen by their group
+NO_OPTIONS = {
+    "model.name",
+    "optimizer.name",
+    "pretraining.tuned",
+    "experiment",
+}  # chosen by their group
 
 
 def registered() -> list[Any]:

@@ -5,11 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file
 from support import Compose, run, run_directory, small
 
-from ctrbench.command.compose import CONF
 from ctrbench.data.schema import Field, Schema
 from ctrbench.errors import UserError
 from ctrbench.models import registry
@@ -124,13 +122,7 @@ def test_l1_sets_wide_weights_to_zero(settings: Compose) -> None:
 def test_tuned_values_belong_to_an_optimizer(settings: Compose) -> None:
     with pytest.raises(UserError, match=r"optimizer=adagrad: .* adam's.* tuned=none"):
         settings("model=deepfm", "optimizer=adagrad")
-    with pytest.raises(UserError, match=r"tuned/planted_deepfm: optimizer.lr: .* tuned=none"):
+    with pytest.raises(UserError, match=r"tuned/planted/deepfm: optimizer.lr: .* tuned=none"):
         settings("model=deepfm", "optimizer=joint")
     own = settings("model=deepfm", "optimizer=adagrad", "tuned=none")
     assert own.optimizer.name == "adagrad"
-
-
-@pytest.mark.parametrize("path", sorted(Path(CONF, "tuned").glob("*_*.yaml")), ids=lambda p: p.stem)
-def test_tuned_values_say_their_optimizer(path: Path) -> None:
-    tuned = yaml.safe_load(path.read_text())
-    assert "optimizer" not in tuned or tuned["optimizer"]["name"]

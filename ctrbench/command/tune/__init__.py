@@ -1,0 +1,103 @@
+"""The verb ``tune``: search for the values of a model on the validation rows."""
+
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf.errors import OmegaConfBaseException
+
+from ctrbench.command.compose import parsed, use_folder
+from ctrbench.errors import UserError
+from ctrbench.settings import check, option, settings, settings_from
+
+if TYPE_CHECKING:
+    from ctrbench.command.tune.request import Request
+
+WARMUP = 10  # evaluations at least, and three times the patience
+
+
+@settings("tune")
+@dataclass
+class TuneSettings:
+    """The keys of ``ctrbench tune`` beside those of a run."""
+
+    trials: int = option("trials of each model, of all starts together", default=30, ge=1)
+    warmup: int | None = option(
+        "evaluations before a trial may be ended early; null: three times the patience, at least "
+        f"{WARMUP}",
+        default=None,
+        ge=1,
+    )
+
+
+class Tuning:
+    """A command: its models, checked before the first trial of any.
+
+    Args:
+        folder: of YAML files of one's own, which the values found are written to; None: one below
+            ``results=``.
+
+    Raises:
+        UserError: for words that no search could take.
+    """
+
+    def __init__(self, words: list[str], folder: str | None) -> None:
+        own = [word for word in words if word.partition("=")[0] in TuneSettings.__annotations__]
+        self.settings = _settings(own)
+        self.words = [word for word in words if word not in own]
+        self.models, self.words = _models(self.words)
+        self.results = self._request(self.models[0]).base.results
+        self.folder = Path(folder) if folder is not None else self.results.conf
+        for model in self.models:
+            self._request(model)
+        if importlib.util.find_spec("optuna") is None:
+            raise UserError("tune: needs Optuna; pip install 'ctrbench[tune]'")
+
+    def _request(self, model: str) -> "Request":
+        from ctrbench.command.tune.request import Request
+
+        return Request(model, self.words)
+
+    def run(self) -> Iterator[str]:
+        """Of each model what was found, written already."""
+        from ctrbench.command.tune.found import write_found
+        from ctrbench.command.tune.search import Search
+
+        for model in self.models:
+            if self.folder.is_dir():
+                use_folder(str(self.folder))  # FNN starts from the FM that was tuned before it
+            request = self._request(model)
+            patience = request.base.settings.trainer.patience
+            warmup = self.settings.warmup or max(WARMUP, 3 * patience)
+            study = Search(request, self.settings.trials, warmup).run()
+            yield write_found(request, study, self.folder)
+
+
+def _settings(words: list[str]) -> TuneSettings:
+    try:
+        own: TuneSettings = settings_from("tune", dict(word.split("=", 1) for word in words))
+    except OmegaConfBaseException as error:
+        raise UserError(f"{error.full_key}: {str(error).splitlines()[0]}") from None
+    check(own)
+    return own
+
+
+def _models(words: list[str]) -> tuple[list[str], list[str]]:
+    """The models of ``model=A,B``, and the other words, each of which has one value."""
+    plain = [word for word in words if not word.startswith("search.")]
+    models = ["deepfm"]
+    for word, override in zip(plain, parsed(plain), strict=True):
+        if override.get_key_element() == "model":
+            models = [str(value) for value in _each(override)]
+        elif override.is_sweep_override():
+            raise UserError(f"{word}: several values are searched by search.{word}")
+    return models, [word for word in words if not word.startswith("model=")]
+
+
+def _each(override: Override) -> list[Any]:
+    if override.is_discrete_sweep():
+        return list(override.sweep_iterator())
+    return [override.value()]

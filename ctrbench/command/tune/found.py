@@ -1,0 +1,89 @@
+"""What a search found, as YAML that a run takes."""
+
+import shlex
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+from omegaconf import OmegaConf
+from optuna.trial import TrialState
+
+import ctrbench
+from ctrbench.command.compose import compose
+from ctrbench.command.tune.request import Request
+from ctrbench.errors import UserError
+from ctrbench.files import write_atomic
+
+
+def write_found(request: Request, study: optuna.Study, folder: Path) -> str:
+    """Write ``tuned/DATA/MODEL.yaml`` into a folder of YAML files; says what, and what takes it.
+
+    The values are those of the best trial and what its words gave the model, the optimizer and the
+    trainer, so that the run that takes them is that of the trial.
+
+    Raises:
+        UserError: if no trial came to its end.
+    """
+    ended = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    if not ended:
+        raise UserError(
+            f"model={request.model}: no trial came to an end; lower search.optimizer.lr"
+        )
+    best = study.best_trial
+    values = _values(request, best.user_attrs["words"]) | {"tuned": _about(request, study)}
+    path = folder / "tuned" / request.data / f"{request.model}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, f"# @package _global_\n{yaml.safe_dump(values, sort_keys=False)}")
+    return f"{_summary(request, study, path)}\n{_command(request, folder)}"
+
+
+def _values(request: Request, words: list[str]) -> dict[str, Any]:
+    """Of every key that the words give a value, nested."""
+    config = compose([*request.words, *words])
+    keys = [*request.fixed, *(word.partition("=")[0] for word in words)]
+    found = OmegaConf.create({})
+    for key in ["optimizer.name", *keys]:  # with another optimizer they are refused
+        OmegaConf.update(found, key, OmegaConf.select(config, key), force_add=True)
+    values: dict[str, Any] = OmegaConf.to_container(found)  # type: ignore[assignment]
+    return values
+
+
+def _about(request: Request, study: optuna.Study) -> dict[str, Any]:
+    best, base = study.best_trial, request.base
+    states = [trial.state for trial in study.get_trials(deepcopy=False)]
+    pruned = states.count(TrialState.PRUNED)
+    return {
+        "trials": states.count(TrialState.COMPLETE) + pruned,
+        "pruned": pruned,
+        "seed": base.settings.seed,
+        "monitor": base.settings.trainer.monitor,
+        "valid": best.user_attrs["valid"],
+        "epochs": base.settings.trainer.epochs,
+        "patience": base.settings.trainer.patience,
+        "identity": best.user_attrs["identity"],
+        "content": base.content,
+        "rows": base.prepare().summary()["rows"],
+        "split": OmegaConf.to_container(request.config.split),
+        "search": {one.key: one.text for one in request.space},
+        "versions": {
+            "ctrbench": ctrbench.__version__,
+            **{name: version(name) for name in ("torch", "optuna")},
+        },
+    }
+
+
+def _summary(request: Request, study: optuna.Study, path: Path) -> str:
+    about = _about(request, study)
+    valid = about["valid"]
+    return (
+        f"{path}: valid AUC {valid['auc']:.5f}, logloss {valid['logloss']:.5f}, the best of "
+        f"{about['trials']} trials ({about['pruned']} ended early)"
+    )
+
+
+def _command(request: Request, folder: Path) -> str:
+    own = [word for word in request.given if word.partition("=")[0] not in request.fixed]
+    words = ["--config-dir", str(folder), f"model={request.model}", *own]
+    return f"  ctrbench train {shlex.join(words)}"

@@ -1,0 +1,73 @@
+"""What a search is asked for: a model, its run with all that is fixed, and its ranges."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from ctrbench.command.compose import compose, to_settings, with_tuned
+from ctrbench.command.tune.space import SECTIONS, examples, search_space
+from ctrbench.errors import UserError
+from ctrbench.runs.planned import Planned
+from ctrbench.runs.trial import Trial
+from ctrbench.settings import digest
+
+
+class Request:
+    """The search for one model's values.
+
+    Args:
+        words: KEY=VALUE that all trials share, and ``search.KEY=RANGE``.
+
+    Raises:
+        UserError: for words, ranges or rows that no trial could take.
+    """
+
+    def __init__(self, model: str, words: list[str]) -> None:
+        searched = [word for word in words if word.startswith("search.")]
+        own = [word for word in words if word not in searched]
+        fresh = [] if any(word.startswith("tuned=") for word in own) else ["tuned=none"]
+        self.model, self.given = model, own
+        self.words = with_tuned([f"model={model}", *fresh, *own])
+        self.config = compose(self.words)
+        self.base = Planned(to_settings(self.config))
+        self.space = search_space(model, searched, self.fixed)
+        for row in examples(self.space):
+            self._check(row)
+
+    @property
+    def fixed(self) -> list[str]:
+        """Keys of the model, its optimizer and its trainer that the words give a value."""
+        keys = [word.partition("=")[0].lstrip("+~") for word in self.given]
+        return [key for key in keys if key.partition(".")[0] in SECTIONS and "." in key]
+
+    @cached_property
+    def data(self) -> str:
+        """What the rows' tuned values are found by."""
+        given = dict(word.partition("=")[::2] for word in self.given)
+        return str(given.get("data.name") or self.config.hydra.runtime.choices["data"])
+
+    @cached_property
+    def folder(self) -> Path:
+        """Of its trials: another for each space, and for all else that decides a trial."""
+        ranges = {one.key: one.text for one in self.space}
+        key = digest({"run": self.base.identity, "search": ranges})
+        return self.base.results.search(self.data, self.model, key)
+
+    def plan(self, values: list[str]) -> Trial:
+        """A trial of some values, as words."""
+        settings = to_settings(compose([*self.words, *values]))
+        return Trial(settings, self.folder, self.base.source)
+
+    def _check(self, values: list[str]) -> None:
+        try:
+            self.plan(values)
+        except UserError as error:
+            raise UserError(f"search.{error}") from None
+
+    def defaults(self) -> dict[str, Any]:
+        """Where a search begins: the values of the run without a search, or the nearest in the
+        ranges."""
+        found = {one.key: one.nearest(OmegaConf.select(self.config, one.key)) for one in self.space}
+        return {key: value for key, value in found.items() if value is not None}

@@ -1,0 +1,29 @@
+"""A trial of a search for values: a run that never looks at the test rows."""
+
+from pathlib import Path
+
+from ctrbench.data.sources.base import Source
+from ctrbench.runs.planned import Planned
+from ctrbench.runs.record import TrialDirectory
+from ctrbench.runs.settings import RunSettings
+
+
+class Trial(Planned):
+    """Trains as the run of its settings does, whose identity it has, in the folder of a search.
+
+    The stage before it is a trial too.
+    """
+
+    scores_test = False
+
+    def __init__(self, settings: RunSettings, folder: Path, source: Source | None = None) -> None:
+        self.folder = folder
+        super().__init__(settings, source)
+
+    def _plan_stage(self, settings: RunSettings) -> "Trial":
+        return Trial(settings, self.folder / "pretraining", self.source)
+
+    @property
+    def directory(self) -> TrialDirectory:
+        """Where the trial lies."""
+        return TrialDirectory(self.folder / self.identity)

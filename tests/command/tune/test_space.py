@@ -1,0 +1,103 @@
+"""What is searched: how ranges are read, drawn and refused."""
+
+import optuna
+import pytest
+from support import ctrbench
+
+from ctrbench.command.compose import choices
+from ctrbench.command.tune.space import Range, examples, search_space
+
+LOG = "tag(log,interval(1e-4,1e-1))"
+
+
+def one(text: str, key: str = "optimizer.lr") -> Range:
+    """A range beside those of FM's file."""
+    space = search_space("fm", [f"search.{key}={text}"], [])
+    return next(found for found in space if found.key == key)
+
+
+def drawn(text: str) -> list[str]:
+    """Values of two hundred trials."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    return [one(text).suggest(study.ask()) for _ in range(200)]
+
+
+def test_ranges_as_hydra_writes_them() -> None:
+    assert set(drawn("choice(8,16,[1,2])")) == {"8", "16", "[1,2]"}
+    assert set(drawn("range(2,8,2)")) == {"2", "4", "6"}
+    assert set(drawn("range(0.0,0.3,0.1)")) == {"0", "0.1", "0.2"}
+    assert set(drawn("int(interval(1,4))")) == {"1", "2", "3", "4"}
+    even = [float(value) for value in drawn("interval(0,10)")]
+    assert 0 <= min(even) < 1 and 9 < max(even) <= 10 and 4 < sum(even) / 200 < 6
+    below = sum(float(value) < 1e-2 for value in drawn(LOG))
+    assert 110 < below < 160  # two thirds of the scale
+    assert all(
+        len(value.partition("e")[0].replace(".", "").lstrip("0")) <= 3 for value in drawn(LOG)
+    )
+
+
+def test_a_search_begins_at_the_nearest_value() -> None:
+    assert one(LOG).nearest(0.0) == 1e-4 and one(LOG).nearest(0.02) == 0.02
+    assert one("range(0.0,0.6,0.1)").nearest(0.27) == pytest.approx(0.3)
+    assert one("range(0.0,0.6,0.1)").nearest(0.9) == pytest.approx(0.5)
+    assert one("range(2,9,2)").nearest(5) in (4, 6)
+    assert one("choice(8,16)").nearest(8) == "8" and one("choice(8,16)").nearest(9) is None
+    assert one(LOG).nearest(None) is None
+
+
+def test_every_model_has_a_space_with_learning_rate_and_l2() -> None:
+    for model in choices("model"):
+        keys = {found.key for found in search_space(model, [], [])}
+        assert any(key.endswith("lr") for key in keys)
+        assert any(".l2" in key for key in keys)
+        assert not keys & {"model.embedding_dim", "model.hidden", "model.neurons", "model.layers"}
+
+
+def test_words_take_the_place_of_ranges() -> None:
+    before = {found.key: found.text for found in search_space("fm", [], [])}
+    words = [f"search.optimizer.lr={LOG}", "search.optimizer.eps=choice(1e-8,1e-6)"]
+    after = {found.key: found.text for found in search_space("fm", words, ["model.init_std"])}
+    assert after["optimizer.lr"] == LOG != before["optimizer.lr"]
+    assert set(after) == {*before, "optimizer.eps"} - {"model.init_std"}
+
+
+def test_examples_have_every_choice_and_both_ends() -> None:
+    words = [word for row in examples([one("choice(8,16)"), one(LOG, "model.x")]) for word in row]
+    assert {"optimizer.lr=8", "optimizer.lr=16", "model.x=0.0001", "model.x=0.1"} < set(words)
+
+
+MISTAKES = {
+    "trials=0": "trials=0: must be at least 1 (trials of each model",
+    "trials=many": "trials: Value 'many'",
+    "warmup=0": "warmup=0: must be at least 1",
+    "trails=3": "trails: no such key",
+    "search.optimizer.lr=interval(2,1)": "lr=interval(2,1): is empty; give interval",
+    "search.optimizer.lr=range(2,2)": "search.optimizer.lr=range(2,2): is empty",
+    "search.optimizer.lr=tag(log,interval(0,1))": "a logarithmic scale begins above 0",
+    "search.optimizer.lr=.1": "search.optimizer.lr=.1: is one value; give interval()",
+    "search.optimizer.lr=interval(a,b)": "mismatch type argument",
+    "search.optimizer.lr=interval(-1,1)": "search.optimizer.lr=-1.0: must be more than 0",
+    "search.optimizer.lrr=interval(0,1)": "search.optimizer.lrr: no such key; did you mean lr?",
+    "search.model.dropout=interval(0,2)": "search.model.dropout=2.0: must be less than 1",
+    "search.model.activation=choice(relu,relo)": "search.model.activation=relo: not known",
+    "search.model.layers=interval(1,5)": "search.model.layers: Value",
+    "search.data.rows=choice(10,20)": "search.data.rows: is not searched; what is: model.KEY",
+    "search.seed=choice(1,2)": "search.seed: is not searched",
+    "search.optimizer.lr=interval(1,2) optimizer.lr=1": "optimizer.lr has a value too",
+    "optimizer.lr=interval(1,2)": "values are searched by search.optimizer.lr=interval(1,2)",
+    "model=fm,fmm": "model=fmm: no such choice; did you mean fm?",
+    "model=fm,lr model.embedding_dim=3": "model.embedding_dim: no such key",
+    "model=lr optimizer.lr=1 optimizer.beta=1 optimizer.l1=1 optimizer.l2=1": "nothing is left to",
+    "data=criteo": "data=criteo needs data.path=FILE",
+}
+
+
+@pytest.mark.parametrize("words", MISTAKES)
+def test_one_line_before_anything_runs(
+    words: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("none")
+    done = ctrbench("tune", *words.split(), cwd=folder)
+    assert MISTAKES[words] in done.stderr and done.returncode == 1
+    assert done.stderr.startswith("ctrbench: ") and done.stderr.count("\n") == 1
+    assert not list(folder.iterdir())
