@@ -155,7 +155,8 @@ def test_no_heavy_package_before_the_work() -> None:
     code = f"""
 import sys
 from ctrbench.command.cli import main
-for words in ("--help", "train --help", "predict --help", "trian", "reproduce tabel2", "reproduce table2 seeed=1", "download x",
+for words in ("--help", "train --help", "predict --help", "trian", "reproduce tabel2",
+              "reproduce table2 seeed=1", "download x",
               "train model.nop=1", "train -m seed=0,1 threads=0", "prepare tuned=x"):
     sys.argv = ["ctrbench", *words.split()]
     try:
