@@ -39,6 +39,11 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def gpus() -> int:
+    """How many torch sees."""
+    return torch.cuda.device_count()
+
+
 def free_memory() -> int:
     """Bytes of memory that can be taken without swapping, what caches of files hold included; in a
     container at most what it may have."""
@@ -105,7 +110,8 @@ def peak_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:
-        lines = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+        status = Path("/proc/self/status").read_text()
+        lines = dict(line.split(":", 1) for line in status.splitlines())  # a name may have a colon
         return int(lines["VmHWM"].split()[0]) * 1024
     except (OSError, KeyError):  # not Linux
         unit = 1 if sys.platform == "darwin" else 1024

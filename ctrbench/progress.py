@@ -10,9 +10,19 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 LINE_S = 30.0  # seconds between two lines of the log
 BAR_S = 0.5
+MINUTE_S = 60.0
 LINE = "{desc} {n_fmt} of {total_fmt}{unit}, {percentage:.0f} %, {rate_fmt}, {remaining} left"
 UNKNOWN = "{desc} {n_fmt}{unit}, {rate_fmt}"  # where the end is not known
 log = logging.getLogger(__name__)
+
+
+def duration(seconds: float) -> str:
+    """As a person says it: ``40 s``, ``12 min``, ``2 h 5 min``."""
+    if seconds < MINUTE_S:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / MINUTE_S)
+    hours = f"{minutes // 60} h" if minutes >= 60 else ""
+    return f"{hours} {minutes % 60} min".strip() if minutes % 60 else hours
 
 
 class Progress(tqdm):  # type: ignore[type-arg]

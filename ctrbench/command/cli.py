@@ -94,7 +94,7 @@ def train(given: Any) -> None:
             return _show([job.settings for job in planned], given.package)
         planned[0].results.check()
         if given.multirun:
-            launch.launch(given.words, planned[0].results.sweep(launch.sweep_name()))
+            launch.launch(given.words, planned)
         else:
             launch.train(planned[0])
 
@@ -111,24 +111,34 @@ def _show(runs: list["RunSettings"], package: str | None) -> None:
 
 
 @verb(
-    "EXPERIMENT [--config-dir DIR] [KEY=VALUE ...] | --list",
-    "ctrbench reproduce --list",
+    "EXPERIMENT [--dry-run] [--config-dir DIR] [KEY=VALUE ...] | --list",
+    "ctrbench reproduce --list budget=small",
     "ctrbench reproduce table2 data=planted model=lr,fm,deepfm",
+    "ctrbench reproduce figure8 budget=small hydra/launcher=joblib",
     names=1,
-    flags=(flag("-l", "--list", action="store_true", help="what can be reproduced"),),
+    flags=(
+        flag("-l", "--list", action="store_true", help="what can be reproduced, its runs and time"),
+        flag("-n", "--dry-run", action="store_true", help="the runs, and which are finished"),
+        flag("--trial", action="store_true", help="with these: time a few steps where no run is"),
+    ),
 )
 def reproduce(given: Any) -> None:
     """The runs of an experiment, then its report. What is finished is not run again."""
-    from ctrbench.command.experiments import MEASURES, find_experiment, listing
+    from ctrbench.command.experiments import MEASURES, dry_run, find_experiment, listing
 
     if given.list or not given.names:
-        print(listing(given.words))
+        print(listing(given.words, by_steps=given.trial))
         return
     name = given.names[0]
     experiment = find_experiment(name, given.words)
     if experiment.measure is not None:
         print(MEASURES[experiment.measure](name, experiment, given.words))
         return
+    if given.dry_run:
+        print(dry_run(name, experiment, given.words, by_steps=given.trial))
+        return
+    if given.trial:
+        raise UserError("--trial: goes with --list or --dry-run")
     _reproduce(name, experiment, given.words)
 
 
@@ -142,7 +152,7 @@ def _reproduce(name: str, experiment: "Experiment", words: list[str]) -> None:
     results.check()
     failed = None
     try:
-        launch.launch(overrides, results.sweep(launch.sweep_name()))
+        launch.launch(overrides, planned)
     except UserError as error:  # the other runs have a report all the same
         failed = error
     runs = [job.directory for job in planned]

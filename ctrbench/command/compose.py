@@ -38,6 +38,12 @@ NEEDED = ("model", "data", "optimizer", "split", "trainer", "budget")
 GROUPS = (*NEEDED, "tuned", "experiment")
 INSIDE = re.compile(r"In '(.+?)'.*\n(.*)\n.*full_key: (\S+)")
 SWEPT = re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'")
+EXTRAS = {  # launchers that are packages, and our extras that install them
+    "joblib": "joblib",
+    "ray": "ray",
+    "submitit_local": "submitit",
+    "submitit_slurm": "submitit",
+}
 REFUSED = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)
 
 
@@ -241,6 +247,8 @@ def explain(error: Exception) -> str:
         return _parsing(error)
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
+        if group == "hydra/launcher" and name in EXTRAS:
+            return f"{group}={name} needs a package: pip install 'ctrbench[{EXTRAS[name]}]'"
         return f"{group}={name}: no such choice; {nearest(name, error.options)}{_plugin(group)}"
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.key is not None:

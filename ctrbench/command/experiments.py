@@ -1,17 +1,23 @@
 """Experiments: Hydra overlays that name the runs of a table or figure, or what stands for them."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from ctrbench.command.compose import choices, compose, fixed
-from ctrbench.command.launch import jobs
+from ctrbench.command.estimates import Estimates
+from ctrbench.command.launch import jobs, plan, plan_sweep
 from ctrbench.command.settings import Experiment
 from ctrbench.errors import UserError
+from ctrbench.progress import duration
 from ctrbench.settings import nearest
+
+if TYPE_CHECKING:
+    from ctrbench.runs.planned import Planned
 
 OWN = ("budget", "experiment.")  # words that an experiment's file may use
 
@@ -76,7 +82,6 @@ def report_title(name: str, experiment: Experiment, budget: str) -> str:
 
 
 def _properties(name: str, experiment: Experiment, words: list[str]) -> str:
-    from ctrbench.command.launch import plan
     from ctrbench.report.properties import write_properties
 
     planned = [plan(job.overrides) for job in jobs(sweep_overrides(name, experiment, words))]
@@ -99,16 +104,80 @@ MEASURES: dict[str, Callable[[str, Experiment, list[str]], str]] = {
 }
 
 
-def listing(words: list[str]) -> str:
-    """What can be reproduced, and the number of its runs under a command's words."""
-    lines = [f"{'experiment':16}{'runs':>6}"]
-    for name in choices("experiment"):
+def listing(words: list[str], *, by_steps: bool) -> str:
+    """What can be reproduced under a command's words, the number of its runs and their time.
+
+    Args:
+        by_steps: whether a few steps of what has no finished run are timed.
+    """
+    estimates = Estimates(by_steps)
+    models: dict[str, float | None] = {}
+    lines = [f"{'experiment':14}{'runs':>6}{'time':>14}  "]
+    for name in sorted(choices("experiment"), key=_by_number):
         try:
             experiment = find_experiment(name, words)
-            measured = experiment.measure is not None
-            runs = "-" if measured else len(jobs(sweep_overrides(name, experiment, words)))
+            runs = _models_of_runs(name, experiment, words)
+            for model in runs.keys() - models.keys():
+                one = [f"model={model}", *(w for w in fixed(words) if not w.startswith("model="))]
+                models[model] = estimates.seconds(plan(one))
         except UserError as error:  # one's own, half written: the others are listed all the same
-            lines.append(f"{name:16}{'-':>6}  {error}")
+            lines.append(f"{name:14}{'-':>6}{'-':>14}  {error}")
             continue
-        lines.append(f"{name:16}{runs:>6}  {experiment.title}")
-    return "\n".join(lines)
+        taken = _total({model: models[model] for model in runs}, runs)
+        lines.append(f"{name:14}{runs.total():>6}{taken:>14}  {experiment.title}")
+    return "\n".join([*lines, TIMES])
+
+
+def _by_number(name: str) -> tuple[str, int]:
+    word = name.rstrip("0123456789")
+    return word, int(name[len(word) :] or 0)
+
+
+TIMES = """
+Times: the runs one after the other, as finished runs on this data took. ?: there are none of some
+models; --trial prepares the data and times a few steps of each (10 epochs are taken for a run)."""
+
+
+def _models_of_runs(name: str, experiment: Experiment, words: list[str]) -> "Counter[str]":
+    """How many runs an experiment makes of each model."""
+    if experiment.measure is not None:
+        return Counter()
+    made = jobs(sweep_overrides(name, experiment, words))
+    named = [word for job in made for word in job.overrides if word.startswith("model=")]
+    return Counter(word.partition("=")[2] for word in named)
+
+
+def _total(seconds: dict[str, float | None], runs: "Counter[str]") -> str:
+    known = {model: taken for model, taken in seconds.items() if taken is not None}
+    if not runs:
+        return "no runs"
+    more = "" if len(known) == len(runs) else " + ?" if known else "?"
+    said = duration(sum(runs[model] * taken for model, taken in known.items()))
+    return f"{said if known else ''}{more}"
+
+
+def dry_run(name: str, experiment: Experiment, words: list[str], *, by_steps: bool) -> str:
+    """The runs of an experiment: which are done, which are left, and how long those will take."""
+    overrides = sweep_overrides(name, experiment, words)
+    swept = [" ".join(job.swept) for job in jobs(overrides)]
+    return _runs_of(plan_sweep(overrides), swept, Estimates(by_steps))
+
+
+def _runs_of(planned: list["Planned"], swept: list[str], estimates: Estimates) -> str:
+    from ctrbench.runs.frame import FINISHED, read_run  # takes pandas with it
+
+    lines, left, unknown = [], 0.0, 0
+    states = [read_run(one.directory.path)["state"] for one in planned]
+    for one, words, state in zip(planned, swept, states, strict=True):
+        taken = None if state == FINISHED else estimates.seconds(one)
+        if state != FINISHED:
+            left, unknown = left + (taken or 0), unknown + (taken is None)
+            state = state if one.directory.path.exists() else "not begun"
+        lines.append(f"{state:12}{'' if taken is None else duration(taken):>10}  {words}".rstrip())
+    todo = len(states) - states.count(FINISHED)
+    said = f"{len(states)} runs: {len(states) - todo} finished, {todo} left"
+    if todo > unknown:
+        said += f", about {duration(left)} one after the other"
+    if unknown:
+        said += f"; the time of {unknown} is not known (--trial times a few steps)"
+    return "\n".join([*lines, said])

@@ -1,11 +1,13 @@
 """The jobs of a command: checked before the first one starts, then handed to Hydra."""
 
-import json
 import logging
 import os
+import signal
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +24,19 @@ from ctrbench.command.compose import (
     to_settings,
     with_tuned,
 )
+from ctrbench.command.sweeps import (
+    DONE,
+    FAILED,
+    JobFile,
+    SweepFolder,
+    is_elsewhere,
+    one_a_core,
+    ready_to_stop,
+    share,
+    side_by_side,
+)
+from ctrbench.command.watch import Watch
 from ctrbench.errors import UserError, one_line
-from ctrbench.files import write_atomic
 
 if TYPE_CHECKING:
     from ctrbench.runs.planned import Planned
@@ -88,29 +101,44 @@ def jobs(overrides: list[str]) -> list[Job]:
     return [Job(job, [word for word in job if word not in shared]) for job in all_jobs]
 
 
-def launch(overrides: list[str], folder: Path) -> None:
+def launch(overrides: list[str], planned: list["Planned"]) -> None:
     """Hand a sweep to Hydra, with whatever launcher and sweeper were chosen.
 
-    Every job is tried. One that failed says so when it fails, and leaves its line in the folder,
-    which the jobs share wherever they run.
+    Every job is tried. What became of it, it leaves in a folder that the jobs share wherever they
+    run.
 
     Raises:
         UserError: at the end, with what failed.
     """
-    stopped, overrides = "", with_tuned(overrides)
+    folder = SweepFolder(planned[0].results.sweep(sweep_name()).resolve())
+    hydra = compose(fixed(overrides)).hydra
+    overrides = [*with_tuned(overrides), *one_a_core(hydra, overrides)]
+    is_drawn = hydra.sweeper.get("_target_") != BASIC
+    folder.begin(side_by_side(compose(fixed(overrides)).hydra, len(planned)))
+    todo = sum(one.directory.result() is None for one in planned)
+    stopped = ""
     try:
-        run_hydra(["--multirun", *overrides, quoted("hydra.sweep.dir", str(folder.resolve()))])
+        with Watch(folder, None if is_drawn else len(planned), todo), ready_to_stop(hydra):
+            run_hydra(["--multirun", *overrides, quoted("hydra.sweep.dir", str(folder.path))])
+    except KeyboardInterrupt:
+        folder.stop()
+        raise
     except Exception as error:
         stopped = one_line(error)
-    failures = [json.loads(path.read_text()) for path in sorted(folder.glob("failed-*"))]
-    if failures:
-        lines = [f"{len(failures)} of the sweep's jobs failed:"]
-        for failure in failures:
-            swept = [word for word in failure["words"] if word not in overrides]
-            lines.append(f"{' '.join(swept)}: {failure['message']}")
-        raise UserError("\n  ".join(lines))
+    _tell_failures(folder.jobs(), overrides)
     if stopped:
         raise UserError(f"the sweep was stopped: {stopped}")
+
+
+def _tell_failures(jobs: list[JobFile], shared: list[str]) -> None:
+    failed = [job for job in jobs if job.state != DONE]
+    if not failed:
+        return
+    lines = [f"{len(failed)} of the sweep's jobs failed:"]
+    for job in failed:
+        swept = " ".join(word for word in job.words if word not in shared)
+        lines.append(f"{swept}: {job.message or 'its process ended without a word'}")
+    raise UserError("\n  ".join(lines))
 
 
 def run_hydra(words: list[str]) -> None:
@@ -133,23 +161,56 @@ def job(config: DictConfig) -> float | None:
     Returns:
         Its best validation figure, for a sweeper; None, which is no figure, if it failed.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     from hydra.core.hydra_config import HydraConfig
 
+    hydra: Any = HydraConfig.get()
+    folder = SweepFolder(Path(hydra.sweep.dir))
+    told = JobFile(hydra.job.num, list(hydra.overrides.task))
+    with ExitStack() as around:
+        if is_elsewhere(hydra):  # its lines would stand among those of others
+            around.enter_context(_logged_to(folder.log_of(told.number)))
+            # as ready_to_stop blocked it
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        try:
+            return _run_job(config, folder, told)
+        except Exception as error:
+            line = one_line(error)
+            known = isinstance(error, UserError | OSError)
+            log.error("failed: %s", line, exc_info=None if known else error)
+            folder.tell(replace(told, state=FAILED, message=line))
+    return None
+
+
+@contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """All that is said within goes to a file."""
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    with path.open("a") as file, redirect_stderr(file):
+        root.handlers = [logging.StreamHandler(file)]
+        root.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            root.handlers, level = before
+            root.setLevel(level)
+
+
+def _run_job(config: DictConfig, folder: SweepFolder, told: JobFile) -> float:
+    from ctrbench.machine import gpus
     from ctrbench.runs.planned import Planned
 
-    try:
-        planned = Planned(to_settings(config))
-        result = train(planned)
-    except Exception as error:
-        line = one_line(error)
-        known = isinstance(error, UserError | OSError)
-        log.error("failed: %s", line, exc_info=None if known else error)
-        hydra = HydraConfig.get()
-        about = json.dumps({"words": list(hydra.overrides.task), "message": line})
-        write_atomic(Path(hydra.sweep.dir) / f"failed-{hydra.job.num:06}.json", about)
-        return None
-    figure: float = result["metrics"]["valid"][planned.settings.trainer.monitor]
+    settings = to_settings(config)
+    beside = folder.side_by_side
+    own = share(told.number, beside, gpus() if beside > 1 else 0)
+    given = {"threads": settings.threads is not None, "device": settings.device != "auto"}
+    own = {key: value for key, value in own.items() if not given[key]}
+    planned = Planned(replace(settings, **own))
+    told = replace(told, found=planned.directory.result() is not None)
+    folder.tell(told)
+    result = train(planned)
+    folder.tell(replace(told, state=DONE))
+    figure: float = result["metrics"]["valid"][settings.trainer.monitor]
     return figure
 
 

@@ -163,6 +163,11 @@ class Results:
         """Of what Hydra keeps of a sweep."""
         return self.folder / "multirun" / name
 
+    @property
+    def trials(self) -> Path:
+        """Of what a few steps of runs took, to tell how long they would."""
+        return self.folder / "trials.json"
+
     def report(self, name: str) -> Path:
         """Of a report."""
         return self.folder / "report" / name

@@ -1,0 +1,108 @@
+"""The folder of a sweep, what a job takes of a machine, and the line that tells how far it is."""
+
+import logging
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from ctrbench.command.sweeps import (
+    DONE,
+    FAILED,
+    JobFile,
+    SweepFolder,
+    cores,
+    one_a_core,
+    share,
+    side_by_side,
+)
+from ctrbench.command.watch import Watch, counted, left
+from ctrbench.progress import duration
+
+LAUNCHERS = {
+    "basic": {"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"},
+    "joblib": {"_target_": "hydra_plugins.x.JoblibLauncher", "n_jobs": 3},
+    "local": {"_target_": "hydra_plugins.x.LocalLauncher"},
+    "slurm": {"_target_": "hydra_plugins.x.SlurmLauncher"},
+    "ray": {"_target_": "hydra_plugins.x.RayLauncher"},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "jobs", "beside"),
+    [
+        ("basic", 9, 1),
+        ("joblib", 9, 3),
+        ("joblib", 2, 2),
+        ("local", 9, 4),
+        ("slurm", 9, 1),
+        ("ray", 9, 1),
+    ],
+)
+def test_jobs_of_one_machine(name: str, jobs: int, beside: int) -> None:
+    if name == "joblib":
+        pytest.importorskip("joblib")
+    hydra = OmegaConf.create({"launcher": LAUNCHERS[name], "sweeper": {"max_batch_size": 4}})
+    assert side_by_side(hydra, jobs) == beside
+
+
+def test_no_more_jobs_than_cores() -> None:
+    own = {
+        name: one_a_core(OmegaConf.create({"launcher": launcher}), [])
+        for name, launcher in LAUNCHERS.items()
+    }
+    assert own["basic"] == own["slurm"] == own["ray"] == []
+    assert own["joblib"] == [f"hydra.launcher.n_jobs={cores()}"]
+    assert own["local"] == [f"hydra.sweeper.max_batch_size={cores()}"]
+    given = OmegaConf.create({"launcher": LAUNCHERS["joblib"]})
+    assert one_a_core(given, ["hydra.launcher.n_jobs=5"]) == []
+
+
+def test_shares_of_a_machine() -> None:
+    assert share(3, 1, 8) == {}
+    assert share(3, cores(), 0) == share(3, cores(), 1) == {"threads": 1}
+    assert share(3, 1000, 0) == {"threads": 1}
+    devices = [share(number, 4, 3)["device"] for number in range(4)]
+    assert devices == ["cuda:0", "cuda:1", "cuda:2", "cuda:0"]
+
+
+def test_what_jobs_tell(tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path)
+    assert folder.side_by_side == 1  # a sweep that another program began
+    folder.begin(4)
+    assert SweepFolder(tmp_path).side_by_side == 4
+    first, second = JobFile(10, ["seed=0"]), JobFile(2, ["seed=1"])
+    folder.tell(first)
+    folder.tell(second)
+    assert [job.number for job in folder.jobs()] == [2, 10]
+    assert first.process == (socket.gethostname(), os.getpid())
+    folder.tell(JobFile(2, ["seed=1"], state=FAILED, message="why"))
+    assert [(job.state, job.message) for job in folder.jobs()] == [(FAILED, "why"), ("running", "")]
+
+
+def test_the_line() -> None:
+    assert (
+        counted(["done", "running", "failed", "done"], 9)
+        == "runs: 2 of 9 done, 1 running, 1 failed"
+    )
+    assert counted(["running"], None) == "runs: 0 done, 1 running"
+    assert left(2, 6, 60.0) == ", about 2 min left"  # four more at 30 s each
+    assert left(0, 6, 60.0) == left(6, 6, 60.0) == ""
+    assert [duration(s) for s in (12, 59.4, 61, 3600, 7500)] == [
+        "12 s",
+        "59 s",
+        "1 min",
+        "1 h",
+        "2 h 5 min",
+    ]
+
+
+def test_lines_of_a_sweep(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Only what has ended is told, runs found do not count for the time, and the last is told."""
+    folder = SweepFolder(tmp_path)
+    with caplog.at_level(logging.INFO), Watch(folder, 3, 2):
+        folder.tell(JobFile(0, [], found=True, state=DONE))
+        folder.tell(JobFile(1, []))
+    assert [record.message for record in caplog.records] == ["runs: 1 of 3 done, 1 running"]
