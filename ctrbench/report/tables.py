@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from ctrbench.report.group import ENVIRONMENT, Section, differing, settings_of
+from ctrbench.report.group import ENVIRONMENT, TIMES, TO_BEST, Section, differing, settings_of
 from ctrbench.report.markdown import NONE, Rows, cells, markdown
 from ctrbench.report.printed import CRITEO_ROWS, table2
 
@@ -27,6 +27,7 @@ def reading(section: Section) -> pd.DataFrame:
             shown[head + figure] = mean_and_deviation(groups, f"{part}_{figure}")
     shown["s/epoch"] = _with_stage(groups, pd.Series(1.0, groups.index))
     shown["time / LR"] = _with_stage(groups, groups["seconds_per_epoch"] / groups["time_over_lr"])
+    shown["s to best"] = cells(groups[TO_BEST], "{:.2f}")
     if "test_excess_logloss_mean" in groups:
         shown["excess logloss"] = mean_and_deviation(groups, "test_excess_logloss")
     for version, table in table2(_data(section)).items():
@@ -46,7 +47,7 @@ def numbers(section: Section) -> pd.DataFrame:
     made["batch_size"] = groups["trainer.batch_size"]
     options = [name for name in groups if "." in name]
     figures = [name for name in groups.drop(columns=options) if name.endswith(("_mean", "_std"))]
-    times = ["seconds_per_epoch", "pretrain_seconds_per_epoch", "time_over_lr"]
+    times = [*TIMES, "time_over_lr"]
     made = made.join(groups[[*figures, *times, "parameters"]])
     for name in ENVIRONMENT:
         made[name.partition(".")[2]] = section.environment[name]
@@ -145,10 +146,28 @@ def notes(section: Section) -> list[str]:
         )
     if groups["pretrain_seconds_per_epoch"].notna().any():
         said.append("Times of fnn: its own + those of the FM that it starts from, per epoch.")
+    if groups[TO_BEST].notna().any():
+        said.append("To best: seconds of training until the evaluation whose weights were tested.")
     commits = section.runs["environment.commit"].dropna().unique()
     if len(commits) > 1:
         said.append(f"These runs are of {len(commits)} commits of the code.")
+    if len(lacking := seeds_lacking(section)):
+        said.append(
+            f"Not all have the same seeds: {lacking}. Tests take those that both sides have."
+        )
     return said + _of_the_paper(_data(section), sum(rows.values()))
+
+
+def seeds_lacking(section: Section) -> str:
+    """Which chosen models lack a seed that another has."""
+    chosen = section.groups[section.groups["chosen"]]
+    seeds = {
+        str(row["model"]): set(section.runs.loc[section.runs["group"] == row["group"], "seed"])
+        for _, row in chosen.iterrows()
+    }
+    every = set[int]().union(*seeds.values())
+    gaps = {model: ", ".join(map(str, sorted(every - own))) for model, own in seeds.items()}
+    return "; ".join(f"{model} lacks {gap}" for model, gap in gaps.items() if gap)
 
 
 def _of_the_paper(data: str, rows: int) -> list[str]:
