@@ -37,7 +37,7 @@ def _choices(config: dict[str, Any]) -> list[str]:
     words = [f"model={config['model']['name']}", f"data={data}"]
     optimizer = config["optimizer"]["name"]
     if _defaults(tuple(words))["optimizer"]["name"] != optimizer:
-        words.append(f"optimizer={optimizer}")
+        words += [f"optimizer={optimizer}", "tuned=none"]  # tuned values are of one optimizer
     return words
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from ctrbench.report.group import ENVIRONMENT, TIMES, TO_BEST, Section, differing, settings_of
+from ctrbench.report.group import ENVIRONMENT, TIMES, Section, differing, settings_of
 from ctrbench.report.markdown import NONE, Rows, cells, markdown
 from ctrbench.report.printed import CRITEO_ROWS, table2
 
@@ -27,7 +27,6 @@ def reading(section: Section) -> pd.DataFrame:
             shown[head + figure] = mean_and_deviation(groups, f"{part}_{figure}")
     shown["s/epoch"] = _with_stage(groups, pd.Series(1.0, groups.index))
     shown["time / LR"] = _with_stage(groups, groups["seconds_per_epoch"] / groups["time_over_lr"])
-    shown["s to best"] = cells(groups[TO_BEST], "{:.2f}")
     if "test_excess_logloss_mean" in groups:
         shown["excess logloss"] = mean_and_deviation(groups, "test_excess_logloss")
     for version, table in table2(_data(section)).items():
@@ -146,8 +145,6 @@ def notes(section: Section) -> list[str]:
         )
     if groups["pretrain_seconds_per_epoch"].notna().any():
         said.append("Times of fnn: its own + those of the FM that it starts from, per epoch.")
-    if groups[TO_BEST].notna().any():
-        said.append("To best: seconds of training until the evaluation whose weights were tested.")
     commits = section.runs["environment.commit"].dropna().unique()
     if len(commits) > 1:
         said.append(f"These runs are of {len(commits)} commits of the code.")

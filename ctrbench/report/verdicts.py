@@ -20,9 +20,9 @@ def reading(found: list[Verdict]) -> Rows:
     """A row a claim: the verdict, the comparison that decides, and what the paper printed of it."""
     return [
         {
+            "verdict": one.verdict,
             "claim": str(one.claim["says"]),
             "in the paper": str(one.claim["where"]),
-            "verdict": one.verdict,
             "decided by": in_words(one.decides, str(one.claim.get("key", ""))),
             "the paper's": printed(one.decides) or "-",
             "compared": _counted(one),

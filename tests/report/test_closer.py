@@ -11,7 +11,9 @@ from made import make_run, section_of, texts
 from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss, roc_auc_score
+from support import settings_in, store_of
 
+from ctrbench.data.store.opened import Store
 from ctrbench.errors import UserError
 from ctrbench.report import calibration, ranks, slices
 from ctrbench.report.group import sections
@@ -27,6 +29,14 @@ def rows(seed: int = 0, count: int = 4000) -> Scored:
     labels = (rng.random(count) < 1 / (1 + np.exp(-true))).astype(np.uint8)
     told = 2 * (true + rng.normal(size=count) / 2)
     return Scored(labels, {"lr": true, "fm": told}, None)
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Scored:
+    """Planted rows, prepared."""
+    store = store_of(settings_in(tmp_path_factory.mktemp("store"))("model=lr", "data.rows=1000"))
+    labels = np.asarray(store.part("test").labels_N)
+    return Scored(labels, {"lr": np.arange(float(len(labels)))}, store.folder)
 
 
 def test_tenths_are_scikit_learns() -> None:
@@ -169,3 +179,25 @@ def test_one_set_of_effects_is_not_drawn(tmp_path: Path) -> None:
 def test_effects_in_words() -> None:
     assert in_words("[0.4, 0.4, 0.2, 0]") == "40% order 1, 40% order 2, 20% order 3"
     assert in_words("[0.25, 0.25, 0.25, 0.25]") == "orders 1, 2, 3, 4"
+
+
+def test_slices_of_prepared_rows(shared_store: Scored) -> None:
+    """By the rarest value of a row, and by a field's values, counted by hand."""
+    store = Store(shared_store.store or Path())
+    train, test = (np.asarray(store.part(name).ids_NS) for name in ("train", "test"))
+    by_field, by_rarest = slices.slicings(shared_store, "C1")
+    rarest = np.full(len(test), 10**9)
+    for slot, field in enumerate(store.schema.fields):
+        for value in range(field.size):
+            seen = (train[:, slot] == value).sum() if value else 0
+            rows = test[:, slot] == value
+            rarest[rows] = np.minimum(rarest[rows], seen)
+    digits = np.where(rarest == 0, 0, np.floor(np.log10(np.maximum(rarest, 1))) + 1)
+    np.testing.assert_array_equal(by_rarest.of_N, digits)
+    assert by_rarest.names[:3] == ["none", "1 to 9", "10 to 99"]
+    place = [field.name for field in store.schema.fields].index("C1")
+    most = pd.Series(test[:, place]).value_counts()
+    assert (by_field.of_N == 0).sum() == most.iloc[0] and by_field.names[-1] == "all others"
+    assert len(set(by_field.names)) == len(by_field.names)
+    with pytest.raises(UserError, match="slice=C111: no such field; did you mean C11"):
+        slices.slicings(shared_store, "C111")
