@@ -157,11 +157,12 @@ def _reproduce(name: str, experiment: "Experiment", words: list[str]) -> None:
         failed = error
     runs = [job.directory for job in planned]
     if any(run.result() is not None for run in runs):
+        from ctrbench.command.again import words_of
         from ctrbench.report.report import write_report
 
         title = report_title(name, experiment, planned[0].settings.budget.name)
         begun = [run.path for run in runs if run.path.exists()]
-        print(write_report(begun, results.report(name), title, experiment.pivot))
+        print(write_report(begun, results.report(name), title, experiment.pivot, again=words_of))
     if failed is not None:
         raise failed
 
@@ -297,19 +298,21 @@ def rows(given: Any) -> None:
 
 
 @verb(
-    "[FOLDER ...] [name=NAME] [x=KEY] [results=FOLDER]",
+    "[FOLDER ...] [name=NAME] [x=KEY] [slice=FIELD] [results=FOLDER]",
     "ctrbench report",
     "ctrbench report results/runs/criteo x=model.dropout",
     names=sys.maxsize,
-    keys=("results", "name", "x"),
+    keys=("results", "name", "x", "slice"),
 )
 def report(given: Any) -> None:
     """Tables, figures and a page of all runs below some folders; of those in results= if none is
     named."""
+    from ctrbench.command.again import words_of
     from ctrbench.report.report import report_on
 
     values, folders = _values(given.words), [Path(folder) for folder in given.names]
-    print(report_on(folders, *(values.get(key) for key in ("results", "name", "x"))))
+    results, name, x, field = map(values.get, ("results", "name", "x", "slice"))
+    print(report_on(folders, results, name, x, field, again=words_of))
 
 
 @verb(

@@ -15,6 +15,7 @@ from ctrbench.runs.interface import Run
 
 SIGNIFICANT = 1 - LEVEL
 UNKNOWN = Difference(np.nan, np.nan, np.nan, np.nan)
+UNTOLD = ("not distinguishable", "untested")
 BETTER = {"auc": 1, "logloss": -1}
 
 
@@ -51,9 +52,9 @@ def _family(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 def _says(figure: str, difference: float, p: float) -> str:
     if np.isnan(p):
-        return "untested"
+        return UNTOLD[1]
     if p >= SIGNIFICANT:
-        return "not distinguishable"
+        return UNTOLD[0]
     return "better" if difference * BETTER[figure] > 0 else "worse"
 
 
@@ -62,7 +63,7 @@ def _pair(section: Section, chosen: pd.DataFrame, model: str, other: str) -> dic
     ours, theirs = (runs[runs["group"] == chosen.loc[name, "group"]] for name in (model, other))
     seeds = sorted(set(ours.index) & set(theirs.index))
     row: dict[str, Any] = {"model": model, "against": other, "seeds": len(seeds)}
-    row["test"], found = _tested(ours.loc[seeds], theirs.loc[seeds])
+    row["test"], found = tested(ours.loc[seeds], theirs.loc[seeds])
     for figure, difference in zip(FIGURES, found, strict=True):
         row |= {
             f"{figure}_difference": difference.mean,
@@ -73,8 +74,13 @@ def _pair(section: Section, chosen: pd.DataFrame, model: str, other: str) -> dic
     return row
 
 
-def _tested(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[str, list[Difference]]:
-    """How two models were compared over their common seeds, and the difference in each figure."""
+def tested(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[str, list[Difference]]:
+    """How two settings were compared, and the difference in each of ``FIGURES``.
+
+    Args:
+        ours: runs of the common seeds.
+        theirs: the other's, in the same order.
+    """
     if ours.empty:
         return "untested: no common seed", [UNKNOWN, UNKNOWN]
     pairs = [(ours[f"metrics.test.{f}"], theirs[f"metrics.test.{f}"]) for f in FIGURES]
@@ -90,6 +96,16 @@ def _tested(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[str, list[Differe
     except UserError:
         return "untested: one seed, and its logits or labels are not here", plain
     return "on the test rows", on_rows
+
+
+def level_with_best(section: Section, compared: pd.DataFrame) -> set[str]:
+    """The models that are not distinguishable from the best."""
+    if compared.empty:
+        return set()
+    chosen = section.groups[section.groups["chosen"]].set_index("model")
+    best = chosen["test_auc_mean"].idxmax()
+    level = (compared["against"] == best) & (compared["auc_says"] == UNTOLD[0])
+    return set(compared.loc[level, "model"])
 
 
 def in_words(row: pd.Series) -> str:

@@ -1,14 +1,18 @@
 """How figures look: one style, a colour for a model, SVG whose text can be searched."""
 
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 INK, PAPER_INK = "#112233", "#222222"  # of text and axes while drawn; on white paper
 GREY = "#8c8c8c"  # what others printed
@@ -31,6 +35,7 @@ RULES: Any = {  # any: its type names every rule there is
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
 }
+_TOLD: WeakKeyDictionary[Line2D, list[str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -76,13 +81,38 @@ def entitle(panel: Axes, title: str) -> None:
     panel.set_title(title, fontsize=RULES["font.size"], loc="left")
 
 
+def tell(points: Line2D, says: Iterable[str]) -> None:
+    """Give each marker of a line its words, which a page shows where it is pointed at."""
+    _TOLD[points] = list(says)
+
+
 def finish(figure: Figure, name: str, title: str, says: str) -> Drawing:
     """The figure's files; the same figure gives the same bytes."""
     svg, png = io.BytesIO(), io.BytesIO()
+    told = [line for panel in figure.axes for line in panel.lines if line in _TOLD]
+    for i, line in enumerate(told):
+        line.set_gid(f"told-{i}")
     with matplotlib.rc_context(RULES):
         figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+        figure.set_layout_engine("none")  # it stands; a second time takes as long
         figure.savefig(png, format="png", dpi=150, facecolor="white", metadata={"Software": None})
-    return Drawing(name, title, says, svg.getvalue().decode(), png.getvalue())
+    text = svg.getvalue().decode()
+    for i, line in enumerate(told):
+        text = _with_titles(text, f'<g id="told-{i}">', _TOLD[line])
+    return Drawing(name, title, says, text, png.getvalue())
+
+
+def _with_titles(svg: str, start: str, says: list[str]) -> str:
+    """The SVG with words in the first markers behind a place, each a ``use`` of their shape."""
+    before, behind = svg.split(start)
+    titled = iter(says)
+    behind = re.sub(
+        r"<use ([^>]*)/>",
+        lambda use: f"<use {use[1]}><title>{escape(next(titled))}</title></use>",
+        behind,
+        count=len(says),
+    )
+    return before + start + behind
 
 
 @cache

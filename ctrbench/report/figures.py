@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ctrbench.errors import UserError
-from ctrbench.report.drawing import GREY, Drawing, canvas, entitle, finish, look
+from ctrbench.report.drawing import GREY, Drawing, canvas, entitle, finish, look, tell
 from ctrbench.report.group import FIGURES, Section, as_text, differing
 from ctrbench.report.printed import published
 from ctrbench.settings import nearest
@@ -114,12 +114,19 @@ def _panel(panel: Axes, sweep: Sweep, name: str, numeric: bool) -> None:
         panel.fill_between(
             values, mean - deviation, mean + deviation, color=style["color"], alpha=0.2, lw=0
         )
-        panel.plot(values, mean, markerfacecolor="white", ms=4, lw=1.4, **style)
+        (points,) = panel.plot(values, mean, markerfacecolor="white", ms=4, lw=1.4, **style)
     else:
         style = style | {"linestyle": "none"}
-        panel.errorbar(values, mean, deviation, markerfacecolor="white", ms=5, **style)
+        bars = panel.errorbar(values, mean, deviation, markerfacecolor="white", ms=5, **style)
+        points = bars.lines[0]
     marked = [value for value, is_it in zip(values, chosen, strict=True) if is_it]
-    panel.plot(marked, mean[chosen], **style | {"linestyle": "none"}, ms=6)
+    (best,) = panel.plot(marked, mean[chosen], **style | {"linestyle": "none"}, ms=6)
+    told = [
+        f"{sweep.model}, {_value(value)}: {name} {own:.5f} ± {spread:.5f}"
+        for value, own, spread in zip(values, mean, deviation, strict=True)
+    ]
+    tell(points, told)
+    tell(best, [f"{said}; chosen" for said, is_it in zip(told, chosen, strict=True) if is_it])
     panel.ticklabel_format(axis="y", useOffset=False)
 
 
@@ -197,7 +204,8 @@ def heat_maps(section: Section) -> list[Drawing]:
     drawings = []
     for model, own in section.groups.groupby("model", sort=False):
         keys = differing(own)
-        if len(keys) == 2 and all(own[key].nunique() > 1 for key in keys):
+        sizes = [own[key].nunique() for key in keys]
+        if len(keys) == 2 and min(sizes) > 1 and len(own) >= sum(sizes):  # more than a cross
             drawings.append(_heat_map(str(model), own, *keys))
     return drawings
 

@@ -6,14 +6,15 @@ from typing import Any
 import pandas as pd
 
 from ctrbench.errors import UserError
-from ctrbench.runs.frame import FILES, FINISHED
+from ctrbench.runs.frame import FILES, FINISHED, OPTIONS
 
 BASELINE = "lr"
 FIGURES = ("auc", "logloss")
 PARTS = ("test", "valid")
-OPTIONS = ("model", "optimizer", "trainer", "pretraining", "precision", "device", "version")
 ENVIRONMENT = [f"environment.{name}" for name in ("device", "threads", "precision", "torch")]
-TIMES = ["seconds_per_epoch", "pretrain_seconds_per_epoch"]
+TO_BEST = "seconds_to_best"
+TIMES = ["seconds_per_epoch", "pretrain_seconds_per_epoch", TO_BEST]
+ROWS = ("data", "split")  # the settings of what a section shares
 NUMBER = r"\d+(\.\d+)?(e[-+]?\d+)?"
 EXCESS = "metrics.test.excess_logloss"
 
@@ -28,8 +29,9 @@ class Section:
         groups: a row for each setting of each model, in the order of tables: ``model``,
             ``settings`` (those that tell the model's rows apart, as text), ``runs`` (their number),
             ``PART_FIGURE_mean`` and ``_std`` (of one run: NaN), ``seconds_per_epoch`` and
-            ``pretrain_seconds_per_epoch`` (of the runs in ``environment``), ``time_over_lr``, and
-            ``chosen``: whether it is the model's best on the validation rows.
+            ``pretrain_seconds_per_epoch`` (of the runs in ``environment``), ``seconds_to_best`` (of
+            training until the evaluation that was chosen, a stage before included),
+            ``time_over_lr``, and ``chosen``: whether it is the model's best on the validation rows.
         environment: what most of its groups were timed on.
         times: the times of all environments, a row for each of them and group.
     """
@@ -89,6 +91,8 @@ def _section(title: str, found: pd.DataFrame) -> Section:
             f"{row['seed']}; leave one out"
         )
     groups = _in_order(_figures(runs))
+    if "seconds.to_best" in found:
+        found = found.assign(**{TO_BEST: found["seconds.to_best"] + found["seconds.pretrain"]})
     times = _times(found, list(groups["group"]))
     environment = _commonest(times)
     here = times[_in(times, environment)].set_index("group")[TIMES]
@@ -100,7 +104,7 @@ def _section(title: str, found: pd.DataFrame) -> Section:
 def _figures(runs: pd.DataFrame) -> pd.DataFrame:
     """Mean and deviation of each figure of each group, beside the settings that it shares."""
     grouped = runs.groupby("group", sort=False)
-    shared = [name for name in runs.columns if name.partition(".")[0] in OPTIONS]
+    shared = [name for name in runs.columns if name.partition(".")[0] in OPTIONS.difference(ROWS)]
     columns: dict[str, Any] = {"runs": grouped.size()}
     for part in PARTS:
         for figure in FIGURES:
@@ -142,7 +146,7 @@ def differing(groups: pd.DataFrame) -> list[str]:
     keys = [
         name
         for name in groups.columns
-        if "." in name or name in ("precision", "device", "version")
+        if "." in name or name in OPTIONS.difference(ROWS, ["model"])
         if groups[name].nunique(dropna=False) > 1
     ]
     if "model.pretrain" in keys:  # says it all of a stage that only some have
@@ -164,12 +168,15 @@ def _chosen(groups: pd.DataFrame) -> pd.Series:
     """Whether a row is its model's best by the validation figure that it is trained for."""
     chosen = pd.Series(False, index=groups.index)
     for _, own in groups.groupby("model", sort=False):
-        by_auc = (own.get("trainer.monitor") == "auc") if "trainer.monitor" in own else False
-        if pd.Series(by_auc).all():
-            chosen[own["valid_auc_mean"].idxmax()] = True
-        else:
-            chosen[own["valid_logloss_mean"].idxmin()] = True
+        chosen[best_by_validation(own)] = True
     return chosen
+
+
+def best_by_validation(groups: pd.DataFrame) -> Any:
+    """The index of the row that is best by the validation figure that it is trained for."""
+    if "trainer.monitor" in groups and (groups["trainer.monitor"] == "auc").all():
+        return groups["valid_auc_mean"].idxmax()
+    return groups["valid_logloss_mean"].idxmin()
 
 
 def _times(found: pd.DataFrame, order: list[str]) -> pd.DataFrame:

@@ -11,6 +11,11 @@ from markupsafe import Markup, escape
 from ctrbench.report.drawing import Drawing
 
 TEMPLATES = Path(__file__).parent / "templates"
+MARKS = {"reproduced": "good", "not reproduced": "bad", "undecided": "open", "failed": "bad"}
+
+
+class Command(str):
+    """A cell that holds a command, shown on demand and to be copied."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -28,6 +33,8 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"inline": inline, "is_number": is_number, "slug": slug}
+    environment.globals["marks"] = MARKS
+    environment.tests["command"] = lambda cell: isinstance(cell, Command)
     return environment
 
 

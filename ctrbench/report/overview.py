@@ -5,29 +5,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, MaxNLocator
 from scipy import stats
 
 from ctrbench.errors import UserError
-from ctrbench.report.drawing import GREY, INK, Drawing, apart, canvas, entitle, finish, look
+from ctrbench.report.drawing import GREY, INK, Drawing, apart, canvas, entitle, finish, look, tell
 from ctrbench.report.figures import is_logarithmic
-from ctrbench.report.group import Section
+from ctrbench.report.group import TO_BEST, Section
 from ctrbench.report.printed import CRITEO_ROWS, table2
 from ctrbench.report.statistics import LEVEL
 from ctrbench.runs.interface import Run
 
 COLUMNS = 4
 DECADE = 10  # a smaller range of a logarithmic axis has labels within it
-
-
-def overview(section: Section, level: set[str]) -> list[Drawing]:
-    """All that can be drawn of a section.
-
-    Args:
-        level: models that are not distinguishable from the best.
-    """
-    drawings = [leaderboard(section, level), cost(section), learning_curves(section)]
-    return [drawing for drawing in drawings if drawing is not None]
 
 
 def chosen_rows(section: Section) -> pd.DataFrame:
@@ -51,7 +42,8 @@ def leaderboard(section: Section, level: set[str]) -> Drawing:
     half = half_interval(rows, "test_auc").fillna(0)
     for i, row in rows.iterrows():
         style = look(row["model"]) | {"linestyle": "none"}
-        panel.errorbar(row["test_auc_mean"], i, xerr=half[i], ms=6, elinewidth=1.4, **style)
+        bar = panel.errorbar(row["test_auc_mean"], i, xerr=half[i], ms=6, elinewidth=1.4, **style)
+        tell(bar.lines[0], [f"{row['model']}: AUC {row['test_auc_mean']:.5f} ± {half[i]:.5f}"])
     best = rows["model"].isin(level) | (rows.index == 0)
     if best.sum() > 1:
         panel.axhspan(-0.5, rows.index[best].max() + 0.5, color=GREY, alpha=0.15, lw=0)
@@ -81,37 +73,51 @@ def _comparable(section: Section) -> dict[str, pd.DataFrame]:
 
 
 def cost(section: Section) -> Drawing | None:
-    """Test AUC over seconds of training an epoch, with the models that none beats in both."""
+    """Test AUC over seconds of training, an epoch and to the best evaluation, with the models that
+    none beats in both."""
     rows = chosen_rows(section)
     first = rows["pretrain_seconds_per_epoch"].astype(float).fillna(0)
-    rows = rows.assign(seconds=rows["seconds_per_epoch"].astype(float) + first)
-    rows = rows[rows["seconds"] > 0]
-    if len(rows) < 2:
+    rows = rows.assign(epoch=rows["seconds_per_epoch"].astype(float) + first)
+    heads = {"epoch": "seconds of training an epoch", TO_BEST: "seconds to the best evaluation"}
+    timed = {name: rows[rows[name] > 0] for name in heads}
+    timed = {name: own for name, own in timed.items() if len(own) > 1}
+    if not timed:
         return None
-    figure, ((panel,),) = canvas(1, 1, (6.4, 3.4))
-    rows = rows.sort_values("seconds", ignore_index=True)
-    front = rows[rows["test_auc_mean"] > rows["test_auc_mean"].cummax().shift(fill_value=-1)]
-    panel.plot(front["seconds"], front["test_auc_mean"], color=GREY, lw=1, drawstyle="steps-post")
-    span = rows["test_auc_mean"].max() - rows["test_auc_mean"].min()
-    ratio = rows["seconds"].max() / rows["seconds"].min()
-    heights = apart(rows["test_auc_mean"], span / 14)
-    for (_, row), height in zip(rows.iterrows(), heights, strict=True):
-        style = look(row["model"]) | {"linestyle": "none"}
-        panel.plot(row["seconds"], row["test_auc_mean"], ms=6, **style)
-        place: Any = {"textcoords": "offset points", "annotation_clip": False}
-        panel.annotate(row["model"], (row["seconds"], height), (7, -3), color=INK, **place)
-    if is_logarithmic(list(rows["seconds"])):
-        panel.set_xscale("log")
-        panel.xaxis.set_major_formatter("{x:g}")
-        panel.xaxis.set_minor_formatter("{x:g}" if ratio < DECADE else "")
-    panel.set(xlabel="seconds of training an epoch", ylabel="test AUC")
-    panel.margins(0.15)
-    panel.ticklabel_format(axis="y", useOffset=False)
+    figure, (panels,) = canvas(1, len(timed), (4.8, 3.2), sharey=True)
+    said = []
+    for panel, (name, own) in zip(panels, timed.items(), strict=True):
+        front = _over_time(panel, own.sort_values(name, ignore_index=True), name)
+        panel.set_xlabel(heads[name])
+        said.append(f"{', '.join(front)} by {heads[name]}")
+    panels[0].set_ylabel("test AUC")
     says = (
-        f"No model is both faster and better than {', '.join(front['model'])} (the grey line). "
+        f"No model is both faster and better than those on the grey line: {'; '.join(said)}. "
         "A first stage counts with the model that starts from it."
     )
     return finish(figure, "cost", "Quality against cost", says)
+
+
+def _over_time(panel: Axes, rows: pd.DataFrame, name: str) -> list[str]:
+    """A dot a model, in the order of its seconds, and the front of those that none beats."""
+    auc, seconds = rows["test_auc_mean"], rows[name].astype(float)
+    front = rows[auc > auc.cummax().shift(fill_value=-1)]
+    panel.plot(front[name], front["test_auc_mean"], color=GREY, lw=1, drawstyle="steps-post")
+    heights = apart(auc, (auc.max() - auc.min()) / 14)
+    for (_, row), height in zip(rows.iterrows(), heights, strict=True):
+        style = look(row["model"]) | {"linestyle": "none"}
+        (point,) = panel.plot(row[name], row["test_auc_mean"], ms=6, **style)
+        tell(point, [f"{row['model']}: AUC {row['test_auc_mean']:.5f}, {row[name]:.3g} s"])
+        place: Any = {"textcoords": "offset points", "annotation_clip": False}
+        panel.annotate(row["model"], (row[name], height), (7, -3), color=INK, **place)
+    if is_logarithmic(list(seconds)):
+        panel.set_xscale("log")
+        within = seconds.max() / seconds.min() < DECADE
+        panel.xaxis.set_minor_locator(LogLocator(subs=(2, 5) if within else ()))
+        panel.xaxis.set_major_formatter("{x:g}")
+        panel.xaxis.set_minor_formatter("{x:g}")
+    panel.margins(0.15)
+    panel.ticklabel_format(axis="y", useOffset=False)
+    return list(front["model"])
 
 
 def learning_curves(section: Section) -> Drawing | None:
@@ -131,7 +137,9 @@ def learning_curves(section: Section) -> Drawing | None:
         panel.plot(steps, history["valid_logloss"], lw=1.4, **style)
         panel.plot(steps, history["train_loss"], color=GREY, lw=1)
         best = int(history["valid_logloss"].to_numpy().argmin())
-        panel.plot(best + 1, history["valid_logloss"].iloc[best], **look(model), ms=5)
+        lowest = history["valid_logloss"].iloc[best]
+        (point,) = panel.plot(best + 1, lowest, **look(model), ms=5)
+        tell(point, [f"{model}: validation logloss {lowest:.5f} at evaluation {best + 1}"])
         panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         entitle(panel, model)
         if best == len(history) - 1:

@@ -1,60 +1,77 @@
 """The report as one self-contained page: first the answer, then the evidence, then everything."""
 
+import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ctrbench.report import comparisons, tables
+from ctrbench.errors import UserError
+from ctrbench.report import comparisons, tables, verdicts
+from ctrbench.report.comparisons import UNTOLD
 from ctrbench.report.drawing import Drawing
-from ctrbench.report.group import BASELINE, ENVIRONMENT, Section, as_text
-from ctrbench.report.html import render
+from ctrbench.report.found import Found
+from ctrbench.report.group import BASELINE, ENVIRONMENT, TO_BEST, Section, as_text
+from ctrbench.report.html import Command, render
 from ctrbench.report.markdown import NONE, Rows, cells
 from ctrbench.report.overview import chosen_rows
 from ctrbench.runs.frame import FINISHED
+from ctrbench.runs.record import RunDirectory
 
-UNTOLD = ("not distinguishable", "untested")
 FIGURES = {"auc": "AUC", "logloss": "logloss"}
+
+
+Again = Callable[[dict[str, Any]], list[str] | None]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A section as the page shows it."""
+    """A section as the page shows it, beside what was made of it."""
 
-    title: str
+    found: Found
     headline: str
     about: str
     leaders: Rows
-    overview: list[Drawing]
+    verdicts: Rows
+    verdicts_said: str
     compared: Rows
-    ablations: list[Drawing]
     rows: Rows
     notes: list[str]
 
 
 def page(
-    title: str, parts: list[Part], pivoted: dict[str, pd.DataFrame], table: pd.DataFrame
+    title: str,
+    found: list[Found],
+    pivoted: dict[str, pd.DataFrame],
+    over_all: list[Drawing],
+    table: pd.DataFrame,
+    again: Again | None = None,
 ) -> str:
     """The page's HTML.
 
     Args:
-        pivoted: tables over all parts, by their title.
+        pivoted: tables over all sections, by their title.
+        over_all: figures of all sections.
         table: all runs, those without a result too.
+        again: gives for a run's config the words that make it again.
     """
     return render(
         "report.html",
         title=title,
-        parts=parts,
+        parts=[part_of(one) for one in found],
         pivoted={head: shown.to_dict("records") for head, shown in pivoted.items()},
-        runs=all_runs(table),
+        over_all=over_all,
+        verdict_rule=verdicts.note(),
+        runs=all_runs(table, again),
         measured=measured(table),
     )
 
 
-def part_of(
-    section: Section, compared: pd.DataFrame, overview: list[Drawing], ablations: list[Drawing]
-) -> Part:
-    """A section with its figures and comparisons."""
+def part_of(found: Found) -> Part:
+    """A section in words and rows."""
+    section, compared = found.section, found.compared
     run = section.runs.iloc[0]
     rows = sum(int(run[f"dataset.rows.{name}"]) for name in ("train", "valid", "test"))
     about = (
@@ -62,13 +79,13 @@ def part_of(
         f"{section.runs['seed'].nunique()} seeds; {tables.machine(section.environment)}"
     )
     return Part(
-        section.title,
+        found,
         headline(section, compared),
         about,
         leaders(section),
-        overview,
+        verdicts.reading(found.verdicts),
+        verdicts.summary(found.verdicts),
         comparisons.reading(compared).to_dict("records") if len(compared) else [],
-        ablations,
         tables.reading(section).to_dict("records"),
         tables.notes(section) + ([comparisons.note(compared)] if len(compared) else []),
     )
@@ -98,15 +115,6 @@ def headline(section: Section, compared: pd.DataFrame) -> str:
     return "; ".join(said) + "."
 
 
-def level_with_best(section: Section, compared: pd.DataFrame) -> set[str]:
-    """The models that are not distinguishable from the best."""
-    if compared.empty:
-        return set()
-    best = chosen_rows(section).iloc[0]["model"]
-    level = (compared["against"] == best) & (compared["auc_says"] == UNTOLD[0])
-    return set(compared.loc[level, "model"])
-
-
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
@@ -120,14 +128,15 @@ def leaders(section: Section) -> Rows:
             shown[head + name] = tables.mean_and_deviation(rows, f"{part}_{figure}")
     shown["seeds"] = rows["runs"].astype(str)
     shown["time / LR"] = cells(rows["time_over_lr"].astype(float), "{:.2f}")
+    shown["s to best"] = cells(rows[TO_BEST].astype(float), "{:.2f}")
     shown["parameters"] = cells(rows["parameters"].astype(float), "{:,.0f}")
     shown["settings"] = rows["settings"].replace("", NONE)
     found: Rows = shown.to_dict("records")
     return found
 
 
-def all_runs(table: pd.DataFrame) -> Rows:
-    """Every directory, with what became of it."""
+def all_runs(table: pd.DataFrame, again: Again | None = None) -> Rows:
+    """Every directory, with what became of it and the command that makes it again."""
     wanted = {"model": "model", "data": "data", "seed": "seed", "state": "state"}
     shown = pd.DataFrame(
         {
@@ -145,8 +154,19 @@ def all_runs(table: pd.DataFrame) -> Rows:
         shown["training, s"] = cells(table["seconds.train"].astype(float), "{:.1f}")
     shown["reason"] = table["reason"].replace("", NONE)
     shown["directory"] = table["path"]
+    if again is not None:
+        shown["make it again"] = [_command(Path(path), again) for path in table["path"]]
     found: Rows = shown.loc[:, (shown != NONE).any()].to_dict("records")
     return found
+
+
+def _command(path: Path, again: Again) -> str:
+    """The words of ``ctrbench train`` that are not as by default, whole and in the data's words."""
+    try:
+        words = again(RunDirectory(path).settings())
+    except (UserError, OSError):  # said as the reason already
+        return NONE
+    return NONE if words is None else Command(shlex.join(["ctrbench", "train", *words]))
 
 
 def measured(table: pd.DataFrame) -> list[str]:
@@ -168,4 +188,6 @@ def measured(table: pd.DataFrame) -> list[str]:
         "Times are seconds of training, without evaluations, of runs in the same environment.",
         f"{len(table) - len(finished)} of {len(table)} directories have no result; they are listed "
         "with the reason.",
+        "A point of a figure says its values where it is pointed at, or by the arrow keys once the "
+        "figure has the focus.",
     ]

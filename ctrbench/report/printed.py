@@ -8,8 +8,10 @@ take it: dropout is the probability of dropping. The rows of BARS keep its own n
 
 from functools import cache
 from importlib.resources import as_file, files
+from typing import Any
 
 import pandas as pd
+import yaml
 
 CRITEO_ROWS = 45_840_617  # of the paper's data set
 VERSIONS = {"arXiv": "Guo et al. 2017, arXiv 1703.04247v1", "IJCAI": "Guo et al., IJCAI 2017"}
@@ -20,6 +22,14 @@ def published(name: str) -> pd.DataFrame:
     """The rows of ``published/NAME.csv``; a setting's ``value`` is text."""
     with as_file(files("ctrbench.report") / "published" / f"{name}.csv") as path:
         return pd.read_csv(path, dtype={"value": "str"})
+
+
+@cache
+def claims(paper: str) -> list[dict[str, Any]]:
+    """What ``published/PAPER_claims.yaml`` says that a paper concludes; its head says how."""
+    path = files("ctrbench.report") / "published" / f"{paper}_claims.yaml"
+    found: list[dict[str, Any]] = yaml.safe_load(path.read_text())
+    return found
 
 
 def table2(data: str) -> dict[str, pd.DataFrame]:

@@ -1,20 +1,19 @@
 """A report from run directories alone. Nothing is trained here."""
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
-from ctrbench.report import tables
-from ctrbench.report.comparisons import comparisons, note, reading
+from ctrbench.report import tables, verdicts
+from ctrbench.report.comparisons import note, reading
 from ctrbench.report.drawing import Drawing
-from ctrbench.report.figures import ablations, heat_maps, is_swept, sweeps
-from ctrbench.report.group import Section, copies, sections
-from ctrbench.report.html import slug
-from ctrbench.report.overview import overview
-from ctrbench.report.page import headline, level_with_best, page, part_of
+from ctrbench.report.found import Found, find
+from ctrbench.report.group import copies, sections
+from ctrbench.report.markdown import markdown
+from ctrbench.report.orders import left_by_order
+from ctrbench.report.page import Again, headline, page
 from ctrbench.runs.frame import FINISHED, find_runs, frame
 from ctrbench.runs.record import Results
 from ctrbench.settings import NAME
@@ -25,6 +24,8 @@ def report_on(
     results: str | None = None,
     name: str | None = None,
     x: str | None = None,
+    field: str | None = None,
+    again: Again | None = None,
 ) -> str:
     """The report of all runs at or below some folders, or without any, of all in ``results``.
 
@@ -33,17 +34,21 @@ def report_on(
 
     Args:
         x: the option to draw figures over; None draws one for each that was swept.
+        field: of the data, by whose values the test rows are sliced.
+        again: as :func:`write_report` takes it.
 
     Raises:
-        UserError: for a folder without runs, a name that is a path, or an option not swept.
+        UserError: for a folder without runs, a name that is a path, an option not swept, or a
+            field that the test rows cannot be sliced by.
     """
     if name is not None and not NAME.fullmatch(name):
         raise UserError(f"name={name}: not a name; the report goes to results=FOLDER/report/NAME")
     place = Results(results or "results")
     runs = find_runs(folders or [place.runs])
+    folder = place.report(name or _name(folders))
     if len(folders) == 1 and results is None and name is None:
-        return write_report(runs, folders[0] / "report", "All runs", x=x)
-    return write_report(runs, place.report(name or _name(folders)), "All runs", x=x)
+        folder = folders[0] / "report"
+    return write_report(runs, folder, "All runs", x=x, field=field, again=again)
 
 
 def _name(folders: list[Path]) -> str:
@@ -60,25 +65,29 @@ def write_report(
     title: str,
     pivot: dict[str, str] | None = None,
     x: str | None = None,
+    field: str | None = None,
+    again: Again | None = None,
 ) -> str:
     """Write tables (``table.md``, ``.csv``, ``.tex``), figures (``figures/*.png``, ``.svg``) and
     one page of all (``index.html``) into a folder; returns the text.
 
     Args:
-        x: as :func:`report_on` takes it.
+        x: as :func:`report_on` takes it, and ``field``.
         pivot: for a second table, of a model's test figure ``value`` under each setting of
             ``columns`` (an option).
+        again: gives for a run's config the words that make it again; None where it cannot.
 
     Raises:
         UserError: for two different runs of the same settings and seed.
     """
     table = frame(runs)
-    found = _found(sections(table), x)
+    found = find(sections(table), x, field)
     pivoted = _pivoted(found, pivot) if pivot and found else {}
-    text = _text(title, found, pivoted, table)
-    files = {"table.md": text} | _files(found)
-    parts = [part_of(one.section, one.compared, one.overview, one.ablations) for one in found]
-    files["index.html"] = page(title, parts, pivoted, table)
+    left = left_by_order([one.section for one in found])
+    over_all = [] if left is None else [left]
+    text = _text(title, found, pivoted, over_all, table)
+    files = {"table.md": text} | _files(found, over_all)
+    files["index.html"] = page(title, found, pivoted, over_all, table, again)
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / name, content)
@@ -86,53 +95,34 @@ def write_report(
     return f"{text}\nwritten to {folder}: {', '.join(written)}"
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A section, and all that is made of it."""
-
-    section: Section
-    compared: pd.DataFrame
-    overview: list[Drawing]
-    ablations: list[Drawing]
-
-
-def _found(parts: list[Section], x: str | None) -> list[_Found]:
-    """What is made of each section; names of figures are told apart where there are several."""
-    if x is not None and parts and not any(is_swept(part, x) for part in parts):
-        sweeps(parts[0], x)  # says what is
-    found = []
-    for part in parts:
-        compared = comparisons(part)
-        seen = overview(part, level_with_best(part, compared))
-        drawn = ablations(part, x) if x is None or is_swept(part, x) else []
-        prefix = f"{slug(part.title)}-" if len(parts) > 1 else ""
-        own = [
-            [replace(drawing, name=prefix + drawing.name) for drawing in drawings]
-            for drawings in (seen, drawn + (heat_maps(part) if x is None else []))
-        ]
-        found.append(_Found(part, compared, *own))
-    return found
-
-
-def _pivoted(found: list[_Found], pivot: dict[str, str]) -> dict[str, pd.DataFrame]:
+def _pivoted(found: list[Found], pivot: dict[str, str]) -> dict[str, pd.DataFrame]:
     title = f"Test {pivot['value'].replace('_', ' ')} by {pivot['columns']}"
     return {title: tables.pivoted([one.section for one in found], **pivot)}
 
 
 def _text(
-    title: str, found: list[_Found], pivoted: dict[str, pd.DataFrame], table: pd.DataFrame
+    title: str,
+    found: list[Found],
+    pivoted: dict[str, pd.DataFrame],
+    over_all: list[Drawing],
+    table: pd.DataFrame,
 ) -> str:
     said = [f"# {title}"]
     for head, shown in pivoted.items():
         said += [f"{head}:", tables.text_of(shown)]
+    said += [_shown(drawing) for drawing in over_all]
     for one in found:
-        said += _section(one)
-        drawings = one.overview + one.ablations
-        said += [f"![{d.title}](figures/{d.name}.png)\n\n{d.says}" for d in drawings]
+        said += [*_section(one), *_verdicts(one), *map(_shown, one.drawings)]
+        for look in one.closer:
+            said += [f"{look.title}:", markdown(look.rows)] if look.rows else []
     return "\n\n".join(said + left_out(table)) + "\n"
 
 
-def _section(one: _Found) -> list[str]:
+def _shown(drawing: Drawing) -> str:
+    return f"![{drawing.title}](figures/{drawing.name}.png)\n\n{drawing.says}"
+
+
+def _section(one: Found) -> list[str]:
     part, compared = one.section, one.compared
     said = [f"## {part.title}", headline(part, compared)]
     said += [tables.text_of(tables.reading(part)), *tables.notes(part)]
@@ -146,21 +136,39 @@ def _section(one: _Found) -> list[str]:
     return said
 
 
-def _files(found: list[_Found]) -> dict[str, str | bytes]:
+def _verdicts(one: Found) -> list[str]:
+    found = one.verdicts
+    if not found:
+        return []
+    return [verdicts.summary(found), markdown(verdicts.reading(found)), verdicts.note()]
+
+
+def _files(found: list[Found], over_all: list[Drawing]) -> dict[str, str | bytes]:
     """Tables as numbers and for LaTeX, and the figures."""
     if not found:
         return {}
-    numbers = pd.concat([tables.numbers(one.section) for one in found], ignore_index=True)
     latex = [tables.latex(tables.reading(one.section), one.section.title) for one in found]
-    files: dict[str, str | bytes] = {
-        "table.csv": numbers.to_csv(index=False),
-        "table.tex": "\n".join(latex),
-    }
-    for one in found:
-        for drawing in one.overview + one.ablations:
-            files[f"figures/{drawing.name}.svg"] = drawing.on_paper
-            files[f"figures/{drawing.name}.png"] = drawing.png
+    files: dict[str, str | bytes] = {"table.tex": "\n".join(latex)}
+    for name, numbers in _numbers(found).items():
+        files[f"{name}.csv"] = pd.concat(numbers, ignore_index=True).to_csv(index=False)
+    for drawing in over_all + [drawing for one in found for drawing in one.drawings]:
+        files[f"figures/{drawing.name}.svg"] = drawing.on_paper
+        files[f"figures/{drawing.name}.png"] = drawing.png
     return files
+
+
+def _numbers(found: list[Found]) -> dict[str, list[pd.DataFrame]]:
+    """Tables by the name of their file, one of each section."""
+    made: dict[str, list[pd.DataFrame]] = {}
+    for one in found:
+        title = one.section.title
+        made.setdefault("table", []).append(tables.numbers(one.section))
+        if one.verdicts:
+            made.setdefault("claims", []).append(verdicts.numbers(one.verdicts, title))
+        for look in one.closer:
+            if look.file:
+                made.setdefault(look.file, []).append(look.numbers.assign(data=title))
+    return made
 
 
 def left_out(table: pd.DataFrame) -> list[str]:

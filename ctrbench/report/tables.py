@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from ctrbench.report.group import ENVIRONMENT, Section, differing, settings_of
+from ctrbench.report.group import ENVIRONMENT, TIMES, Section, differing, settings_of
 from ctrbench.report.markdown import NONE, Rows, cells, markdown
 from ctrbench.report.printed import CRITEO_ROWS, table2
 
@@ -46,7 +46,7 @@ def numbers(section: Section) -> pd.DataFrame:
     made["batch_size"] = groups["trainer.batch_size"]
     options = [name for name in groups if "." in name]
     figures = [name for name in groups.drop(columns=options) if name.endswith(("_mean", "_std"))]
-    times = ["seconds_per_epoch", "pretrain_seconds_per_epoch", "time_over_lr"]
+    times = [*TIMES, "time_over_lr"]
     made = made.join(groups[[*figures, *times, "parameters"]])
     for name in ENVIRONMENT:
         made[name.partition(".")[2]] = section.environment[name]
@@ -148,7 +148,23 @@ def notes(section: Section) -> list[str]:
     commits = section.runs["environment.commit"].dropna().unique()
     if len(commits) > 1:
         said.append(f"These runs are of {len(commits)} commits of the code.")
+    if len(lacking := seeds_lacking(section)):
+        said.append(
+            f"Not all have the same seeds: {lacking}. Tests take those that both sides have."
+        )
     return said + _of_the_paper(_data(section), sum(rows.values()))
+
+
+def seeds_lacking(section: Section) -> str:
+    """Which chosen models lack a seed that another has."""
+    chosen = section.groups[section.groups["chosen"]]
+    seeds = {
+        str(row["model"]): set(section.runs.loc[section.runs["group"] == row["group"], "seed"])
+        for _, row in chosen.iterrows()
+    }
+    every = set[int]().union(*seeds.values())
+    gaps = {model: ", ".join(map(str, sorted(every - own))) for model, own in seeds.items()}
+    return "; ".join(f"{model} lacks {gap}" for model, gap in gaps.items() if gap)
 
 
 def _of_the_paper(data: str, rows: int) -> list[str]:

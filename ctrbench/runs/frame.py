@@ -3,21 +3,25 @@
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from ctrbench.data.settings import FileSettings
 from ctrbench.errors import UserError, describe_os_error
 from ctrbench.runs.record import JOURNAL, RunDirectory
+from ctrbench.runs.settings import RunSettings
 from ctrbench.settings import digest
 
 FINISHED, FAILED, UNFINISHED, BROKEN = "finished", "failed", "unfinished", "broken"
 MARKS = {"result.json", "failed.json", "history.jsonl", "checkpoint.pt"}
 CONFIG_MARK = b"\nclasses:"  # of a resolved config: other files may be named config.yaml too
-FILES = ("data.path", "data.train", "data.valid", "data.test")  # their content stands for them
-SECTIONS = ("model", "data", "optimizer", "trainer", "pretraining", "split", "version", "precision")
+DECIDING = {field.name for field in fields(RunSettings) if field.metadata["decides"]}
+OPTIONS = (DECIDING - {"seed"}) | {"version"}  # what runs are grouped by
+# Options of a data set that its content stands for.
+FILES = {f"data.{f.name}" for f in fields(FileSettings) if not f.metadata["decides"]}
 NUMBERS = (
     *("metrics.valid.auc", "metrics.valid.logloss", "metrics.test.auc", "metrics.test.logloss"),
     *("seconds_per_epoch", "seed", "batch_size"),
@@ -85,7 +89,7 @@ def _column(values: list[Any]) -> pd.Series:
 
 def differing(table: pd.DataFrame) -> pd.DataFrame:
     """The table without the settings that all its runs share."""
-    options = [name for name in table.columns if name.partition(".")[0] in SECTIONS]
+    options = [name for name in table.columns if name.partition(".")[0] in OPTIONS]
     same = [name for name in options if table[name].nunique(dropna=False) <= 1]
     return table.drop(columns=[*same, "model.name", "data.name", "data.content"], errors="ignore")
 
@@ -96,11 +100,11 @@ def read_run(path: Path) -> dict[str, Any]:
     directory = RunDirectory(path)
     try:
         result = directory.result()
-        config = read_config(directory.config) if result or directory.config.exists() else {}
+        config = directory.settings() if result or directory.config.exists() else {}
         if result is not None:
             return row | _finished(path, result, config)
         row |= _asked_for(config)
-        failure = _read_failure(path / "failed.json")
+        failure = _read_failure(directory.failure)
     except UserError as error:
         return row | {"reason": str(error)}
     except OSError as error:
@@ -118,7 +122,7 @@ def _finished(path: Path, result: dict[str, Any], config: dict[str, Any]) -> dic
     if lacking:
         raise UserError(f"{path}/result.json: lacks {lacking[0]}; delete it and run it again")
     own = result.pop("settings")
-    shown = {key: config[key] for key in ("data", "split")}
+    shown = {key: config[key] for key in ("data", "split", "tuned") if key in config}
     return {
         "state": FINISHED,
         "group": digest({key: value for key, value in own.items() if key != "seed"}),
@@ -137,27 +141,6 @@ def _asked_for(config: dict[str, Any]) -> dict[str, Any]:
         "data": config["data"].get("name"),
         "seed": config.get("seed"),
     }
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """A run's config.
-
-    Raises:
-        UserError: if it is not there or not that of a run.
-    """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is built
-    try:
-        config = yaml.load(path.read_bytes(), loader)
-        sections = [config[name] for name in ("model", "data", "split")]
-        assert config["split"]["kind"] and config["split"]["fractions"]
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run its command again") from None
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AssertionError):
-        raise UserError(f"{path}: not the config of a run") from None
-    if not all(isinstance(section, dict) for section in sections):
-        raise UserError(f"{path}: not the config of a run")
-    found: dict[str, Any] = config
-    return found
 
 
 def _read_failure(path: Path) -> str | None:

@@ -12,7 +12,6 @@ import pandas as pd
 
 from ctrbench.data.store.manifest import file_digest
 from ctrbench.errors import UserError
-from ctrbench.runs.frame import read_config
 from ctrbench.runs.record import Results, RunDirectory
 from ctrbench.settings import nearest
 
@@ -30,8 +29,8 @@ class Run:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        if not (path / "config.yaml").exists():
+        self.path, self.directory = path, RunDirectory(path)
+        if not self.directory.config.exists():
             raise UserError(f"{path}: not a run; name a directory with a config.yaml")
 
     def __repr__(self) -> str:
@@ -40,17 +39,17 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """All its settings."""
-        return read_config(self.path / "config.yaml")
+        return self.directory.settings()
 
     @cached_property
     def result(self) -> dict[str, Any] | None:
         """What ``result.json`` says; None of a run that is not finished."""
-        return RunDirectory(self.path).result()
+        return self.directory.result()
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """A row for each evaluation; none yet of a run that has just begun."""
-        path = self.path / "history.jsonl"
+        path = self.directory.history
         lines = path.read_text().splitlines() if path.exists() else []
         return pd.DataFrame([json.loads(line) for line in lines])
 
@@ -61,13 +60,7 @@ class Run:
         Raises:
             UserError: if the run has not scored them, or the file was changed since.
         """
-        path = self.path / "logits.npy"
-        if not path.exists():
-            raise UserError(f"{path}: not there; a run keeps it once it is finished")
-        known = (self.result or {}).get("files", {}).get(path.name)
-        if known is not None and file_digest(path) != known:
-            raise UserError(f"{path}: not the logits that were written here; run it again")
-        logits: Floats = np.load(path)
+        logits: Floats = np.load(self._as_written(self.directory.logits))
         return logits
 
     @cached_property
@@ -75,19 +68,42 @@ class Run:
         """Of the test rows, in the order of the logits.
 
         Raises:
-            UserError: if the store of the rows is not where the run was trained.
+            UserError: if the file was changed, or if a run that kept none has no store beside it.
         """
+        if self.result is None:
+            raise UserError(f"{self.path}: not a finished run")
+        labels: npt.NDArray[np.uint8]
+        if self.directory.labels.exists():
+            packed = np.load(self._as_written(self.directory.labels))
+            labels = np.unpackbits(packed, count=int(self.result["dataset"]["rows"]["test"]))
+            return labels
+        store = self.store
+        if store is None:
+            raise UserError(f"{self.path}: the store of its rows is not here; it has their labels")
+        labels = np.load(store / "test.labels.npy")
+        return labels
+
+    @cached_property
+    def store(self) -> Path | None:
+        """The prepared rows, where they are still where the run was trained or has been moved."""
         result = self.result
         if result is None:
-            raise UserError(f"{self.path}: not a finished run")
+            return None
         above = self.path.resolve().parents
-        places = [self.config.get("results", "results"), *above[3:4]]  # where it was, where it is
-        for place in places:
-            store = Results(place).store(result["data"], result["dataset"]["content"])
-            if (store / "test.labels.npy").exists():
-                labels: npt.NDArray[np.uint8] = np.load(store / "test.labels.npy")
-                return labels
-        raise UserError(f"{self.path}: the store of its rows is not here; it has their labels")
+        for place in (self.config.get("results", "results"), *above[3:4]):
+            folder = Results(place).store(result["data"], result["dataset"]["content"])
+            if (folder / "test.labels.npy").exists():
+                return folder
+        return None
+
+    def _as_written(self, path: Path) -> Path:
+        """A file of the run, unless it was changed since."""
+        if not path.exists():
+            raise UserError(f"{path}: not there; a run keeps it once it is finished")
+        known = (self.result or {}).get("files", {}).get(path.name)
+        if known is not None and file_digest(path) != known:
+            raise UserError(f"{path}: not the {path.stem} that were written here; run it again")
+        return path
 
     @cached_property
     def opened(self) -> "OpenedRun":

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import safetensors.torch
 import torch
-import yaml
 from torch import Tensor, nn
 
 from ctrbench.data.sources.base import FileSource
@@ -47,7 +46,7 @@ class OpenedRun:
     def _read_config(self) -> None:
         path = self.directory.config
         try:
-            config = yaml.safe_load(path.read_text())
+            config = self.directory.settings()
             self.data = settings_from(config["classes"]["data"], config["data"])
             self.settings = settings_from(config["classes"]["model"], config["model"])
             self.precision = config["precision"]

@@ -1,6 +1,7 @@
 """A run is a directory; this is what lies in it, and where it and all else lies.
 
-    config.yaml  encoder/  history.jsonl  checkpoint.pt  model.safetensors  logits.npy  result.json
+    config.yaml  encoder/  history.jsonl  checkpoint.pt  model.safetensors
+    logits.npy  labels.npy  result.json
 
 ``result.json`` comes last, by a rename: where it exists, the run is finished. Where
 ``failed.json`` exists, the last start ended in an error.
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from ctrbench.errors import UserError, one_line
 from ctrbench.files import write_atomic
@@ -44,6 +47,16 @@ class RunDirectory:
         return self.path / "logits.npy"
 
     @property
+    def labels(self) -> Path:
+        """Labels of the test rows, a bit each (``numpy.packbits``), in the order of the logits."""
+        return self.path / "labels.npy"
+
+    @property
+    def history(self) -> Path:
+        """A line per evaluation."""
+        return self.path / "history.jsonl"
+
+    @property
     def encoder(self) -> Path:
         """What raw rows are encoded by, so that the run needs no store."""
         return self.path / "encoder"
@@ -69,7 +82,24 @@ class RunDirectory:
 
     def write_history(self, history: list[dict[str, Any]]) -> None:
         """A line per evaluation."""
-        self.write("history.jsonl", "".join(json.dumps(line) + "\n" for line in history))
+        self.write(self.history.name, "".join(json.dumps(line) + "\n" for line in history))
+
+    def settings(self) -> dict[str, Any]:
+        """All settings, as ``config.yaml`` has them.
+
+        Raises:
+            UserError: if it is not there or not that of a run.
+        """
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where built
+        try:
+            config: dict[str, Any] = yaml.load(self.config.read_bytes(), loader)
+            assert all(isinstance(config[name], dict) for name in ("model", "data", "split"))
+            assert config["split"]["kind"] and config["split"]["fractions"]
+        except FileNotFoundError:
+            raise UserError(f"{self.config}: no such file; run its command again") from None
+        except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AssertionError):
+            raise UserError(f"{self.config}: not the config of a run") from None
+        return config
 
     def result(self) -> dict[str, Any] | None:
         """The result of a finished run.

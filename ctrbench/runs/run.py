@@ -97,6 +97,7 @@ class _Run:
             "prepare": prepare_seconds,
             "pretrain": 0.0 if stage is None else stage["seconds"]["train"],
             "train": progress.train_seconds,
+            "to_best": progress.history[progress.best]["train_seconds"],
             "evaluate": progress.evaluate_seconds,
         }
         return self._about() | {
@@ -109,7 +110,8 @@ class _Run:
 
     def _about(self) -> dict[str, Any]:
         """What ran, where, and what it left."""
-        settings, kept = self.settings, (self.directory.weights, self.directory.logits)
+        settings, directory = self.settings, self.directory
+        kept = (directory.weights, directory.logits, directory.labels)
         return {
             "status": "ok",
             "model": settings.model.name,
@@ -199,8 +201,13 @@ class _Run:
         """The only look at the test rows, with the best weights."""
         test = self._batches(store, "test", trainer.train.rows_in)
         logits_N = trainer.predict(test)
-        with replacing(self.directory.logits) as file:
-            np.save(file, logits_N.cpu().numpy())
+        labels_N = store.part("test").labels_N
+        for path, array in (
+            (self.directory.logits, logits_N.cpu().numpy()),
+            (self.directory.labels, np.packbits(labels_N)),
+        ):
+            with replacing(path) as file:
+                np.save(file, array)
         figures = metrics.score(logits_N, test.labels_N)
         truth_N = store.part("test").truth_N
         if truth_N is not None:

@@ -41,6 +41,22 @@ told.unsaid = [...document.querySelectorAll("svg")]
   .filter((svg) => (svg.getAttribute("aria-label") || "").length < 20).length;
 const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
 told.doubled = ids.length - new Set(ids).size;
+const points = [...document.querySelectorAll("figure svg [data-says]")];
+const tip = document.getElementById("tip");
+told.points = points.length; told.native = document.querySelectorAll("use > title").length;
+points[0].dispatchEvent(new PointerEvent("pointerover", {bubbles: true}));
+told.pointed = [!tip.hidden, tip.textContent];
+told.beside = Math.max(0, tip.getBoundingClientRect().right - WIDTH);
+points[0].ownerSVGElement.dispatchEvent(new PointerEvent("pointerleave"));
+told.left = tip.hidden;
+const press = (key) => points[0].ownerSVGElement.dispatchEvent(new KeyboardEvent("keydown", {key}));
+press("ArrowRight"); press("ArrowRight");
+told.stepped = tip.textContent;
+press("Escape"); told.escaped = tip.hidden;
+told.focusable = points[0].ownerSVGElement.tabIndex;
+const copy = document.querySelector("button.copy");
+copy.closest("details").open = true; copy.click();
+told.copied = getSelection().toString();
 document.getElementById("theme").click();
 told.ground = [getComputedStyle(document.body).backgroundColor];
 document.getElementById("theme").click();
@@ -70,7 +86,7 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
     (failed / "result.json").unlink()
     said = {"what": "training", "when": "noon", "message": "<b>the loss is nan</b>"}
     (failed / "failed.json").write_text(json.dumps(said))
-    report_on([folder])
+    report_on([folder], again=lambda config: [f"model={config['model']['name']}", "key='a b'"])
     return (folder / "report" / "index.html").read_text()
 
 
@@ -96,6 +112,18 @@ def test_first_the_answer(html: str) -> None:
     assert "not distinguishable from" in words and "at 3 seeds" in words
     assert "keep probability" in words and "How each model learned" in words
     assert "<b>the loss is nan</b> (noon)" in words and "<b>the loss" not in html
+
+
+def test_verdicts_on_the_papers_claims(html: str) -> None:
+    words = " ".join(Words(html).words)
+    assert "What the paper claims, and what these runs say" in words
+    assert '<span class="mark good">reproduced</span>' in html
+    assert "Learning feature interactions at all improves on LR" in words
+    assert words.count("ctrbench train model=") == 13  # the one that failed too
+
+
+def test_points_say_their_values_without_a_script(html: str) -> None:
+    assert re.search(r"<use [^>]*><title>lr: AUC 0\.70100 ± 0\.\d+</title></use>", html)
 
 
 def test_nothing_is_fetched(html: str) -> None:
@@ -126,6 +154,11 @@ def test_in_a_browser(width: int, html: str, tmp_path: Path) -> None:
     assert told["errors"] == [] and told["loaded"] == 0
     assert told["up"] == sorted(told["up"]) and told["down"] == told["up"][::-1]
     assert len(told["up"]) == 3 and set(told["shown"]) == {"ffm"} and len(told["shown"]) == 3
+    assert told["points"] > 10 and told["native"] == 0
+    assert told["pointed"][0] and re.match(r"\w+: AUC 0\.7", told["pointed"][1])
+    assert told["beside"] == 0 and told["left"] and told["escaped"] and told["focusable"] == 0
+    assert told["stepped"] != told["pointed"][1] and ": AUC 0.7" in told["stepped"]
+    assert re.fullmatch(r"""ctrbench train model=\w+ 'key='"'"'a b'"'"''""", told["copied"])
     assert told["unsaid"] == 0 and told["doubled"] == 0
     assert set(told["ground"]) == {"rgb(21, 24, 27)", "rgb(255, 255, 255)"}
 

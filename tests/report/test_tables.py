@@ -19,13 +19,13 @@ def report(folder: Path, pivot: dict[str, str] | None = None) -> str:
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
-    """The cells of the tables of a report, by their heads; those of comparisons left out."""
+    """The cells of a report's tables, by their heads; comparisons and claims left out."""
     rows, heads = [], list[str]()
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
         if not cells or set(cells[0]) == {"-"}:
             heads = heads if cells else []
-        elif "against" in heads:
+        elif {"against", "claim"} & set(heads):
             continue
         elif heads:
             rows.append(dict(zip(heads, cells, strict=True)))

@@ -1,6 +1,7 @@
 """A run opened from Python."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,32 @@ def test_what_a_run_says(settings: Compose) -> None:
     (path / "logits.npy").write_bytes((path / "logits.npy").read_bytes()[:-4])
     with pytest.raises(UserError, match=r"logits\.npy: not the logits that were written here"):
         _ = ctrbench.open_run(str(path)).logits
+
+
+def test_labels_lie_with_the_run(settings: Compose, tmp_path: Path) -> None:
+    """A bit each, wherever the run is moved to; of an old run without them they are the store's."""
+    own = settings("model=lr")
+    run(own)
+    path = run_directory(own).path
+    store = ctrbench.open_run(path).store
+    assert store is not None
+    expected = np.load(store / "test.labels.npy")
+    moved = shutil.move(path, tmp_path / "moved")
+    away = ctrbench.open_run(moved)
+    assert (moved / "labels.npy").stat().st_size < 128 + len(expected) / 8 + 1
+    np.testing.assert_array_equal(away.labels, expected)
+    flipped = bytearray((moved / "labels.npy").read_bytes())
+    flipped[-1] ^= 1
+    (moved / "labels.npy").write_bytes(flipped)
+    with pytest.raises(UserError, match=r"labels\.npy: not the labels that were written here"):
+        _ = ctrbench.open_run(moved).labels
+    (moved / "labels.npy").unlink()
+    np.testing.assert_array_equal(ctrbench.open_run(moved).labels, expected)
+    config = (moved / "config.yaml").read_text()
+    (moved / "config.yaml").write_text(config.replace(f"results: {tmp_path}", "results: nowhere"))
+    assert ctrbench.open_run(moved).store is None
+    with pytest.raises(UserError, match="the store of its rows is not here"):
+        _ = ctrbench.open_run(moved).labels
 
 
 def test_what_is_not_there(settings: Compose, tmp_path: Path) -> None:

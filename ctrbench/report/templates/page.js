@@ -36,3 +36,49 @@ for (const input of document.querySelectorAll("input[data-filters]")) {
     }
   });
 }
+const tip = document.getElementById("tip");
+const show = (point) => {
+  document.querySelectorAll(".lit").forEach((other) => other.classList.remove("lit"));
+  tip.hidden = !point;
+  if (!point) return;
+  point.classList.add("lit");
+  tip.textContent = point.dataset.says;
+  const at = point.getBoundingClientRect();
+  const most = root.clientWidth - tip.offsetWidth - 8;
+  tip.style.left = `${scrollX + Math.max(8, Math.min(at.right + 8, most))}px`;
+  tip.style.top = `${scrollY + at.top - tip.offsetHeight - 6}px`;
+};
+for (const svg of document.querySelectorAll("figure svg")) {
+  const points = [...svg.querySelectorAll("use > title")].map((title) => {
+    const point = title.parentElement;
+    point.dataset.says = title.textContent;
+    title.remove(); // the browser's own would stand over ours
+    return point;
+  });
+  if (!points.length) continue;
+  let at = -1;
+  svg.tabIndex = 0;
+  svg.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (event.key === "Escape") show(null);
+    if (!step) return;
+    event.preventDefault();
+    at = (at + step + points.length) % points.length;
+    points[at].scrollIntoView({ block: "nearest", inline: "nearest" });
+    show(points[at]);
+  });
+  svg.addEventListener("pointerover", (event) => show(event.target.closest("[data-says]")));
+  for (const left of ["pointerleave", "blur"]) svg.addEventListener(left, () => show(null));
+}
+for (const button of document.querySelectorAll("button.copy")) {
+  button.addEventListener("click", async () => {
+    const code = button.previousElementSibling;
+    getSelection().selectAllChildren(code);
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = "copied";
+    } catch {
+      button.textContent = "selected"; // the reader copies it by hand
+    }
+  });
+}

@@ -1,0 +1,82 @@
+"""The words of a command that make a run again."""
+
+import dataclasses
+import re
+from functools import cache
+from typing import Any
+
+from ctrbench.command.compose import choices, compose, quoted, to_settings
+from ctrbench.errors import UserError
+
+PLACES = ("results", "experiment", "budget", "classes")  # of a run, of which it is none itself
+PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.+-]*")  # what Hydra reads as text without quotes
+WORDS = ("null", "true", "false", "nan", "inf")  # which it does not
+
+
+def words_of(config: dict[str, Any]) -> list[str] | None:
+    """What ``ctrbench train`` is to be told, beside the defaults of today's YAML files, for a run
+    of a config; None where there is no such model or data set.
+
+    Args:
+        config: as :meth:`ctrbench.runs.record.RunDirectory.settings` reads it.
+    """
+    try:
+        chosen = _choices(config)
+        defaults = _defaults(tuple(chosen))
+    except (UserError, KeyError, TypeError, AttributeError):
+        return None
+    own = {key: value for key, value in config.items() if key not in PLACES}
+    return chosen + _differences(own, defaults)
+
+
+def _choices(config: dict[str, Any]) -> list[str]:
+    """The words that choose YAML files."""
+    data = config["data"]["name"]
+    if data not in _known("data"):  # one's own name of a layout
+        data = config["classes"]["data"]
+    words = [f"model={config['model']['name']}", f"data={data}"]
+    optimizer = config["optimizer"]["name"]
+    if _defaults(tuple(words))["optimizer"]["name"] != optimizer:
+        words += [f"optimizer={optimizer}", "tuned=none"]  # tuned values are of one optimizer
+    return words
+
+
+@cache
+def _known(group: str) -> list[str]:
+    return choices(group)
+
+
+@cache
+def _defaults(words: tuple[str, ...]) -> dict[str, Any]:
+    return dataclasses.asdict(to_settings(compose(list(words))))
+
+
+def _differences(own: dict[str, Any], other: dict[str, Any], path: str = "") -> list[str]:
+    """``KEY=VALUE`` of all that is not as in the other; a stage that there is not is no key."""
+    words = []
+    for key, value in own.items():
+        theirs = other.get(key)
+        if isinstance(value, dict) and isinstance(theirs, dict):
+            words += _differences(value, theirs, f"{path}{key}.")
+        elif value != theirs and not isinstance(theirs, dict):
+            words.append(_word(f"{path}{key}", value))
+    return words
+
+
+def _word(key: str, value: Any) -> str:
+    """In Hydra's grammar."""
+    return f"{key}={_said(value)}"
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{','.join(map(_said, value))}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_said(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, str) and (not PLAIN.fullmatch(value) or value.lower() in WORDS):
+        return quoted("", value)[1:]
+    return str(value)

@@ -1,0 +1,116 @@
+"""Whether a model's probabilities are the rates that are seen, on the test rows."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ctrbench.report.drawing import GREY, Drawing, canvas, entitle, finish, look, tell
+from ctrbench.report.markdown import Rows
+from ctrbench.report.scored import Array, Scored
+from ctrbench.report.statistics import LEVEL, losses
+
+DECILES = 10
+COLUMNS = 4
+
+
+def probabilities(logits_N: Array) -> Array:
+    """Of a click, without overflow."""
+    found: Array = np.exp(-np.logaddexp(0, -logits_N))
+    return found
+
+
+def normalised_entropy(logits_N: Array, labels_N: Any) -> float:
+    """Logloss over that of the mean click rate for every row (He et al. 2014); below 1, a model
+    tells more than the rate does."""
+    rate = float(np.mean(labels_N))
+    entropy = -(rate * math.log(rate) + (1 - rate) * math.log(1 - rate))
+    return float(losses(logits_N, labels_N).mean()) / entropy
+
+
+def deciles(rows: Scored) -> pd.DataFrame:
+    """A row for each model and tenth of the rows, by its predictions: ``model``, ``decile``,
+    ``rows``, and the mean ``predicted`` and ``observed`` click rate. Equal predictions stand in one
+    tenth, so that a model with few of them has fewer."""
+    tables = []
+    for model, logits_N in rows.logits.items():
+        predicted_N = probabilities(logits_N)
+        table = pd.DataFrame({"predicted": predicted_N, "observed": rows.labels_N})
+        decile = pd.qcut(logits_N, DECILES, labels=False, duplicates="drop")
+        grouped = table.groupby(decile)
+        found = grouped.mean().assign(rows=grouped.size()).reset_index(drop=True)
+        tables.append(found.assign(model=model, decile=range(1, len(found) + 1)))
+    made = pd.concat(tables, ignore_index=True)
+    return made[["model", "decile", "rows", "predicted", "observed"]]
+
+
+def reading(rows: Scored, tenths: pd.DataFrame) -> Rows:
+    """A row a model: normalised entropy, predicted over observed clicks, of all rows and of each
+    tenth."""
+    shown = []
+    for model, own in tenths.groupby("model", sort=False):
+        logits_N = rows.logits[str(model)]
+        ratio = probabilities(logits_N).mean() / rows.labels_N.mean()
+        row = {
+            "model": str(model),
+            "normalised entropy": f"{normalised_entropy(logits_N, rows.labels_N):.4f}",
+            "predicted / observed": f"{ratio:.3f}",
+        }
+        for tenth in own.itertuples():
+            seen = tenth.predicted / tenth.observed if tenth.observed else math.nan
+            row[f"tenth {tenth.decile}"] = f"{seen:.2f}" if seen == seen else "no click"
+        shown.append(row)
+    return shown
+
+
+def drawing(rows: Scored, tenths: pd.DataFrame) -> Drawing:
+    """Observed over predicted click rate of each tenth, a panel a model."""
+    models = list(rows.logits)
+    height, width = -(-len(models) // COLUMNS), min(COLUMNS, len(models))
+    figure, axes = canvas(height, width, (2.1, 2.0), sharex=True, sharey=True)
+    panels = [panel for row in axes for panel in row]
+    for panel in panels[len(models) :]:
+        panel.set_visible(False)
+    end = float(tenths[["predicted", "observed"]].to_numpy().max())
+    for model, panel in zip(models, panels, strict=False):
+        own = tenths[tenths["model"] == model]
+        low, high = _intervals(own)
+        style = look(model) | {"linestyle": "none"}
+        panel.plot([0, end], [0, end], color=GREY, lw=1)
+        panel.vlines(own["predicted"], low, high, color=style["color"], lw=1)
+        (points,) = panel.plot(own["predicted"], own["observed"], ms=4, **style)
+        tell(
+            points,
+            [
+                f"{model}, tenth {t.decile} ({t.rows:,} rows): predicted {t.predicted:.4f}, "
+                f"observed {t.observed:.4f}"
+                for t in own.itertuples()
+            ],
+        )
+        entitle(panel, model)
+    for panel in panels[max(0, len(models) - width) : len(models)]:
+        panel.set_xlabel("predicted rate")
+        panel.tick_params(labelbottom=True)
+    for row in axes:
+        row[0].set_ylabel("observed rate")
+    return finish(figure, "calibration", "Calibration: observed against predicted clicks", _says())
+
+
+def _says() -> str:
+    return (
+        "Each point is a tenth of the test rows, by the model's own prediction; on the grey line "
+        f"predicted and observed rates agree; lines: {LEVEL:.0%} intervals of the observed rate. "
+        "Of the first seed."
+    )
+
+
+def _intervals(own: pd.DataFrame) -> tuple[list[float], list[float]]:
+    """Wilson's, of the observed rates."""
+    found = []
+    for tenth in own.itertuples():
+        clicks = round(tenth.observed * tenth.rows)
+        tested = stats.binomtest(clicks, int(tenth.rows))
+        found.append(tested.proportion_ci(LEVEL, method="wilson"))
+    return [float(one.low) for one in found], [float(one.high) for one in found]

@@ -1,0 +1,212 @@
+"""The paper's claims, held against the runs of a section.
+
+A claim is a set of comparisons that all have to go one way. It is *reproduced* if each of them
+does by its own test (an intersection-union test, which needs no correction), *not reproduced* if
+one goes the other way by a test corrected for their number (Holm), and else *undecided*.
+Comparisons are paired over the seeds that both sides have, or by the test rows where that is one
+alone; settings are chosen on the validation rows.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ctrbench.report.comparisons import BETTER, SIGNIFICANT, UNKNOWN, tested
+from ctrbench.report.figures import Sweep, sweeps
+from ctrbench.report.group import ENVIRONMENT, FIGURES, Section, as_text, best_by_validation
+from ctrbench.report.printed import claims
+from ctrbench.report.statistics import Difference, holm, paired_t
+
+REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
+SECONDS = "seconds"
+DEEP = 7  # models in the paper's figures 7 to 10
+TRIALS = "tuned.trials"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One comparison of a claim.
+
+    Attributes:
+        ours: the model that the paper has ahead, and ``theirs`` the other: of one sweep the same.
+        values: of the two settings of a sweep; empty between models.
+        figure: ``auc``, ``logloss`` or ``seconds``.
+        difference: of ``ours`` to ``theirs``; of seconds that of their logarithms.
+        slack: what is taken from the difference before it is tested.
+    """
+
+    ours: str
+    theirs: str
+    values: tuple[str, ...]
+    figure: str
+    seeds: int
+    difference: Difference
+    slack: float = 0.0
+
+    @property
+    def gain(self) -> float:
+        """The difference with the sign that the claim gives it: positive if the claim is right."""
+        return (self.difference.mean - self.slack) * BETTER.get(self.figure, -1)
+
+    @property
+    def confidence(self) -> float:
+        """From -1, surely against the claim, to 1, surely for it."""
+        p = self.difference.p
+        return float(np.sign(self.gain) * (1 - p)) if p == p else 0.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim, and what the runs say of it.
+
+    Attributes:
+        claim: as ``published/deepfm_claims.yaml`` has it.
+        possible: the comparisons of the paper, of which ``evidence`` has those with runs.
+        tuning: whether the models were tuned by equal trials; empty where one model is compared
+            with itself.
+    """
+
+    claim: dict[str, Any]
+    verdict: str
+    evidence: list[Evidence]
+    possible: int
+    tuning: str
+
+    @property
+    def decides(self) -> Evidence:
+        """The comparison that the verdict hangs on: that which is least for the claim."""
+        return min(self.evidence, key=lambda one: one.confidence)
+
+
+def verdicts(section: Section) -> list[Verdict]:
+    """Of the claims that the section has runs for."""
+    found, swept = [], sweeps(section)
+    for claim in claims("deepfm"):
+        if "key" in claim:
+            evidence, possible = _of_sweeps(section, claim, swept.get(claim["key"], []))
+        else:
+            evidence, possible = _of_models(section, claim)
+        if evidence:
+            models = {name for one in evidence for name in (one.ours, one.theirs)}
+            tuning = "" if "key" in claim else _tuning(section, models)
+            found.append(Verdict(claim, judge(evidence), evidence, possible, tuning))
+    return found
+
+
+def judge(evidence: list[Evidence]) -> str:
+    """The verdict of a claim's comparisons."""
+    p = np.array([one.difference.p for one in evidence])
+    gains = np.array([one.gain for one in evidence])
+    if np.any((holm(p) < SIGNIFICANT) & (gains < 0)):
+        return NOT_REPRODUCED
+    return REPRODUCED if np.all((p < SIGNIFICANT) & (gains > 0)) else UNDECIDED
+
+
+Counted = tuple[list[Evidence], int]
+
+
+def _of_sweeps(section: Section, claim: dict[str, Any], swept: list[Sweep]) -> Counted:
+    """The comparisons that there are runs for, and the number of those that the paper has."""
+    wanted = claim.get("models")
+    found = [
+        one
+        for sweep in swept
+        if wanted is None or sweep.model in wanted
+        for one in _of_sweep(section, claim, sweep)
+    ]
+    return found, max(len(found), len(FIGURES) * (DEEP if wanted is None else len(wanted)))
+
+
+def _of_models(section: Section, claim: dict[str, Any]) -> Counted:
+    """The same of a claim that compares models, each in its chosen setting."""
+    chosen = section.groups[section.groups["chosen"]].set_index("model")
+    pairs = [(a, b) for a in claim.get("better") or claim["faster"] for b in claim["than"]]
+    there = [(a, b) for a, b in pairs if {a, b} <= set(chosen.index)]
+    if "faster" in claim:
+        slack = float(np.log(claim["slack"]))
+        timed = [_in_time(section, chosen.loc[[a, b]], slack) for a, b in there]
+        return [one for one in timed if one is not None], len(pairs)
+    groups = chosen["group"]
+    found = [one for a, b in there for one in _compared(section, (a, b), (groups[a], groups[b]))]
+    return found, len(FIGURES) * len(pairs)
+
+
+def _compared(
+    section: Section, models: tuple[str, str], groups: tuple[str, str], values: tuple[str, ...] = ()
+) -> list[Evidence]:
+    """AUC and logloss of two groups over the seeds that both have."""
+    ours, theirs = _common(section.runs, *groups)
+    _, differences = tested(ours, theirs)
+    return [
+        Evidence(*models, values, figure, len(ours), difference)
+        for figure, difference in zip(FIGURES, differences, strict=True)
+    ]
+
+
+def _common(runs: pd.DataFrame, one: str, other: str) -> list[pd.DataFrame]:
+    """The runs of two groups of the same seeds, in the same order."""
+    both = [runs[runs["group"] == group].set_index("seed").sort_index() for group in (one, other)]
+    seeds = both[0].index.intersection(both[1].index)
+    return [found.loc[seeds] for found in both]
+
+
+def _of_sweep(section: Section, claim: dict[str, Any], sweep: Sweep) -> list[Evidence]:
+    """A model's best setting of those that the claim has ahead, and its best of the others."""
+    best = []
+    for side in ("best", "over"):
+        rows = sweep.rows[[_is_one_of(value, claim[side]) for value in sweep.rows[sweep.key]]]
+        if rows.empty:
+            return []
+        best.append(rows.loc[best_by_validation(rows)])
+    values = (as_text(best[0][sweep.key]), as_text(best[1][sweep.key]))
+    groups = (str(best[0]["group"]), str(best[1]["group"]))
+    return _compared(section, (sweep.model, sweep.model), groups, values)
+
+
+def _is_one_of(value: Any, values: list[Any]) -> bool:
+    """Whether an option's value is in a list: numbers by their value."""
+    return as_text(value) in map(as_text, values) or any(
+        isinstance(one, int | float) and isinstance(value, int | float) and np.isclose(one, value)
+        for one in values
+    )
+
+
+def _in_time(section: Section, pair: pd.DataFrame, slack: float) -> Evidence | None:
+    """Seconds of training an epoch, in the section's environment; None of other batch sizes."""
+    if pair["trainer.batch_size"].nunique() > 1:
+        return None
+    runs = section.runs
+    here = (runs[ENVIRONMENT] == pd.Series(section.environment)).all(axis=1)
+    ours, theirs = (_seconds(own) for own in _common(runs[here], *pair["group"]))
+    found = UNKNOWN
+    if len(ours) > 1:
+        moved = paired_t(ours - slack, theirs)
+        ends = (moved.mean + slack, moved.low + slack, moved.high + slack)
+        found = Difference(*ends, moved.p)
+    names = list(pair.index)
+    return Evidence(names[0], names[1], (), SECONDS, len(ours), found, slack)
+
+
+def _seconds(runs: pd.DataFrame) -> pd.Series:
+    """Their logarithms, those of a first stage included."""
+    first = runs["pretrain_seconds_per_epoch"].astype(float).fillna(0)
+    seconds: pd.Series = np.log(runs["seconds_per_epoch"].astype(float) + first)
+    return seconds
+
+
+def _tuning(section: Section, models: set[str]) -> str:
+    """Whether the trials of some models' tuning are known and equal."""
+    chosen = section.groups[section.groups["chosen"] & section.groups["model"].isin(models)]
+    if TRIALS not in section.runs:
+        return "trials of tuning unknown"
+    first = section.runs.drop_duplicates("group").set_index("group")[TRIALS]
+    trials = dict(zip(chosen["model"], chosen["group"].map(first), strict=True))
+    if any(pd.isna(count) for count in trials.values()):
+        lacking = [model for model, count in trials.items() if pd.isna(count)]
+        return f"trials of tuning unknown of {', '.join(lacking)}"
+    if len(set(trials.values())) > 1:
+        said = ", ".join(f"{model} {count:g}" for model, count in trials.items())
+        return f"trials of tuning unequal: {said}"
+    return f"{next(iter(trials.values())):g} trials of tuning each"

@@ -1,0 +1,64 @@
+"""The command of a run makes that run again."""
+
+import shlex
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from support import ctrbench, run, run_directory, settings_in
+
+from ctrbench.command.again import words_of
+from ctrbench.command.launch import plan
+from ctrbench.runs.planned import Planned
+
+RUNS = {
+    "lr": ["model=lr", "seed=3"],
+    "swept": ["model=deepfm", "model.dropout=0.25", "model.hidden=[8,4]", "trainer.epochs=1"],
+    "adagrad": ["model=fm", "optimizer=adagrad", "optimizer.lr=0.03", "tuned=none", "split=order"],
+    "joint": ["model=wide_deep", "model.crosses=[[C5,C6]]", "optimizer.wide.l1=0.5", "tuned=none"],
+    "staged": ["model=fnn", "pretraining.trainer.epochs=3", "model.embedding_dim=4"],
+    "unstaged": ["model=fnn", "model.pretrain=false"],
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_same_identity(name: str, tmp_path: Path) -> None:
+    """By its config alone, of a command with other words."""
+    planned = Planned(settings_in(tmp_path)(*RUNS[name]))
+    classes = {key: getattr(planned.settings, key).registered for key in ("model", "data")}
+    words = words_of(asdict(planned.settings) | {"classes": classes})
+    assert words is not None and words[1] == "data=planted"
+    assert plan(words).identity == planned.identity
+    assert not any(word.startswith(("results=", "classes")) for word in words)
+
+
+def test_only_what_is_not_as_by_default() -> None:
+    config = asdict(plan(["model=fm", "seed=1"]).settings)
+    assert words_of(config | {"classes": {"data": "planted"}}) == [
+        "model=fm",
+        "data=planted",
+        "seed=1",
+    ]
+
+
+def test_names_and_files_that_need_quotes(tmp_path: Path) -> None:
+    """Rows of one's own under a name of their own, as a shell takes them; a run that was made."""
+    path = tmp_path / "a=b, c.csv"
+    path.write_text("y,a,b\n" + "".join(f"{i % 3 == 0:d},c{i % 5},d{i % 4}\n" for i in range(200)))
+    words = ["data=table", "data.label=y", "data.name=mine", "data.min_count=1"]
+    own = settings_in(tmp_path)("model=lr", *words)
+    own = replace(own, data=replace(own.data, path=str(path)))
+    run(own)
+    directory = run_directory(own)
+    again = words_of(directory.settings())
+    assert again is not None and {"data=table", "data.name=mine"} <= set(again)
+    assert shlex.split(shlex.join(again)) == again
+    done = ctrbench("train", *again, f"results={tmp_path}")
+    assert done.returncode == 0 and "already finished" in done.stderr, done.stderr
+
+
+def test_a_model_that_there_is_not() -> None:
+    config = asdict(plan(["model=fm"]).settings)
+    config["model"]["name"] = "unknown"
+    assert words_of(config | {"classes": {"data": "planted"}}) is None
+    assert words_of({"model": {}}) is None

@@ -1,0 +1,149 @@
+"""Verdicts on the paper's claims, by made-up runs that leave no doubt, or leave it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made import make_run, section_of
+from scipy import stats
+
+from ctrbench.models.registry import names
+from ctrbench.report.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict, verdicts
+from ctrbench.report.printed import claims
+from ctrbench.report.verdicts import numbers, reading, summary
+
+NOISE = (0.0, 0.001, -0.001, 0.0005)
+
+
+def model(folder: Path, name: str, auc: float, spread: float = 1.0, **options: Any) -> None:
+    """Runs of four seeds, whose logloss follows their AUC."""
+    for seed, noise in enumerate(NOISE):
+        own = auc + noise + spread * 1e-4 * ((seed * 7 + len(name)) % 5)
+        make_run(folder, name, seed, own, logloss=1 - own, options=options)
+
+
+def by_words(folder: Path) -> dict[str, Verdict]:
+    return {one.claim["says"]: one for one in verdicts(section_of(folder))}
+
+
+def of(folder: Path, word: str) -> Verdict:
+    (found,) = (one for says, one in by_words(folder).items() if word in says)
+    return found
+
+
+def test_claims_are_well_formed() -> None:
+    for claim in claims("deepfm"):
+        assert claim["says"] and claim["where"]
+        kinds = [key for key in ("better", "faster", "key") if key in claim]
+        assert len(kinds) == 1
+        models = claim.get(kinds[0], []) if kinds != ["key"] else claim.get("models", [])
+        assert {*models, *claim.get("than", [])} <= set(names())
+        assert ("slack" in claim) == (kinds == ["faster"])
+        assert ({"best", "over"} <= set(claim)) == (kinds == ["key"])
+
+
+def test_interactions_help(tmp_path: Path) -> None:
+    model(tmp_path, "lr", 0.70)
+    model(tmp_path, "fm", 0.75)
+    model(tmp_path, "deepfm", 0.76)
+    found = of(tmp_path, "improves on LR")
+    assert found.verdict == REPRODUCED and len(found.evidence) == 4 and found.possible == 16
+    assert found.decides.seeds == 4 and found.decides.difference.p < 0.05
+    assert of(tmp_path, "Low- and high-order").verdict == REPRODUCED
+
+
+def test_one_the_other_way_is_enough(tmp_path: Path) -> None:
+    model(tmp_path, "lr", 0.74)
+    model(tmp_path, "fm", 0.70)
+    model(tmp_path, "deepfm", 0.76)
+    found = of(tmp_path, "improves on LR")
+    assert found.verdict == NOT_REPRODUCED
+    assert (found.decides.ours, found.decides.theirs) == ("fm", "lr")
+    row = next(row for row in reading([found]))
+    assert row["verdict"] == "not reproduced" and "fm to lr: " in row["decided by"]
+    assert row["the paper's"] == "Criteo +0.00900, Company* +0.00380"
+    assert row["compared"].startswith("2 as claimed, 2 the other way; 12 without runs")
+    assert "trials of tuning unknown" in row["compared"]
+
+
+def test_what_cannot_be_told(tmp_path: Path) -> None:
+    model(tmp_path, "lr", 0.70)
+    for seed, gain in enumerate((0.02, -0.02, 0.01, 0.0)):
+        make_run(tmp_path, "fm", seed, 0.7 + gain, logloss=0.3 - gain)
+    assert of(tmp_path, "improves on LR").verdict == UNDECIDED
+    assert "2 not told apart" in reading([of(tmp_path, "improves on LR")])[0]["compared"]
+    assert "undecided" in summary(verdicts(section_of(tmp_path)))
+
+
+def test_common_seeds_alone(tmp_path: Path) -> None:
+    """A model that lacks seeds is compared over the others, against an independent test."""
+    model(tmp_path, "lr", 0.70)
+    for seed, auc in enumerate((0.74, 0.75, 0.743)):
+        make_run(tmp_path, "fm", seed, auc, logloss=1 - auc)
+    found = of(tmp_path, "improves on LR")
+    auc = next(one for one in found.evidence if one.figure == "auc")
+    lr = [0.70 + noise + 1e-4 * ((seed * 7 + 2) % 5) for seed, noise in enumerate(NOISE)][:3]
+    assert auc.seeds == 3
+    assert auc.difference.p == pytest.approx(stats.ttest_rel((0.74, 0.75, 0.743), lr).pvalue)
+
+
+@pytest.mark.parametrize(
+    ("relu", "tanh", "expected"), [(0.76, 0.74, REPRODUCED), (0.74, 0.76, NOT_REPRODUCED)]
+)
+def test_a_sweep_of_one_option(relu: float, tanh: float, expected: str, tmp_path: Path) -> None:
+    model(tmp_path, "deepfm", relu, activation="relu")
+    model(tmp_path, "deepfm", tanh, 3, activation="tanh")
+    found = of(tmp_path, "relu is better")
+    assert found.verdict == expected and found.decides.values == ("relu", "tanh")
+    assert not [says for says in by_words(tmp_path) if "IPNN" in says and "tanh is" in says]
+    row = reading([found])[0]
+    assert "deepfm relu to tanh: " in row["decided by"] and "Company* " in row["the paper's"]
+    assert "tuning" not in row["compared"]
+
+
+def test_sides_are_chosen_by_validation(tmp_path: Path) -> None:
+    """Of several settings of one side the best one on the validation rows stands for it; values are
+    shown as the paper does, of keeping."""
+    for dropout, auc in ((0.0, 0.70), (0.1, 0.74), (0.3, 0.75), (0.5, 0.72)):
+        model(tmp_path, "fnn", auc, spread=10 * dropout, dropout=dropout)
+    found = of(tmp_path, "Keeping units")
+    assert found.decides.values == ("0.3", "0.5") and found.verdict == REPRODUCED
+    assert "fnn keep 0.7 to keep 0.5: " in reading([found])[0]["decided by"]
+
+
+def test_times(tmp_path: Path) -> None:
+    """fnn takes 8 s and 5 of its first stage, others a second; equal times are no evidence."""
+    for name in ("fnn", "deepfm", "opnn"):
+        model(tmp_path, name, 0.7)
+    found = of(tmp_path, "Pre-training makes FNN slower")
+    assert found.verdict == REPRODUCED
+    assert np.exp(found.decides.difference.mean) == pytest.approx(1 / 13)
+    assert "0.08 times the seconds" in reading([found])[0]["decided by"]
+    assert of(tmp_path, "nearly the fastest").verdict == REPRODUCED  # as fast is within a tenth
+    assert reading([found])[0]["the paper's"] == "0.62 times on cpu, 0.59 times on gpu"
+
+
+@pytest.mark.parametrize(
+    ("trials", "said"),
+    [((30, 30), "30 trials of tuning each"), ((30, 8), "unequal: lr 30, fm 8"), ((30, None), "fm")],
+)
+def test_equal_tuning(trials: tuple[int, int | None], said: str, tmp_path: Path) -> None:
+    for name, count in zip(("lr", "fm"), trials, strict=True):
+        for seed in (0, 1):
+            tuned = {} if count is None else {"tuned": {"trials": count}}
+            make_run(tmp_path, name, seed, 0.7 + seed / 100, **tuned)
+    assert said in of(tmp_path, "improves on LR").tuning
+
+
+def test_every_comparison_is_kept_as_numbers(tmp_path: Path) -> None:
+    model(tmp_path, "lr", 0.70)
+    model(tmp_path, "fm", 0.75)
+    table = numbers(verdicts(section_of(tmp_path)), "rows")
+    assert set(table["figure"]) == {"auc", "logloss"} and set(table["data"]) == {"rows"}
+    assert (table["difference"] * table["claimed_sign"] > 0).all()
+
+
+def test_no_runs_for_any_claim(tmp_path: Path) -> None:
+    model(tmp_path, "ccpm", 0.7)
+    assert verdicts(section_of(tmp_path)) == []
