@@ -26,6 +26,7 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   export RUN [onnx=true]                               the model as a program of its own
   rows data=planted data.rows=1000                     planted rows in Criteo's raw layout
   bench model=deepfm                                   a training step beside the machine's limit
+  bench gpu                                            what a GPU does right, and how fast
 
 `ctrbench VERB --help` says more, `ctrbench train --help` lists every key. Everything goes to
 results=FOLDER (default: results).
@@ -33,7 +34,8 @@ results=FOLDER (default: results).
 
 
 def main() -> None:
-    """Entry point. A person's mistake is one line on stderr and exit status 1 (2: of usage)."""
+    """Entry point. A person's mistake is one line on stderr and exit status 1; 2: of usage, or what
+    this machine cannot do."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         sys.exit(_main(sys.argv[1:]))
@@ -42,7 +44,7 @@ def main() -> None:
         sys.exit(1)
     except (UserError, OSError) as error:
         print(f"ctrbench: {one_line(error)}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(error.status if isinstance(error, UserError) else 1)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         sys.exit(130)
@@ -273,11 +275,20 @@ def report(given: Any) -> None:
 
 
 @verb(
-    "[bench.features=N] [bench.rows=N] [bench.rounds=N] [--config-dir DIR] [KEY=VALUE ...]",
+    "[gpu] [bench.features=N] [bench.rows=N] [bench.rounds=N] [--config-dir DIR] [KEY=VALUE ...]",
     "ctrbench bench model=deepfm trainer.batch_size=4096 threads=2",
+    "ctrbench bench gpu bench.gpu.parts=[checks,steps]",
+    names=1,
 )
 def bench(given: Any) -> None:
-    """A training step of a model, beside what the machine allows."""
+    """A training step of a model, beside what the machine allows. Of a GPU: whether it trains as a
+    CPU does, its steps, and epochs at Criteo's size."""
+    if given.names == ["gpu"]:
+        from ctrbench.command.gpu.bench import bench_gpu
+
+        return bench_gpu(given.words)
+    if given.names:
+        raise UserError(f"{given.names[0]}: nothing to measure; ctrbench bench, or bench gpu")
     from ctrbench.command.launch import plan
     from ctrbench.command.settings import bench_settings
 
