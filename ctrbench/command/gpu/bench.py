@@ -35,12 +35,12 @@ def bench_gpu(words: list[str]) -> None:
         UserError: at the end, with what failed.
     """
     own = gpu_settings([word for word in words if word.startswith(PREFIX)])
-    runs = _runs([word for word in words if not word.startswith(PREFIX)])
+    words = [word for word in words if not word.startswith(PREFIX)]
+    if not torch.cuda.is_available() or "device=cpu" in words:
+        asked = next((word for word in words if word.startswith("device=")), "device=auto")
+        raise UnavailableError(f"{asked}: no GPU is visible to torch; bench gpu needs one")
+    runs = _runs(words)
     run = next(iter(runs.values()))
-    if run.device == "cpu" or not torch.cuda.is_available():
-        raise UnavailableError(
-            f"device={run.device}: no GPU is visible to torch; bench gpu is of one"
-        )
     device = resolve_device(run.device)
     torch.cuda.set_device(device)
     use_threads(run.threads)

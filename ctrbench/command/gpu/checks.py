@@ -70,7 +70,8 @@ def captured_as_plain(gpu: Gpu, run: RunSettings) -> Figures:
     plain, replayed = (_train(gpu, run, make_loop) for make_loop in (Loop, gpu.captured))
     apart = _apart(replayed.moved, plain.moved)
     _demand(apart <= MOVED, f"after all steps the weights differ by {apart:.1e} of their way")
-    return {"weights": apart, "same_bytes": plain.equals(replayed)}
+    same = plain.equals(replayed)
+    return {"steps": replayed.steps, "weights": apart, "same_bytes": same}
 
 
 def resumed(gpu: Gpu, run: RunSettings) -> Figures:
@@ -79,8 +80,9 @@ def resumed(gpu: Gpu, run: RunSettings) -> Figures:
         kept = Path(folder) / "checkpoint.pt"
         whole = _train(gpu, run, gpu.captured, keep=kept)
         again = _train(gpu, run, gpu.captured, start=kept)
+    _demand(0 < again.steps < whole.steps, "it did not go on from the checkpoint")
     _demand(whole.equals(again), "other losses or weights")
-    return {"evaluations": len(again.lines)}
+    return {"steps": again.steps, "of": whole.steps}
 
 
 def no_waits(gpu: Gpu, run: RunSettings) -> Figures:
@@ -139,8 +141,10 @@ def _without_dropout(model: Any) -> Any:
 
 @dataclass
 class _Trained:
-    """The evaluations of a run, without times, its last weights, and how far they moved."""
+    """The steps that a run did, its evaluations, without times, its last weights, and how far they
+    moved."""
 
+    steps: int
     lines: list[dict[str, Any]]
     weights: Weights
     moved: Weights
@@ -172,6 +176,7 @@ def _train(
     settings = replace(run.trainer, epochs=EPOCHS, eval_every=every, patience=10**6)
     first = _weights(step)
     last: Weights = []
+    done: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.pt"
         if start is not None:
@@ -190,9 +195,10 @@ def _train(
             if len(history) == 2 and keep is not None:
                 shutil.copy(path, keep)
 
-        history = trainer.fit(lambda rows: None, record).history
+        history = trainer.fit(done.append, record).history
     lines = [{k: v for k, v in line.items() if k != "train_seconds"} for line in history]
-    return _Trained(lines, last, [w - s for w, s in zip(last, first, strict=True)])
+    moved = [w - s for w, s in zip(last, first, strict=True)]
+    return _Trained(len(done), lines, last, moved)
 
 
 def _weights(step: Step) -> Weights:

@@ -15,7 +15,7 @@ from ctrbench.command.gpu.settings import gpu_settings
 from ctrbench.errors import UserError
 from ctrbench.runs.record import Results
 
-WORDS = ["bench.gpu.rows=2000", "bench.gpu.features=1000", "bench.gpu.steps=10"]
+WORDS = ["bench.gpu.rows=1000", "bench.gpu.features=1000", "bench.gpu.steps=10"]
 
 
 class Counting(StandIn):
@@ -38,25 +38,25 @@ def runs(settings: Compose, *names: str) -> Runs:
 def test_all_parts_are_kept_and_not_done_again(settings: Compose, tmp_path: Path) -> None:
     """In the order asked for; what is known is taken over, what another setting gave is not."""
     own, results = gpu_settings([*WORDS, "bench.gpu.parts=[epochs,steps]"]), Results(tmp_path)
-    asked = runs(settings, "lr", "fm")
+    asked = runs(settings, "lr")
     written = measure(StandIn(), asked, own, results)
     assert written.json == tmp_path / "gpu" / "Stand-in-CPU-1.json"
     found = json.loads(written.json.read_text())
-    assert set(found["steps"]) == {"lr fp32", "lr bf16", "fm fp32", "fm bf16"}
+    assert set(found["steps"]) == {"lr fp32", "lr bf16"}
     assert set(found["epochs"]) == {"lr fp32", "lr bf16"} and not found["checks"]
-    step, epoch = found["steps"]["fm fp32"], found["epochs"]["lr fp32"]
+    step, epoch = found["steps"]["lr fp32"], found["epochs"]["lr fp32"]
     assert step["times_the_limit"] * max(
         step["limits"]["products"], step["limits"]["memory"]
     ) == pytest.approx(step["seconds"]["captured"])
-    assert epoch["rows"] == 2000 and epoch["valid_rows"] == 250 and epoch["steps"] == 32
+    assert epoch["rows"] == 1000 and epoch["valid_rows"] == 125 and epoch["steps"] == 16
     again = Counting()
     assert measure(again, asked, own, results).figures == found and again.graphs == 0
     more = gpu_settings([*WORDS[:2], "bench.gpu.steps=11", "bench.gpu.parts=[steps]"])
-    measure(again, runs(settings, "lr"), more, results)
+    measure(again, asked, more, results)
     assert again.graphs > 0
     assert set(json.loads(written.json.read_text())["epochs"]) == set(found["epochs"])
     shown = written.page.read_text()
-    assert "# Stand-in (CPU) 1" in shown and "| fm bf16 " in shown and "None yet." in shown
+    assert "# Stand-in (CPU) 1" in shown and "| lr bf16 " in shown and "None yet." in shown
 
 
 def test_least_bytes_of_a_step(settings: Compose) -> None:
