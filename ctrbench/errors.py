@@ -5,7 +5,19 @@ import os
 
 
 class UserError(Exception):
-    """A mistake in what was given: the message says what, where and what to do, in one line."""
+    """A mistake in what was given: the message says what, where and what to do, in one line.
+
+    Attributes:
+        status: of the command's exit.
+    """
+
+    status = 1
+
+
+class UnavailableError(UserError):
+    """What was asked for can be had, but not on this machine."""
+
+    status = 2
 
 
 class DivergenceError(UserError):

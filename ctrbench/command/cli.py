@@ -28,6 +28,7 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   export RUN [onnx=true]                               the model as a program of its own
   rows data=planted data.rows=1000                     planted rows in Criteo's raw layout
   bench model=deepfm                                   a training step beside the machine's limit
+  bench gpu                                            what a GPU does right, and how fast
 
 `ctrbench VERB --help` says more, `ctrbench train --help` lists every key. Everything goes to
 results=FOLDER (default: results).
@@ -35,7 +36,8 @@ results=FOLDER (default: results).
 
 
 def main() -> None:
-    """Entry point. A person's mistake is one line on stderr and exit status 1 (2: of usage)."""
+    """Entry point. A person's mistake is one line on stderr and exit status 1; 2: of usage, or what
+    this machine cannot do."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         sys.exit(_main(sys.argv[1:]))
@@ -44,7 +46,7 @@ def main() -> None:
         sys.exit(1)
     except (UserError, OSError) as error:
         print(f"ctrbench: {one_line(error)}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(error.status if isinstance(error, UserError) else 1)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         sys.exit(130)
@@ -316,36 +318,26 @@ def report(given: Any) -> None:
 
 
 @verb(
-    "[peers] [bench.features=N] [bench.rows=N] [bench.rounds=N] [--config-dir DIR] [KEY=VALUE ...]",
+    "[peers|gpu] [bench.KEY=VALUE ...] [--config-dir DIR] [KEY=VALUE ...]",
     "ctrbench bench model=deepfm trainer.batch_size=4096 threads=2",
     "ctrbench bench model=lr,fm,deepfm precision=bf16",
     "ctrbench bench peers model=lr,fm,deepfm",
+    "ctrbench bench gpu bench.gpu.parts=[checks,steps]",
     names=1,
 )
 def bench(given: Any) -> None:
-    """A training step of a model, beside what the machine allows; several models in turn; or, with
-    the word peers, beside FuxiCTR and DeepCTR-Torch."""
-    if given.names not in ([], ["peers"]):
-        raise UserError(f"{given.names[0]}: not KEY=VALUE, nor peers; see ctrbench bench --help")
-    from ctrbench.command.launch import plan_sweep
-    from ctrbench.command.settings import bench_settings
-
-    own = bench_settings([word for word in given.words if word.startswith("bench.")])
-    words = [word for word in given.words if not word.startswith("bench.")]
-    if given.names:
-        from ctrbench.command.bench.peers import MODELS, check_peers, compare
-
-        check_peers()
-        words = words if any(w.startswith("model=") for w in words) else [f"model={MODELS}", *words]
-    planned = plan_sweep(words)
-    planned[0].results.check()
-    runs = [one.settings for one in planned]
-    if given.names:
-        print(compare(runs, own))
+    """A training step of a model beside what the machine allows; several models in turn. With the
+    word peers, beside FuxiCTR and DeepCTR-Torch; with the word gpu, whether a GPU trains as a CPU
+    does, its steps, and epochs at Criteo's size."""
+    if given.names == ["gpu"]:
+        from ctrbench.command.gpu.bench import bench_gpu as measure
+    elif given.names == ["peers"]:
+        from ctrbench.command.bench.peers import bench_peers as measure
+    elif given.names:
+        raise UserError(f"bench {given.names[0]}: not known; bench, bench peers or bench gpu")
     else:
-        from ctrbench.command.bench.models import bench as measure
-
-        print(measure(runs, own))
+        from ctrbench.command.bench.models import bench_models as measure
+    print(measure(given.words))
 
 
 def _values(words: list[str]) -> dict[str, str]:

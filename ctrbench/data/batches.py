@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ctrbench.data.lane import Lane, Sent
 from ctrbench.data.store.opened import Part
 from ctrbench.files import in_order
 from ctrbench.machine import free_memory
@@ -98,10 +99,13 @@ class Batches:
         missing = self.steps * self.batch_size - self.rows
         order_N = torch.cat([order_N, order_N[:missing]]).to(self.device)
         for start in range(first_step * self.batch_size, len(order_N), self.batch_size):
-            rows_B = order_N[start : start + self.batch_size]
-            ids_BS = self.ids_NS.index_select(0, rows_B)
-            values_BX = self.values_NX.index_select(0, rows_B)
-            yield ids_BS, values_BX, self.labels_N.index_select(0, rows_B)
+            yield self.gathered(order_N[start : start + self.batch_size])
+
+    def gathered(self, rows_B: Tensor) -> Batch:
+        """These rows, which lie on the device as their numbers do."""
+        ids_BS = self.ids_NS.index_select(0, rows_B)
+        values_BX = self.values_NX.index_select(0, rows_B)
+        return ids_BS, values_BX, self.labels_N.index_select(0, rows_B)
 
     def _fetched(self, seed: int, epoch: int, first_step: int) -> Iterator[Batch]:
         """Batches cut from the windows, whose rows lie one behind the other."""
@@ -117,18 +121,21 @@ class Batches:
 
     def _windows(self, seed: int, epoch: int, skip: int) -> Iterator[Batch]:
         """The rows of an epoch behind the first ``skip``, fetched ahead by a thread."""
+        lane = Lane(self.device)
 
-        def tasks() -> Iterator[Callable[[], Batch]]:
+        def tasks() -> Iterator[Callable[[], Sent]]:
             left = skip
-            for rows_W in self._padded(seed, epoch):
+            for rows_W in self.row_numbers(seed, epoch):
                 kept_W = rows_W[left:]
                 left -= len(rows_W) - len(kept_W)
-                yield partial(self._fetch, kept_W)
+                yield partial(lane.send, partial(self._fetch, kept_W))
 
-        return in_order(tasks(), 1, ahead=AHEAD)
+        for sent in in_order(tasks(), 1, ahead=AHEAD):
+            ids, values, labels = lane.take(sent)
+            yield ids, values, labels
 
-    def _padded(self, seed: int, epoch: int) -> Iterator[Tensor]:
-        """The windows, and at last the first rows again that fill up the last batch."""
+    def row_numbers(self, seed: int, epoch: int) -> Iterator[Tensor]:
+        """The windows of an epoch's order, and the first rows again, to fill up the last batch."""
         missing = self.steps * self.batch_size - self.rows
         first: list[Tensor] = []
         for rows_W in order(self.rows, seed, epoch):
@@ -145,7 +152,7 @@ class Batches:
         else:
             found = self._read(rows_W)
         ids, values = (self._to_device(tensor) for tensor in found)
-        return ids, values, self.labels_N.index_select(0, rows_W.to(self.device))
+        return ids, values, self.labels_N.index_select(0, self._to_device(rows_W))
 
     def _read(self, rows_W: Tensor) -> list[Tensor]:
         """Ids and values of rows, in the host's memory."""

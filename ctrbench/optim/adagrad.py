@@ -7,11 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim.adagrad import adagrad as torchs_adagrad
+from torch.torch_version import TorchVersion
 
 from ctrbench.optim.decay import decay_rows_of_the_batch, decayed_groups
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import AdagradSettings
 from ctrbench.optim.touched import Spread, ask_for_touched_rows, move_touched
+
+FUSED_ON_GPUS = "2.13"  # of torch
 
 
 class Adagrad(torch.optim.Adagrad):
@@ -23,8 +26,10 @@ class Adagrad(torch.optim.Adagrad):
 
     def __init__(self, model: nn.Module, settings: AdagradSettings) -> None:
         on_cpu = all(p.device.type == "cpu" for p in model.parameters())
-        groups = decayed_groups(model, settings)
-        super().__init__(groups, settings.lr, eps=settings.eps, fused=on_cpu)
+        fused = on_cpu or TorchVersion(torch.__version__) >= FUSED_ON_GPUS
+        super().__init__(
+            decayed_groups(model, settings), settings.lr, eps=settings.eps, fused=fused
+        )
         self._spread = Spread()
         ask_for_touched_rows(model)
 

@@ -9,6 +9,7 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -205,3 +206,7 @@ class Results:
     def download(self, name: str) -> Path:
         """Of a public set."""
         return self.folder / "downloads" / name
+
+    def gpu(self, device: str, suffix: str) -> Path:
+        """Of what a GPU was found to do."""
+        return self.folder / "gpu" / f"{re.sub('[^A-Za-z0-9._-]+', '-', device)}.{suffix}"

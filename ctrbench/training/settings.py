@@ -24,6 +24,9 @@ class TrainerSettings:
     eval_every: int | None = option("steps between evaluations; null: once an epoch", ge=1)
     monitor: str = option("validation figure that decides", choices=("auc", "logloss"))
     patience: int = option("evaluations without a better figure before stopping", ge=1)
+    captured: bool = option(
+        "on a GPU: record the step once and replay it", default=True, decides=False
+    )
 
     def rows_of_step(self, rows: int) -> int:
         """The batch size as it was set, or the power of two that fits so many training rows."""

@@ -15,7 +15,8 @@ EVALUATION_ROWS, EVALUATION_BYTES = 65_536, 2**28
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
     """What a forward pass runs under: nothing for ``fp32``."""
     if precision == "bf16":
-        return torch.autocast(device.type, torch.bfloat16)
+        # A graph may hold no cast that was made outside of it; on a CPU a cast is kept.
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=device.type == "cpu")
     return nullcontext()
 
 

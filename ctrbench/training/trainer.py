@@ -1,13 +1,15 @@
 """Train a model on one part of the data, watch it on another, keep its best weights.
 
 Nothing in a step waits for the device: a batch is gathered there, losses are written to a tensor
-there and read once per evaluation, together with the scores.
+there and read once per evaluation, together with the scores. On a GPU the steps are replays of one
+recording (:mod:`ctrbench.training.captured`).
 """
 
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,17 @@ import torch
 from torch import Tensor, nn
 
 from ctrbench import metrics
-from ctrbench.data.batches import Batch, Batches
+from ctrbench.data.batches import Batches
 from ctrbench.errors import DivergenceError
-from ctrbench.training import checkpoint
+from ctrbench.training import captured, checkpoint
+from ctrbench.training.loop import Loop
 from ctrbench.training.settings import TrainerSettings
 from ctrbench.training.step import Step, evaluation_rows, logits
 
 log = logging.getLogger(__name__)
 Advance = Callable[[int], object]
 Record = Callable[[list[dict[str, Any]]], None]
+MakeLoop = Callable[[Step, Batches], Loop]
 
 
 class Trainer:
@@ -33,6 +37,7 @@ class Trainer:
         path: of the checkpoint; an existing one is continued.
         seed: of the permutations.
         precision: ``fp32``, or ``bf16`` for autocast of the forward pass.
+        make_loop: another loop than the device's own.
     """
 
     def __init__(
@@ -47,14 +52,16 @@ class Trainer:
         device: torch.device,
         precision: str,
         path: Path,
+        make_loop: MakeLoop | None = None,
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self.train, self.valid, self.settings = train, valid, settings
         self.seed, self.device, self.precision, self.path = seed, device, precision, path
-        self.step = Step(model, optimizer, precision)
-        self.losses = torch.empty(self._interval, device=device)
         self.progress = checkpoint.load(path, model, optimizer, device)
-        self.losses[: len(self.progress.losses)] = torch.tensor(self.progress.losses)
+        make_loop = make_loop or partial(captured.loop, captured=settings.captured)
+        self.loop = make_loop(Step(model, optimizer, precision), train)
+        losses, step = torch.tensor(self.progress.losses), self.progress.step
+        self.loop.losses_T[step - len(losses) : step] = losses
         self.pace = checkpoint.Pace()
 
     @property
@@ -82,12 +89,13 @@ class Trainer:
             KeyboardInterrupt: by Ctrl-C, once the checkpoint is written.
         """
         progress = self.progress
-        batches = self.train.epoch(self.seed, progress.epoch, progress.step)
+        begun = None
         while self.ended_by is None:
             with checkpoint.Interrupts() as interrupts:
-                if progress.step == 0:
-                    batches = self.train.epoch(self.seed, progress.epoch)
-                self._advance(batches, advance, interrupts)
+                if progress.epoch != begun:
+                    self.loop.begin(self.seed, progress.epoch, progress.step)
+                    begun = progress.epoch
+                self._advance(advance, interrupts)
                 record(progress.history)
                 if interrupts.held or self.pace.due:
                     with self.pace.taken():
@@ -95,16 +103,14 @@ class Trainer:
         self.model.load_state_dict(progress.best_weights)
         return progress
 
-    def _advance(
-        self, batches: Iterator[Batch], advance: Advance, interrupts: checkpoint.Interrupts
-    ) -> None:
+    def _advance(self, advance: Advance, interrupts: checkpoint.Interrupts) -> None:
         """To the next evaluation; where a signal comes before it, no further than that."""
         progress, started = self.progress, time.perf_counter()
         first = progress.step - progress.step % self._interval
         stop = min(first + self._interval, self.train.steps)
         self.model.train()
         while progress.step < stop and not interrupts.held:
-            self.losses[progress.step - first].copy_(self.step(next(batches)))
+            self.loop()
             progress.step += 1
             advance(self.train.batch_size)
         progress.losses = self._read_losses(first)
@@ -117,7 +123,7 @@ class Trainer:
 
     def _read_losses(self, first: int) -> list[float]:
         """The one wait for the device between two evaluations: the losses from a step on."""
-        losses: list[float] = self.losses[: self.progress.step - first].tolist()
+        losses: list[float] = self.loop.losses_T[first : self.progress.step].tolist()
         for offset, loss in enumerate(losses):
             if not math.isfinite(loss):
                 step = self.progress.epoch * self.train.steps + first + offset + 1

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from stand_in import StandIn
 
 from ctrbench.data.batches import Batches
 from ctrbench.data.schema import Field, Schema
@@ -17,7 +18,7 @@ from ctrbench.models import registry
 from ctrbench.models.settings import LinearSettings
 from ctrbench.training.checkpoint import Interrupts, Pace
 from ctrbench.training.settings import TrainerSettings
-from ctrbench.training.trainer import Trainer
+from ctrbench.training.trainer import MakeLoop, Trainer
 
 CPU = torch.device("cpu")
 SCHEMA = Schema(tuple(Field(name, "vocabulary", 9) for name in "abc"))
@@ -32,20 +33,21 @@ def part(rows: int) -> Part:
     return Part(ids, none, labels, none.astype(np.float32), None)
 
 
-def trainer(path: Path) -> Trainer:
+def trainer(path: Path, make_loop: MakeLoop | None = None, place: str = "device") -> Trainer:
     """Ten steps an epoch, evaluated at the fourth, the eighth and the last; three epochs."""
     torch.manual_seed(0)
     model = registry.build(SCHEMA, LinearSettings("lr"))
     return Trainer(
         model,
-        torch.optim.Adam(model.parameters(), 0.1),
-        Batches(part(640), 64, CPU),
+        torch.optim.Adam(model.parameters(), 0.1, fused=True),
+        Batches(part(640), 64, CPU, place),
         Batches(part(200), 64, CPU),
         TrainerSettings(3, 64, 4, "logloss", 100),
         seed=0,
         device=CPU,
         precision="fp32",
         path=path,
+        make_loop=make_loop,
     )
 
 
@@ -76,16 +78,25 @@ def as_before() -> Iterator[None]:
     assert now == before
 
 
+LOOPS = {
+    "plain": (None, "device"),
+    "captured": (StandIn().captured, "device"),
+    "captured_host": (StandIn().captured, "host"),
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("at", [1, 3, 4, 10, 16, 29, 30])
 @pytest.mark.usefixtures("as_before")
-def test_stopped_anywhere_it_goes_on_to_the_same(at: int, tmp_path: Path) -> None:
-    """At a step between two evaluations, at that before one, at the end of an epoch or of all."""
+def test_stopped_anywhere_it_goes_on_to_the_same(at: int, loop: str, tmp_path: Path) -> None:
+    """At a step between two evaluations, at that before one, at the end of an epoch or of all; and
+    whether steps are replayed or not."""
     whole = trainer(tmp_path / "whole.pt")
     expected = whole.fit(Steps(), lambda history: None)
-    stopped = trainer(tmp_path / "parts.pt")
+    stopped = trainer(tmp_path / "parts.pt", *LOOPS[loop])
     with pytest.raises(KeyboardInterrupt):
         stopped.fit(Steps(at), lambda history: None)
-    resumed = trainer(tmp_path / "parts.pt")
+    resumed = trainer(tmp_path / "parts.pt", *LOOPS[loop])
     assert resumed.progress.epoch * 10 + resumed.progress.step == at
     steps = Steps()
     progress = resumed.fit(steps, lambda history: None)

@@ -13,7 +13,8 @@ import torch
 from ctrbench.command.bench.limits import seconds
 from ctrbench.command.bench.made import FIELDS
 from ctrbench.command.bench.measured import measure
-from ctrbench.command.settings import BenchSettings
+from ctrbench.command.launch import plan_sweep
+from ctrbench.command.settings import BenchSettings, bench_settings
 from ctrbench.data.batches import Batches
 from ctrbench.data.store.opened import Part
 from ctrbench.errors import UserError
@@ -29,14 +30,28 @@ COUNTED = (
 )
 
 
-def bench(runs: list[RunSettings], own: BenchSettings) -> str:
+def asked(words: list[str]) -> tuple[list[RunSettings], BenchSettings]:
+    """The runs whose steps are to be measured, one of each model, and how.
+
+    Raises:
+        UserError: for a word that does not fit, or lists of anything but models.
+    """
+    own = bench_settings([word for word in words if word.startswith("bench.")])
+    planned = plan_sweep([word for word in words if not word.startswith("bench.")])
+    planned[0].results.check()
+    runs = [one.settings for one in planned]
+    one_of_each(runs)
+    return runs, own
+
+
+def bench_models(words: list[str]) -> str:
     """The table; ``bench/MODEL_PRECISION.json`` in the reports has the figures too, or
     ``bench/models_PRECISION.json`` those of several.
 
     Raises:
-        UserError: for lists of anything but models, or too little memory.
+        UserError: for words that do not fit, or too little memory.
     """
-    one_of_each(runs)
+    runs, own = asked(words)
     figures, rows = measure(runs, own)
     name = runs[0].model.name if len(runs) == 1 else "models"
     if len(runs) == 1:

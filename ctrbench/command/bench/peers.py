@@ -20,7 +20,7 @@ import torch
 
 from ctrbench.command.bench.made import FIELDS, made_part, made_schema
 from ctrbench.command.bench.measured import BATCH, WARM_UP, Timed, count_as_late, paired
-from ctrbench.command.bench.models import about, one_of_each, write_figures
+from ctrbench.command.bench.models import about, asked, write_figures
 from ctrbench.command.settings import BenchSettings
 from ctrbench.data.batches import Batch, Batches
 from ctrbench.data.schema import Schema
@@ -52,16 +52,17 @@ def check_peers() -> dict[str, str]:
         ) from None
 
 
-def compare(runs: list[RunSettings], own: BenchSettings) -> str:
+def bench_peers(words: list[str]) -> str:
     """A table of steps and epochs, and ``bench/peers_PRECISION.json`` in the reports.
 
     Raises:
-        UserError: for lists of anything but models.
+        UserError: for words that do not fit, or if a peer is not installed.
     """
-    one_of_each(runs)
+    versions = check_peers()
+    is_chosen = any(word.startswith("model=") for word in words)
+    runs, own = asked(words if is_chosen else [f"model={MODELS}", *words])
     if runs[0].device.startswith("cuda"):
         raise UserError(f"device={runs[0].device}: bench peers compares on a CPU; device=cpu")
-    versions = check_peers()
     reuse_memory()
     use_threads(runs[0].threads)
     schema = made_schema(own.features, crossed=False)

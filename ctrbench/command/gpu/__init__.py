@@ -1,0 +1,1 @@
+"""What a GPU does right, and how fast: ``ctrbench bench gpu``."""

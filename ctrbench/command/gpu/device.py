@@ -1,0 +1,65 @@
+"""A GPU, as checks and measurements use it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from ctrbench.data.batches import Batches
+from ctrbench.data.schema import Schema
+from ctrbench.models import registry as models
+from ctrbench.optim import registry as optimizers
+from ctrbench.runs.settings import RunSettings
+from ctrbench.training.captured import CapturedLoop, CudaGraph, Graph
+from ctrbench.training.step import Step
+
+
+class Gpu:
+    """What is to be had on it. Tests without one stand a CPU in."""
+
+    rows_of_checks = 10_000
+    repeats = 20  # of what is timed by itself
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def graph(self) -> Graph:
+        """An empty one."""
+        return CudaGraph(self.device)
+
+    def step(self, run: RunSettings, schema: Schema, device: torch.device | None = None) -> Step:
+        """Of a model with fresh weights by the seed, which is that of its dropout too."""
+        torch.manual_seed(run.seed)
+        model = models.build(schema, run.model).to(device or self.device).train()
+        return Step(model, optimizers.build(model, run.optimizer), run.precision)
+
+    def captured(self, step: Step, batches: Batches) -> CapturedLoop:
+        """Its steps by replays."""
+        return CapturedLoop(step, batches, self.graph())
+
+    @contextmanager
+    def no_waits(self) -> Iterator[None]:
+        """Within, what makes the host wait for the device is an error."""
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            yield
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    @property
+    def name(self) -> str:
+        """As its maker calls it."""
+        return torch.cuda.get_device_name(self.device)
+
+    def busy_seconds(self, work: Callable[[], object]) -> float:
+        """How long the device works on something, gaps between the kernels left out."""
+        with profile(activities=[ProfilerActivity.CUDA]) as found:
+            work()
+            torch.cuda.synchronize(self.device)
+        events = [e.time_range for e in found.events() if e.device_type.name == "CUDA"]
+        busy, end = 0.0, 0.0
+        for span in sorted(events, key=lambda span: span.start):
+            busy += max(0.0, span.end - max(span.start, end))
+            end = max(end, span.end)
+        return busy * 1e-6
