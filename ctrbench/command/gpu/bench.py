@@ -12,7 +12,7 @@ from ctrbench.command.gpu import measures
 from ctrbench.command.gpu.checks import CHECKS, CheckError
 from ctrbench.command.gpu.device import Gpu
 from ctrbench.command.gpu.settings import PREFIX, GpuSettings, gpu_settings
-from ctrbench.command.gpu.written import Figures, Written
+from ctrbench.command.gpu.written import Figures, Written, page
 from ctrbench.errors import UnavailableError, UserError, one_line
 from ctrbench.machine import environment, resolve_device, use_threads
 from ctrbench.models import registry as models
@@ -42,10 +42,11 @@ def bench_gpu(words: list[str]) -> None:
     runs = _runs(words)
     run = next(iter(runs.values()))
     device = resolve_device(run.device)
-    torch.cuda.set_device(device)
+    if device.index is not None:
+        torch.cuda.set_device(device)
     use_threads(run.threads)
     written = measure(Gpu(device), runs, own, Results(run.results))
-    print(f"{written.page.read_text()}\n{written.json}")
+    print(f"{page(written.figures)}\n{written.json}")
     if written.failures:
         raise UserError("\n  ".join(["what failed:", *written.failures]))
 
