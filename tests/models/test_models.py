@@ -287,20 +287,6 @@ def test_the_step_reads_no_value_on_the_host(name: str, settings: Compose) -> No
         Step(model, optimizer, "fp32")((ids, torch.zeros(8, 2), torch.zeros(8)))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-@pytest.mark.parametrize("name", NAMES)
-def test_the_step_does_not_wait_for_the_gpu(name: str, settings: Compose) -> None:
-    model = make(name, settings).train().cuda()
-    step = Step(model, optimizers.build(model, settings(f"model={name}").optimizer), "fp32")
-    ids, values, labels = (tensor.cuda() for tensor in given(64, name))
-    for mode in ("default", "error"):  # the first step allocates the optimizer's state
-        torch.cuda.set_sync_debug_mode(mode)
-        try:
-            step((ids, values.float(), labels.float()))
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-
-
 DEEP = [name for name in NAMES if name not in ("lr", "fm", "ffm", "ccpm")]
 
 

@@ -12,7 +12,7 @@ from ctrbench.command.gpu import measures
 from ctrbench.command.gpu.checks import CHECKS, CheckError
 from ctrbench.command.gpu.device import Gpu
 from ctrbench.command.gpu.settings import PREFIX, GpuSettings, gpu_settings
-from ctrbench.command.gpu.written import Figures, Written
+from ctrbench.command.gpu.written import Figures, Written, page
 from ctrbench.errors import UnavailableError, UserError, one_line
 from ctrbench.machine import environment, resolve_device, use_threads
 from ctrbench.models import registry as models
@@ -43,12 +43,13 @@ def bench_gpu(words: list[str]) -> str:
     runs = _runs(words)
     run = next(iter(runs.values()))
     device = resolve_device(run.device)
-    torch.cuda.set_device(device)
+    if device.index is not None:
+        torch.cuda.set_device(device)
     use_threads(run.threads)
     written = measure(Gpu(device), runs, own, Results(run.results))
     if written.failures:
-        raise UserError("\n  ".join([f"{written.page}: what failed:", *written.failures]))
-    return f"{written.page.read_text()}\n{written.json}"
+        raise UserError("\n  ".join([f"{written.json}: what failed:", *written.failures]))
+    return f"{page(written.figures)}\n{written.json}"
 
 
 def _runs(words: list[str]) -> Runs:

@@ -8,6 +8,7 @@ from typing import Any
 
 import ctrbench
 from ctrbench.command.gpu.settings import PARTS
+from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
 from ctrbench.report.markdown import Rows, markdown
 from ctrbench.runs.record import Results
@@ -26,18 +27,29 @@ def code() -> str:
 class Written:
     """The figures of one device, by part and key; on the disk after every one.
 
-    What the file holds is taken over where the same code found it, asked the same, and it did not
-    fail.
+    What the file holds is taken over where the same code and torch found it, asked the same, and it
+    did not fail.
+
+    Raises:
+        UserError: for a file that is no such one.
     """
 
     def __init__(self, results: Results, device: str, environment: Figures) -> None:
         self.json, self.page = results.gpu(device, "json"), results.gpu(device, "md")
         self.figures: Figures = {"device": device, "code": code(), "environment": environment}
         self.figures |= {part: {} for part in PARTS}
+        self.json.parent.mkdir(parents=True, exist_ok=True)
         if self.json.exists():
+            self._take_over()
+
+    def _take_over(self) -> None:
+        try:
             before = json.loads(self.json.read_text())
-            if before["code"] == self.figures["code"]:
+            found, ours = ((f["code"], f["environment"]["torch"]) for f in (before, self.figures))
+            if found == ours:
                 self.figures |= {part: before[part] for part in PARTS}
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{self.json}: not written by bench gpu; delete it") from None
 
     def has(self, part: str, key: str, asked: str) -> bool:
         """Whether it is known and did not fail.
@@ -51,7 +63,6 @@ class Written:
     def add(self, part: str, key: str, asked: str, figures: Figures) -> None:
         """One more; what failed has its reason as ``failed``."""
         self.figures[part][key] = figures | {"asked": asked}
-        self.json.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(self.json, json.dumps(self.figures, indent=1) + "\n")
         write_atomic(self.page, page(self.figures))
 

@@ -12,6 +12,7 @@ from ctrbench.command.gpu.bench import Runs, measure
 from ctrbench.command.gpu.checks import CHECKS
 from ctrbench.command.gpu.measures import of_a_step
 from ctrbench.command.gpu.settings import gpu_settings
+from ctrbench.command.gpu.written import Written
 from ctrbench.errors import UserError
 from ctrbench.runs.record import Results
 
@@ -57,6 +58,18 @@ def test_all_parts_are_kept_and_not_done_again(settings: Compose, tmp_path: Path
     assert set(json.loads(written.json.read_text())["epochs"]) == set(found["epochs"])
     shown = written.page.read_text()
     assert "# Stand-in (CPU) 1" in shown and "| lr bf16 " in shown and "None yet." in shown
+
+
+def test_a_file_of_other_things_is_refused(settings: Compose, tmp_path: Path) -> None:
+    """And what another version of torch found is found anew."""
+    results = Results(tmp_path)
+    first = Written(results, "A", {"torch": "1", "python": "3", "commit": None})
+    first.add("checks", "lr resumed", "asked", {"failed": "why"})
+    assert Written(results, "A", {"torch": "1"}).failures == ["checks, lr resumed: why"]
+    assert not Written(results, "A", {"torch": "2"}).failures
+    first.json.write_text("{}")
+    with pytest.raises(UserError, match=r"A.json: not written by bench gpu; delete it"):
+        Written(results, "A", {"torch": "1"})
 
 
 def test_least_bytes_of_a_step(settings: Compose) -> None:
