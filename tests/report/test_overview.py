@@ -15,7 +15,7 @@ def test_the_front_is_those_that_none_beats(tmp_path: Path) -> None:
         make_run(tmp_path, model, auc=auc)
     drawing = cost(section_of(tmp_path))
     assert drawing is not None
-    assert "better than ffm, lr, fm (the grey line)" in drawing.says
+    assert "ffm, lr, fm by seconds of training an epoch" in drawing.says
     assert {"lr", "fm", "ffm", "fnn"} <= set(texts(drawing.svg))
 
 

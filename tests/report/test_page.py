@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from html import unescape as html_text
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ FLAGS = (
 # What a reader's hands and eyes would do; the answers are left in the page's title.
 PROBE = """<script>
 const told = {errors: window.told || []};
+try {
 document.documentElement.style.width = "WIDTHpx";  // a headless window has 500 at least
 const outside = [...document.querySelectorAll("body *")].filter((e) => !e.closest(".wide > *"));
 const right = outside.map((element) => element.getBoundingClientRect().right);
@@ -54,6 +56,7 @@ press("ArrowRight"); press("ArrowRight");
 told.stepped = tip.textContent;
 press("Escape"); told.escaped = tip.hidden;
 told.focusable = points[0].ownerSVGElement.tabIndex;
+input.value = ""; input.dispatchEvent(new Event("input"));
 const copy = document.querySelector("button.copy");
 copy.closest("details").open = true; copy.click();
 told.copied = getSelection().toString();
@@ -61,6 +64,7 @@ document.getElementById("theme").click();
 told.ground = [getComputedStyle(document.body).backgroundColor];
 document.getElementById("theme").click();
 told.ground.push(getComputedStyle(document.body).backgroundColor);
+} catch (error) { told.errors.push(error.stack); }
 document.title = JSON.stringify(told);
 </script>"""
 WATCH = "<script>addEventListener('error', (e) => (window.told ??= []).push(e.message))</script>"
@@ -142,7 +146,7 @@ def probed(html: str, folder: Path, width: int) -> dict[str, Any]:
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     title = re.search(r"<title>(.*?)</title>", done.stdout)
     assert title is not None, done.stderr[-2000:]
-    told: dict[str, Any] = json.loads(title[1].replace("&amp;", "&"))
+    told: dict[str, Any] = json.loads(html_text(title[1]))
     return told
 
 

@@ -60,6 +60,7 @@ def test_a_finished_run(name: str, shared: Compose, folder: Path) -> None:
         "history.jsonl",
         "model.safetensors",
         "logits.npy",
+        "labels.npy",
         "result.json",
     }
     lines = [

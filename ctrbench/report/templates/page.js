@@ -44,7 +44,7 @@ const show = (point) => {
   point.classList.add("lit");
   tip.textContent = point.dataset.says;
   const at = point.getBoundingClientRect();
-  const most = root.clientWidth - tip.offsetWidth - 8;
+  const most = root.getBoundingClientRect().width - tip.offsetWidth - 8;
   tip.style.left = `${scrollX + Math.max(8, Math.min(at.right + 8, most))}px`;
   tip.style.top = `${scrollY + at.top - tip.offsetHeight - 6}px`;
 };
