@@ -134,7 +134,7 @@ def test_tuned_values_are_taken(data: str, model: str) -> None:
     assert (config.get("tuned") is None) == ((data, model) == ("planted", "pnn"))
     if config.tuned is not None:
         other = "adam" if own.name != "adam" else "adagrad"
-        with pytest.raises(UserError, match="tuned=none|lr"):
+        with pytest.raises(UserError, match=r"tuned=none|lr"):
             to_settings(compose([f"data={data}", f"model={model}", f"optimizer={other}"]))
 
 
