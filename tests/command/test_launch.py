@@ -93,3 +93,20 @@ def test_one_failing_run(tmp_path: Path) -> None:
     assert done.returncode == 1 and "Error executing" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("ctrbench: fm on planted, seed 0: the ")
     assert len(list(tmp_path.rglob("failed.json"))) == 1
+
+
+@pytest.mark.filterwarnings("ignore")  # of old packages
+def test_hydras_own_optuna_sweeper(tmp_path: Path) -> None:
+    """Which pins an Optuna of its own, and takes the ranges that `ctrbench tune` takes."""
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    ranges = ["optimizer.lr=tag(log,interval(1e-3,1e-1))", "trainer.batch_size=choice(128,256)"]
+    ranges.append("model.init_std=interval(0.01,0.02)")
+    words = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2"]
+    done = ctrbench("train", "-m", "model=fm", *words, *ranges, *SMALL, f"results={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(path.read_text()) for path in tmp_path.rglob("result.json")]
+    assert len(results) == 4
+    assert all(0.001 < run["settings"]["optimizer"]["lr"] < 0.1 for run in results)
+    failing = ["hydra.sweeper.max_failure_rate=1", "optimizer.lr=choice(1e30,1e31)"]
+    done = ctrbench("train", "-m", "model=fm", *words, *failing, *SMALL, f"results={tmp_path}")
+    assert done.returncode == 1 and "of the sweep's jobs failed" in done.stderr
