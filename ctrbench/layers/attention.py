@@ -33,7 +33,7 @@ class InteractingLayer(nn.Module):
         dim = self.settings.attention_dim
         query, key, value, *residual = torch.split(F.linear(e_BFI, self.weight), dim, dim=2)
         query, key, value = (
-            each.unflatten(2, self.heads).transpose(1, 2) for each in (query, key, value)
+            each.view(*each.shape[:2], *self.heads).transpose(1, 2) for each in (query, key, value)
         )
         mixed_BHFA = F.scaled_dot_product_attention(
             query,

@@ -98,8 +98,8 @@ def pair_products(left_BFK: Tensor, right_BFK: Tensor) -> Tensor:
 
     To cut the fields into pieces takes half as long as to gather both sides by their indices.
 
-    Shapes: BFK, BFK -> BPK.
+    Shapes: BFK (the last field of the left is not read), BFK -> BPK.
     """
-    last = left_BFK.shape[1] - 1
+    last = right_BFK.shape[1] - 1
     products = [left_BFK[:, i : i + 1] * right_BFK[:, i + 1 :] for i in range(last)]
     return torch.cat(products, dim=1)

@@ -44,6 +44,11 @@ class Dropout(nn.Module):
         return F.embedding(bytes_N, self.coins.to(a.dtype)).flatten()[: a.numel()].view(a.shape)
 
 
+def dropping(p: float) -> nn.Module:
+    """Dropout, where there is any."""
+    return Dropout(p) if p > 0 else nn.Identity()
+
+
 def _random(count: int, dtype: torch.dtype) -> Tensor:
     """Integers of all values alike, several from each draw."""
     draws = torch.empty(-(-count * dtype.itemsize // 8), dtype=torch.int64)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interaction import pair_products
-from ctrbench.layers.mlp import Dropout, glorot, linear
+from ctrbench.layers.mlp import dropping, glorot, linear
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import AttentionalSettings
 
@@ -26,8 +26,8 @@ class AFM(Model):
         self.attention = nn.Sequential(linear(dim, units), nn.ReLU())  # W and b
         self.h = glorot(units, inputs=units, outputs=1)
         self.p = glorot(dim, inputs=dim, outputs=1)
-        self.drop_weights = Dropout(settings.attention_dropout)
-        self.drop_pooled = Dropout(settings.interaction_dropout)
+        self.drop_weights = dropping(settings.attention_dropout)
+        self.drop_pooled = dropping(settings.interaction_dropout)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interaction import bi_interaction
-from ctrbench.layers.mlp import MLP, Dropout
+from ctrbench.layers.mlp import MLP, dropping
 from ctrbench.models.interaction_settings import BiInteractionSettings
 from ctrbench.models.registry import Model, register
 
@@ -23,7 +23,7 @@ class NFM(Model):
         dim, std = settings.embedding_dim, settings.init_std
         self.embedding = Embedding(schema, dim, std, first_order=True)
         self.norm = nn.BatchNorm1d(dim) if settings.batch_norm else nn.Identity()
-        self.dropout = Dropout(settings.interaction_dropout)
+        self.dropout = dropping(settings.interaction_dropout)
         self.mlp = MLP(dim, settings.widths, settings)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
