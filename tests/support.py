@@ -39,7 +39,7 @@ SMALL = {
     "fm": [],
     "ffm": ["model.embedding_dim=2"],
     "ccpm": [],
-    **dict.fromkeys(("hofm", "afm", "fwfm", "crossnet", "crossnet_v2", "fmfm"), []),
+    **{name: [] for name in ("hofm", "afm", "fwfm", "crossnet", "crossnet_v2", "fmfm")},
     "cin": ["model.cin_maps=[4,4]"],
     "xdeepfm": ["model.cin_maps=[4,4]", *SMALL_MLP],
     "autoint": SMALL_ATTENTION,

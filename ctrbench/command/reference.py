@@ -28,7 +28,7 @@ def options() -> str:
 
 
 def _line(key: str, doc: str) -> str:
-    return f"  {key:24}{doc}"
+    return f"  {key:26}{doc}"
 
 
 def _keys(base: Any) -> Iterator[tuple[str, str]]:

@@ -76,14 +76,14 @@ class _BilinearFusion(nn.Module):
 
     def __init__(self, first: int, second: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
         self.of_first, self.of_second = linear(first, 1), linear(second, 1, bias=False)
         parts = first // heads, second // heads
         self.weight = glorot(heads, *parts, inputs=parts[0], outputs=parts[1])
 
     def forward(self, o_BU: Tensor, o_BW: Tensor) -> Tensor:
-        o_HBU = o_BU.view(len(o_BU), self.heads, -1).transpose(0, 1)
-        o_HBW = o_BW.view(len(o_BW), self.heads, -1).transpose(0, 1)
+        heads, first, second = self.weight.shape
+        o_HBU = o_BU.view(-1, heads, first).transpose(0, 1)
+        o_HBW = o_BW.view(-1, heads, second).transpose(0, 1)
         fused_B = ((o_HBU @ self.weight) * o_HBW).sum(dim=(0, 2))
         logits_B: Tensor = (self.of_first(o_BU) + self.of_second(o_BW)).squeeze(1) + fused_B
         return logits_B

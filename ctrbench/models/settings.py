@@ -35,7 +35,7 @@ class ModelSettings:
     def _ask_for(self, least: int, there: int, kind: str = "fields") -> None:
         if there < least:
             raise UserError(
-                f"model={self.name}: its interactions take {least} {kind} or more, and the data "
+                f"model={self.name}: its interactions take {least} or more {kind}, and the data "
                 f"has {there}; choose another model or leave out fewer (data.exclude)"
             )
 
