@@ -4,8 +4,8 @@ from torch import Tensor
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.cross import CrossNetwork
-from ctrbench.layers.embedding import Embedding
-from ctrbench.layers.mlp import MLP, linear
+from ctrbench.layers.embedding import Embedding, zero_bias
+from ctrbench.layers.mlp import MLP, glorot
 from ctrbench.models.interaction_settings import CrossSettings, DeepCrossSettings
 from ctrbench.models.registry import Model, register
 
@@ -19,11 +19,12 @@ class CrossNet(Model):
         dim = len(schema.fields) * settings.embedding_dim
         self.embedding = Embedding(schema, settings.embedding_dim, settings.init_std)
         self.cross = CrossNetwork(dim, settings.cross_layers)
-        self.output = linear(dim, 1)
+        self.bias = zero_bias()
+        self.output = glorot(dim, inputs=dim, outputs=1)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         x_BD = self.embedding(ids_BS, values_BX).flatten(start_dim=1)
-        logits_B: Tensor = self.output(self.cross(x_BD)).squeeze(1)
+        logits_B: Tensor = self.bias + self.cross(x_BD) @ self.output
         return logits_B
 
 
@@ -39,10 +40,10 @@ class DCN(Model):
         dim = len(schema.fields) * settings.embedding_dim
         self.embedding = Embedding(schema, settings.embedding_dim, settings.init_std)
         self.cross = CrossNetwork(dim, settings.cross_layers)
-        self.output = linear(dim, 1, bias=False)
+        self.output = glorot(dim, inputs=dim, outputs=1)
         self.mlp = MLP(dim, settings.widths, settings)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         x_BD = self.embedding(ids_BS, values_BX).flatten(start_dim=1)
-        logits_B: Tensor = self.output(self.cross(x_BD)).squeeze(1) + self.mlp(x_BD)
+        logits_B: Tensor = self.cross(x_BD) @ self.output + self.mlp(x_BD)
         return logits_B

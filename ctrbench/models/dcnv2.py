@@ -4,8 +4,8 @@ from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.cross import CrossNetworkMix, CrossNetworkV2, GatedCrossNetwork
-from ctrbench.layers.embedding import Embedding
-from ctrbench.layers.mlp import MLP, linear
+from ctrbench.layers.embedding import Embedding, zero_bias
+from ctrbench.layers.mlp import MLP, glorot
 from ctrbench.models.interaction_settings import (
     CrossV2Settings,
     DeepCrossV2Settings,
@@ -32,11 +32,12 @@ class CrossNetV2(Model):
         dim = len(schema.fields) * settings.embedding_dim
         self.embedding = Embedding(schema, settings.embedding_dim, settings.init_std)
         self.cross = _cross(dim, settings)
-        self.output = linear(dim, 1)
+        self.bias = zero_bias()
+        self.output = glorot(dim, inputs=dim, outputs=1)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         x_BD = self.embedding(ids_BS, values_BX).flatten(start_dim=1)
-        logits_B: Tensor = self.output(self.cross(x_BD)).squeeze(1)
+        logits_B: Tensor = self.bias + self.cross(x_BD) @ self.output
         return logits_B
 
 
@@ -58,14 +59,14 @@ class _DeepCross(Model):
         self.cross = cross
         self.stacked = settings.structure == "stacked"
         if not self.stacked:
-            self.output = linear(dim, 1, bias=False)
+            self.output = glorot(dim, inputs=dim, outputs=1)
         self.mlp = MLP(dim, settings.widths, settings)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         x_BD = self.embedding(ids_BS, values_BX).flatten(start_dim=1)
         x_L_BD = self.cross(x_BD)
         logits_B: Tensor = self.mlp(x_L_BD if self.stacked else x_BD)
-        return logits_B if self.stacked else logits_B + self.output(x_L_BD).squeeze(1)
+        return logits_B if self.stacked else logits_B + x_L_BD @ self.output
 
 
 @register("dcnv2", DeepCrossV2Settings, order=2021.4)

@@ -54,7 +54,7 @@ def gated_cross(w: Weights, x_0: Floats) -> Floats:
 def alone(cross: Cross) -> Callable[[Weights, Row], float]:
     def reference(w: Weights, row: Row) -> float:
         crossed = cross(w, _embedded(w, row))
-        return float((w["output.weight"] @ crossed + w["output.bias"])[0])
+        return float(w["output"] @ crossed + w["bias"])
 
     return reference
 
@@ -62,7 +62,7 @@ def alone(cross: Cross) -> Callable[[Weights, Row], float]:
 def parallel(cross: Cross) -> Callable[[Weights, Row], float]:
     def reference(w: Weights, row: Row) -> float:
         x = _embedded(w, row)
-        return float((w["output.weight"] @ cross(w, x) + network(w, x, "mlp."))[0])
+        return float(w["output"] @ cross(w, x) + network(w, x, "mlp.")[0])
 
     return reference
 
