@@ -33,7 +33,7 @@ class FinalMLP(Model):
         self.first = nn.Sequential(*hidden_layers(inputs, settings.widths, settings))
         self.second = nn.Sequential(*hidden_layers(inputs, settings.second_hidden, second))
         lengths = settings.widths[-1], settings.second_hidden[-1]
-        self.fusion = _BilinearFusion(*lengths, settings.fusion_heads)
+        self.fusion = BilinearFusion(*lengths, settings.fusion_heads)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         v_BD = self.embedding(ids_BS, values_BX).flatten(start_dim=1)
@@ -71,7 +71,7 @@ class _Gate(nn.Module):
         return gates
 
 
-class _BilinearFusion(nn.Module):
+class BilinearFusion(nn.Module):
     """b + w_1^T o_1 + w_2^T o_2 + sum_h o_1h^T W_h o_2h. Shapes: BU, BW -> B."""
 
     def __init__(self, first: int, second: int, heads: int) -> None:
