@@ -33,11 +33,24 @@ needs_real_rows = pytest.mark.skipif(
 PLACE = "/the/folder/of/a/test"
 # What keeps the tests of a model quick.
 SMALL_MLP = ["model.hidden=[16,16]"]
+SMALL_ATTENTION = ["model.attention_layers=2", "model.attention_dim=8"]
 SMALL = {
     "lr": [],
     "fm": [],
     "ffm": ["model.embedding_dim=2"],
     "ccpm": [],
+    **{name: [] for name in ("hofm", "afm", "fwfm", "crossnet", "crossnet_v2", "fmfm")},
+    "cin": ["model.cin_maps=[4,4]"],
+    "xdeepfm": ["model.cin_maps=[4,4]", *SMALL_MLP],
+    "autoint": SMALL_ATTENTION,
+    "autoint_plus": [*SMALL_ATTENTION, *SMALL_MLP],
+    "fibinet": ["model.bilinear=all", *SMALL_MLP],
+    "dlrm": ["model.bottom=[8]", *SMALL_MLP],
+    "afn": ["model.logarithmic_neurons=8", *SMALL_MLP],
+    "afn_plus": ["model.logarithmic_neurons=8", "model.second_hidden=[16]", *SMALL_MLP],
+    "masknet": ["model.mask_ratio=0.1", "model.mask_units=8", *SMALL_MLP],
+    "edcn": ["model.embedding_dim=2"],
+    "finalmlp": ["model.second_hidden=[20]", "model.gate=[8]", "model.hidden=[16,10]"],
     "fnn": [*SMALL_MLP, "pretraining.trainer.epochs=2", "pretraining.trainer.batch_size=512"],
     "wide_deep": [*SMALL_MLP, "model.crosses=[[C5,C6],[C1,C2,C3]]"],
 }

@@ -33,7 +33,7 @@ def _is_told(key: str) -> bool:
 
 
 def _line(key: str, doc: str) -> str:
-    return f"  {key:24}{doc}"
+    return f"  {key:26}{doc}"
 
 
 def _keys(base: Any) -> Iterator[tuple[str, str]]:

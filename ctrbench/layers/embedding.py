@@ -59,23 +59,33 @@ class Embedding(nn.Module):
             self.register_buffer(name, constant, persistent=False)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        return self._pieces(ids_BS, values_BX, [self.weight.shape[1]])[0]
+        rows = self._gather(ids_BS, [self.weight.shape[1]])
+        return self._of_fields(ids_BS, values_BX, rows)[0]
 
     def apart(self, ids_BS: Tensor, values_BX: Tensor) -> tuple[Tensor, Tensor]:
         """The same of a table with a first-order column, cut behind it: w_i x_i BF, v_i x_i BFK.
         To gather them apart is faster than to cut what is gathered."""
-        w_BF1, v_BFK = self._pieces(ids_BS, values_BX, [1, self.weight.shape[1] - 1])
+        rows = self._gather(ids_BS, [1, self.weight.shape[1] - 1])
+        w_BF1, v_BFK = self._of_fields(ids_BS, values_BX, rows)
         return w_BF1.squeeze(2), v_BFK
 
-    def _pieces(self, ids_BS: Tensor, values_BX: Tensor, widths: list[int]) -> list[Tensor]:
-        pieces = self._gather(ids_BS + self.offsets_S, widths)
-        if self.value_slots_X.numel() > 0:
-            x_BS = pieces[0].new_ones(ids_BS.shape).index_copy(1, self.value_slots_X, values_BX)
-            pieces = [rows_BSD * x_BS[..., None] for rows_BSD in pieces]
-        return [self._pool(ids_BS, rows_BSD) for rows_BSD in pieces] if self.has_bags else pieces
+    def by_vectors(self, ids_BS: Tensor, values_BX: Tensor) -> tuple[Tensor, Tensor]:
+        """Of a table of two vectors a row, w_i and v_i: <w_i, v_i> x_i BF, v_i x_i BFK."""
+        w_BSK, v_BSK = self._gather(ids_BS, [self.weight.shape[1] // 2] * 2)
+        dots_BS1 = torch.linalg.vecdot(w_BSK, v_BSK)[..., None]
+        dots_BF1, v_BFK = self._of_fields(ids_BS, values_BX, [dots_BS1, v_BSK])
+        return dots_BF1.squeeze(2), v_BFK
 
-    def _gather(self, row_BS: Tensor, widths: list[int]) -> list[Tensor]:
-        """Rows of the table, in pieces of so many columns."""
+    def _of_fields(self, ids_BS: Tensor, values_BX: Tensor, rows: list[Tensor]) -> list[Tensor]:
+        """Rows of the slots, times their values, pooled to the fields'."""
+        if self.value_slots_X.numel() > 0:
+            x_BS = rows[0].new_ones(ids_BS.shape).index_copy(1, self.value_slots_X, values_BX)
+            rows = [rows_BSD * x_BS[..., None] for rows_BSD in rows]
+        return [self._pool(ids_BS, rows_BSD) for rows_BSD in rows] if self.has_bags else rows
+
+    def _gather(self, ids_BS: Tensor, widths: list[int]) -> list[Tensor]:
+        """Rows of the table, BSW each, in pieces of so many columns W."""
+        row_BS = ids_BS + self.offsets_S
         if self.read is not None and torch.is_grad_enabled():
             return lookup(self.weight, row_BS, self.read, widths)
         if self.before_all is not None:
@@ -89,6 +99,33 @@ class Embedding(nn.Module):
         sums_BFD = pool_FS @ (rows_BSD * used_BS[..., None])
         counts_BF = torch.where(self.is_mean_F, used_BS @ pool_FS.T, 1)
         return sums_BFD / counts_BF[..., None]
+
+
+class SomeFields(nn.Module):
+    """The embeddings of some of the fields alone, from the columns of all.
+
+    Args:
+        positions: of the fields in the schema, ascending.
+
+    Shapes: ids_BS integer, values_BX float, of all fields -> BGK, G = number of ``positions``.
+    """
+
+    slots_T: Tensor
+    values_Y: Tensor
+
+    def __init__(self, schema: Schema, positions: list[int], dim: int, std: float) -> None:
+        super().__init__()
+        owner, kept = schema.field_of_slot, set(positions)
+        slots = [slot for slot, field in enumerate(owner) if field in kept]
+        values = [x for x, slot in enumerate(schema.value_slots) if owner[slot] in kept]
+        self.register_buffer("slots_T", torch.tensor(slots, dtype=torch.int64), persistent=False)
+        self.register_buffer("values_Y", torch.tensor(values, dtype=torch.int64), persistent=False)
+        self.embedding = Embedding(Schema(tuple(schema.fields[i] for i in positions)), dim, std)
+
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        own_BT, own_BY = ids_BS[:, self.slots_T], values_BX[:, self.values_Y]
+        v_BGK: Tensor = self.embedding(own_BT, own_BY)
+        return v_BGK
 
 
 def zero_bias() -> nn.Parameter:

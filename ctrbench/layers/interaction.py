@@ -64,3 +64,42 @@ class _FieldAware(torch.autograd.Function):
         grad_BFKF: Tensor = partner_BFKF * grads[0][:, None, None, None]
         grad_BFKF.diagonal(dim1=1, dim2=3).zero_()
         return grad_BFKF
+
+
+def bi_interaction(v_BFK: Tensor) -> Tensor:
+    """sum_{i<j} x_i v_i * x_j v_j, elementwise (He & Chua 2017, eq. 3 and 4).
+
+    Shapes: BFK -> BK.
+    """
+    return (v_BFK.sum(dim=1).square() - v_BFK.square().sum(dim=1)) / 2
+
+
+def anova_kernel(v_BFK: Tensor, degree: int) -> Tensor:
+    """sum over i_1 < ... < i_degree of <v_{i_1}, ..., v_{i_degree}> (Blondel et al. 2016, eq. 3).
+
+    By Newton's identities, a * A^a = sum_{t=1}^a (-1)^{t+1} A^{a-t} D^t with D^t = sum_i v_i^t, in
+    time linear in F.
+
+    Shapes: BFK -> B.
+    """
+    powers, powers_BFK = list[Tensor](), torch.ones_like(v_BFK)
+    for _ in range(degree):
+        powers_BFK = powers_BFK * v_BFK
+        powers.append(powers_BFK.sum(dim=1))
+    kernels = [torch.ones_like(powers[0])]
+    for a in range(1, degree + 1):
+        signed = [(-1) ** t * kernels[a - 1 - t] * powers[t] for t in range(a)]
+        kernels.append(torch.stack(signed).sum(dim=0) / a)
+    return kernels[degree].sum(dim=1)
+
+
+def pair_products(left_BFK: Tensor, right_BFK: Tensor) -> Tensor:
+    """left_i * right_j for i < j, elementwise, in lexical order: P = F (F - 1) / 2 of them.
+
+    To cut the fields into pieces takes half as long as to gather both sides by their indices.
+
+    Shapes: BFK (the last field of the left is not read), BFK -> BPK.
+    """
+    last = right_BFK.shape[1] - 1
+    products = [left_BFK[:, i : i + 1] * right_BFK[:, i + 1 :] for i in range(last)]
+    return torch.cat(products, dim=1)

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
-from ctrbench.layers.settings import ACTIVATIONS, MLPSettings
+from ctrbench.layers.settings import ACTIVATIONS, HiddenSettings, MLPSettings
 
 
 class Dropout(nn.Module):
@@ -44,18 +44,36 @@ class Dropout(nn.Module):
         return F.embedding(bytes_N, self.coins.to(a.dtype)).flatten()[: a.numel()].view(a.shape)
 
 
+def dropping(p: float) -> nn.Module:
+    """Dropout, where there is any."""
+    return Dropout(p) if p > 0 else nn.Identity()
+
+
 def _random(count: int, dtype: torch.dtype) -> Tensor:
     """Integers of all values alike, several from each draw."""
     draws = torch.empty(-(-count * dtype.itemsize // 8), dtype=torch.int64)
     return draws.random_(-(2**63), None).view(dtype)[:count]
 
 
-def linear(inputs: int, outputs: int) -> nn.Linear:
-    """A linear layer with Glorot weights and a bias of zero."""
-    layer = nn.Linear(inputs, outputs)
+def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
+    """A linear layer with Glorot weights and a bias of zero, or none."""
+    layer = nn.Linear(inputs, outputs, bias=bias)
     nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    if bias:
+        nn.init.zeros_(layer.bias)
     return layer
+
+
+def glorot(*shape: int, inputs: int, outputs: int) -> nn.Parameter:
+    """Glorot weights of linear maps of so many inputs and outputs, in any shape."""
+    bound = (6 / (inputs + outputs)) ** 0.5
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+
+
+def activation(settings: HiddenSettings) -> nn.Module:
+    """That of the hidden layers."""
+    function: nn.Module = getattr(nn, ACTIVATIONS[settings.activation])()
+    return function
 
 
 class Hidden(nn.Sequential):
@@ -64,13 +82,22 @@ class Hidden(nn.Sequential):
     Shapes: BU -> BU.
     """
 
-    def __init__(self, units: int, settings: MLPSettings) -> None:
-        layers: list[nn.Module] = [getattr(nn, ACTIVATIONS[settings.activation])()]
+    def __init__(self, units: int, settings: HiddenSettings) -> None:
+        layers = [activation(settings)]
         if settings.batch_norm:
             layers.insert(0, nn.BatchNorm1d(units))
         if settings.dropout > 0:
             layers.append(Dropout(settings.dropout))
         super().__init__(*layers)
+
+
+def hidden_layers(inputs: int, widths: list[int], settings: HiddenSettings) -> list[nn.Module]:
+    """W_l a_l + b_l and what follows it, for each width by turns."""
+    layers: list[nn.Module] = []
+    for width in widths:
+        layers += [linear(inputs, width), Hidden(width, settings)]
+        inputs = width
+    return layers
 
 
 class MLP(nn.Sequential):
@@ -83,12 +110,9 @@ class MLP(nn.Sequential):
     Shapes: B x inputs -> B.
     """
 
-    def __init__(self, inputs: int, widths: list[int], settings: MLPSettings) -> None:
-        layers: list[nn.Module] = []
-        for width in widths:
-            layers += [linear(inputs, width), Hidden(width, settings)]
-            inputs = width
-        super().__init__(*layers, linear(inputs, 1))
+    def __init__(self, inputs: int, widths: list[int], settings: HiddenSettings) -> None:
+        layers = hidden_layers(inputs, widths, settings)
+        super().__init__(*layers, linear([inputs, *widths][-1], 1))
 
     def forward(self, input: Tensor) -> Tensor:
         for layer in self:
@@ -97,7 +121,7 @@ class MLP(nn.Sequential):
 
 
 class DNN(nn.Module):
-    """DNN(E): an MLP over embeddings E of its own, the deep part beside a wide one.
+    """DNN(E): an MLP over embeddings E of its own.
 
     Shapes: ids_BS, values_BX -> B.
     """

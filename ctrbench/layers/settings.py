@@ -14,10 +14,23 @@ ACTIVATIONS = {  # and torch.nn's names of them
 }
 INNER_PRODUCTS = ("factorised", "full")
 SHAPES = ("constant", "increasing", "decreasing", "diamond")
+FIELD_WEIGHTS = ("number", "vector", "matrix")
+BILINEAR = ("all", "each", "interaction")
 
 
 @dataclass
-class MLPSettings:
+class HiddenSettings:
+    """What turns W a + b of a layer into the next one."""
+
+    activation: str = option("activation of the hidden layers", choices=tuple(ACTIVATIONS))
+    dropout: float = option(
+        "probability of DROPPING a hidden unit: 1 - the paper's, which is of keeping", ge=0, lt=1
+    )
+    batch_norm: bool = option("normalise W a + b over the batch")
+
+
+@dataclass
+class MLPSettings(HiddenSettings):
     """A multilayer perceptron.
 
     Its widths are ``hidden``, or where that is null those of ``layers``, ``neurons`` and ``shape``.
@@ -30,11 +43,6 @@ class MLPSettings:
     neurons: int = option("neurons of a hidden layer, in the mean", ge=1)
     total_neurons: int | None = option("neurons of all hidden layers, in place of neurons", ge=1)
     shape: str = option("how the neurons are shared out to the layers", choices=SHAPES)
-    activation: str = option("activation of the hidden layers", choices=tuple(ACTIVATIONS))
-    dropout: float = option(
-        "probability of DROPPING a hidden unit: 1 - the paper's, which is of keeping", ge=0, lt=1
-    )
-    batch_norm: bool = option("normalise W a + b over the batch")
 
     def validate(self) -> None:
         """Refuse an MLP without layers, and a shape that gives a layer no neurons."""
@@ -65,3 +73,24 @@ class MLPSettings:
     @property
     def _total(self) -> int:
         return self.total_neurons or self.neurons * self.layers
+
+
+@dataclass
+class AttentionSettings:
+    """Multi-head self-attention between fields."""
+
+    attention_layers: int = option("interacting layers, one on the other", ge=1)
+    attention_dim: int = option("length of a field's vector in attention, of all heads", ge=1)
+    heads: int = option("heads, each with its part of the vector", ge=1)
+    residual: bool = option("add what comes into an interacting layer to what it gives")
+    scale: bool = option("divide scores of attention by the square root of a head's length")
+    layer_norm: bool = option("normalise each field's vector before its activation")
+    attention_dropout: float = option("probability of dropping a weight of attention", ge=0, lt=1)
+
+    def validate(self) -> None:
+        """Refuse vectors that heads cannot share."""
+        if self.attention_dim % self.heads:
+            raise UserError(
+                f"model.heads={self.heads}: does not divide model.attention_dim="
+                f"{self.attention_dim}; every head has its part of it"
+            )

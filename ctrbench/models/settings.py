@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ctrbench.data.settings import Crosses
 from ctrbench.errors import UserError
-from ctrbench.layers.settings import INNER_PRODUCTS, MLPSettings
+from ctrbench.layers.settings import FIELD_WEIGHTS, INNER_PRODUCTS, MLPSettings
 from ctrbench.settings import option, settings
 
 
@@ -21,6 +21,23 @@ class ModelSettings:
     def pretraining(self) -> bool:
         """Whether the model starts from the weights of another, the stage ``pretraining``."""
         return False
+
+    def check_fields(self, encodings: dict[str, str]) -> None:
+        """Refuse rows that the model can make nothing of.
+
+        Args:
+            encodings: the encoding of each field there is.
+
+        Raises:
+            UserError: naming the model or the key, and what to do.
+        """
+
+    def _ask_for(self, least: int, there: int, kind: str = "fields") -> None:
+        if there < least:
+            raise UserError(
+                f"model={self.name}: its interactions take {least} or more {kind}, and the data "
+                f"has {there}; choose another model or leave out fewer (data.exclude)"
+            )
 
 
 @settings("linear")
@@ -94,3 +111,56 @@ class CrossedSettings(DeepSettings):
 
     def crossing(self) -> Crosses:
         return Crosses(self.crosses, self.cross_min_count, self.cross_buckets)
+
+
+class OfPairs(ModelSettings):
+    """Of a model that can make nothing of a single field."""
+
+    def check_fields(self, encodings: dict[str, str]) -> None:
+        self._ask_for(2, len(encodings))
+
+
+@settings("field_weighted")
+@dataclass
+class FieldWeightedSettings(OfPairs, FactorisedSettings):
+    """A factorisation machine with a weight for every pair of fields."""
+
+    linear: str = option(
+        "first-order terms: a weight a feature (lw), or v_i times a vector of the feature (felv) "
+        "or of its field (filv)",
+        choices=("lw", "felv", "filv"),
+    )
+
+
+@settings("field_matrixed")
+@dataclass
+class FieldMatrixedSettings(OfPairs, FactorisedSettings):
+    """A factorisation machine with a vector or a matrix for every pair of fields."""
+
+    field_weights: str = option(
+        "for every pair of fields, a vector or a matrix", choices=FIELD_WEIGHTS[1:]
+    )
+
+
+@settings("attentional")
+@dataclass
+class AttentionalSettings(OfPairs, FactorisedSettings):
+    """A factorisation machine that attends to its pairs."""
+
+    attention_dim: int = option("units of the attention network", ge=1)
+    attention_dropout: float = option("probability of dropping a weight of attention", ge=0, lt=1)
+    interaction_dropout: float = option(
+        "probability of dropping a coordinate of the pooled pairs", ge=0, lt=1
+    )
+
+
+@settings("high_order")
+@dataclass
+class HighOrderSettings(FactorisedSettings):
+    """A factorisation machine of a higher order."""
+
+    order: int = option("m, of the highest products of features", ge=2)
+    shared: bool = option("one embedding for all orders, not one for each")
+
+    def check_fields(self, encodings: dict[str, str]) -> None:
+        self._ask_for(self.order, len(encodings))

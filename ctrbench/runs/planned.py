@@ -38,6 +38,7 @@ class Planned:
         self.source = open_source(settings.data) if source is None else source
         self.results = Results(settings.results)
         encodings = field_encodings(self.source)
+        settings.model.check_fields(encodings)
         if (crosses := settings.model.crossing()) is not None:
             check_crosses(crosses.fields, encodings)
         self.stage, self.start = self._first_stage()

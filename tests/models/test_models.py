@@ -1,13 +1,13 @@
 """Every model of the registry: its formula in float64, its gradients, one step, its bytes."""
 
-from collections.abc import Callable
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
+from models.references import base, crossed, deep, factorised
+from models.references.base import SCHEMA
+from models.small import HIDDEN, SMALL
 from support import Compose
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -25,35 +25,22 @@ from ctrbench.training.step import Step
 
 NAMES = registry.names()
 CROSSED = ("wide_deep",)
-SCHEMA = Schema(
-    (
-        Field("a", "vocabulary", 5),
-        Field("b", "value", 2),
-        Field("c", "vocabulary", 7),
-        Field("d", "value", 2),
-        Field("e", "mean", 6, slots=3),  # id 5 fills unused slots
-    ),
-    (Field("a x c", "vocabulary", 4),),
-)
-FIELDS = len(SCHEMA.fields)
-SMALL = {
-    "lr": [],
-    "fm": [],
-    "ffm": ["model.embedding_dim=3"],
-    "ccpm": ["model.embedding_dim=3", "model.maps=[2,3]", "model.filters=[3,2]"],
-}
-Floats = npt.NDArray[np.float64]
-Weights = dict[str, Floats]
-Row = tuple[list[int], list[float]]  # ids of slots and crosses, values of value fields
+REFERENCES = base.REFERENCES | factorised.REFERENCES | crossed.REFERENCES | deep.REFERENCES
+# Options of a model that change its formula.
+VARIANTS = base.VARIANTS | factorised.VARIANTS | crossed.VARIANTS | deep.VARIANTS
+CASES = {name: (name, list[str](), reference) for name, reference in REFERENCES.items()} | VARIANTS
 
 
 def make(name: str, settings: Compose, *words: str) -> Model:
     """A model with random weights everywhere."""
     torch.manual_seed(3)
-    chosen = settings(f"model={name}", *SMALL.get(name, ["model.hidden=[6,5]"]), *words)
+    chosen = settings(f"model={name}", *SMALL.get(name, HIDDEN), *words)
     model = registry.build(SCHEMA, chosen.model)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
+    for key, buffer in model.named_buffers():
+        if key.endswith(("running_mean", "running_var")):
+            buffer.uniform_(0.5, 2)
     return model.eval()
 
 
@@ -72,149 +59,6 @@ def given(rows: int, name: str) -> tuple[Tensor, Tensor, Tensor]:
     """The batch as a model is given it: only one of crosses sees those."""
     ids, values, labels = batch(rows)
     return ids if name in CROSSED else ids[:, : SCHEMA.slots], values, labels
-
-
-def vectors(table: Floats, row: Row) -> Floats:
-    """x_i times the table's row of field i; for field e the mean of the rows of its values."""
-    ids, values = row
-    e = [table[16 + i] for i in ids[4:7] if i != 5]
-    found = [
-        table[ids[0]],
-        values[0] * table[5 + ids[1]],
-        table[7 + ids[2]],
-        values[1] * table[14 + ids[3]],
-        sum(e) / len(e),
-    ]
-    if len(table) > 22:  # the table of a wide part
-        found.append(table[22 + ids[7]])
-    return np.array(found)
-
-
-def lr(w: Weights, row: Row, part: str = "") -> float:
-    return float(w[f"{part}bias"] + sum(v[0] for v in vectors(w[f"{part}embedding.weight"], row)))
-
-
-def fm(w: Weights, row: Row, part: str = "") -> float:
-    v = vectors(w[f"{part}embedding.weight"], row)[:, 1:]
-    pairs = sum(v[i] @ v[j] for i, j in combinations(range(FIELDS), 2))
-    return lr(w, row, part) + float(pairs)
-
-
-def ffm(w: Weights, row: Row) -> float:
-    v = vectors(w["embedding.weight"], row)[:, 1:]
-
-    def towards(i: int, j: int) -> Floats:
-        return np.array([v[i, k * FIELDS + j] for k in range(3)])
-
-    pairs = combinations(range(FIELDS), 2)
-    return lr(w, row) + float(sum(towards(i, j) @ towards(j, i) for i, j in pairs))
-
-
-def relu(a: Floats) -> Floats:
-    return np.maximum(a, 0)
-
-
-def mlp(w: Weights, a: Floats, part: str = "mlp.", act: Callable[[Floats], Floats] = relu) -> float:
-    layers = sorted({int(key.removeprefix(part).split(".")[0]) for key in w if part in key[:9]})
-    for layer in layers:
-        if f"{part}{layer}.bias" in w:
-            a = w[f"{part}{layer}.weight"] @ a + w[f"{part}{layer}.bias"]
-            if layer != layers[-1] and f"{part}{layer + 1}.0.weight" not in w:
-                a = act(a)
-        else:  # a parametric activation, of one slope for all units
-            a = np.where(a > 0, a, w[f"{part}{layer}.0.weight"] * a)
-    return float(a[0])
-
-
-def dnn(w: Weights, row: Row) -> float:
-    return mlp(w, vectors(w["deep.embedding.weight"], row).ravel(), "deep.mlp.")
-
-
-def deepfm(w: Weights, row: Row) -> float:
-    return fm(w, row) + mlp(w, vectors(w["embedding.weight"], row)[:, 1:].ravel())
-
-
-def fnn(w: Weights, row: Row) -> float:
-    return mlp(w, np.array([w["bias"], *vectors(w["embedding.weight"], row).ravel()]))
-
-
-def inner(f: Floats, theta: Floats) -> Floats:
-    """W_p^n . p with W_p^n = theta^n theta^nT, over all i and j."""
-    every = [(i, j) for i in range(FIELDS) for j in range(FIELDS)]
-    return np.array([sum(t[i] * t[j] * (f[i] @ f[j]) for i, j in every) for t in theta])
-
-
-def pairwise(f: Floats, weight: Floats) -> Floats:
-    p = [f[i] @ f[j] for i, j in combinations(range(FIELDS), 2)]
-    return weight @ np.array(p)
-
-
-def outer(f: Floats, weight: Floats) -> Floats:
-    pooled = f.sum(axis=0)
-    return np.array([np.sum(w.reshape(10, 10) * np.outer(pooled, pooled)) for w in weight])
-
-
-def pnn(w: Weights, row: Row, *products: str, act: Callable[[Floats], Floats] = relu) -> float:
-    f = vectors(w["embedding.weight"], row)
-    pre = w["linear.weight"] @ f.ravel() + w["linear.bias"]
-    functions = {"theta": inner, "pairs": pairwise, "outer": outer}
-    for i, product in enumerate(products):
-        key = "theta" if product == "theta" else "weight"
-        pre = pre + functions[product](f, w[f"products.{i}.{key}"])
-    return mlp(w, act(pre), act=act)
-
-
-def ccpm(w: Weights, row: Row) -> float:
-    s = vectors(w["embedding.weight"], row).T[None]  # maps, K, n
-    for layer, (width, p) in enumerate([(3, 2), (2, 3)]):  # p = (1 - (1/2)^1) 5, then 3
-        weight = w[f"convolutions.{layer}.weight"]
-        n = s.shape[2] + width - 1
-        padded = np.pad(s, ((0, 0), (0, 0), (width - 1, width - 1)))
-        r = np.zeros((weight.shape[1], 3, n))
-        for k in range(3):
-            for o in range(len(r)):
-                for m in range(n):
-                    r[o, k, m] = np.sum(padded[:, k, m : m + width] * weight[k, o])
-        keep = np.sort(np.argsort(r, axis=2)[:, :, -p:], axis=2)
-        s = np.tanh(np.take_along_axis(r, keep, axis=2))
-    return float((w["output.weight"] @ s.ravel() + w["output.bias"])[0])
-
-
-REFERENCES: dict[str, Callable[[Weights, Row], float]] = {
-    "lr": lr,
-    "fm": fm,
-    "ffm": ffm,
-    "fnn": fnn,
-    "ipnn": lambda w, row: pnn(w, row, "theta", act=np.tanh),
-    "opnn": lambda w, row: pnn(w, row, "outer"),
-    "pnn": lambda w, row: pnn(w, row, "theta", "outer"),
-    "wide_deep": lambda w, row: lr(w, row, "wide.") + dnn(w, row),
-    "lr_dnn": lambda w, row: lr(w, row, "wide.") + dnn(w, row),
-    "fm_dnn": lambda w, row: fm(w, row, "wide.") + dnn(w, row),
-    "deepfm": deepfm,
-    "ccpm": ccpm,
-}
-# Options of a model that change its formula.
-VARIANTS: dict[str, tuple[str, list[str], Callable[[Weights, Row], float]]] = {
-    "ipnn full": (
-        "ipnn",
-        ["model.product=full", "model.activation=relu"],
-        lambda w, row: pnn(w, row, "pairs"),
-    ),
-    "pnn full": ("pnn", ["model.product=full"], lambda w, row: pnn(w, row, "pairs", "outer")),
-    "pnn of one layer": (
-        "pnn",
-        ["model.hidden=[6]"],
-        lambda w, row: pnn(w, row, "theta", "outer"),
-    ),
-    "prelu": ("deepfm", ["model.activation=prelu"], deepfm),
-    "sigmoid": (
-        "opnn",
-        ["model.activation=sigmoid"],
-        lambda w, row: pnn(w, row, "outer", act=lambda a: 1 / (1 + np.exp(-a))),
-    ),
-}
-CASES = {name: (name, list[str](), reference) for name, reference in REFERENCES.items()} | VARIANTS
 
 
 def test_every_model_has_a_config_and_a_reference() -> None:
@@ -251,7 +95,7 @@ def test_gradients(case: str, settings: Compose) -> None:
         return result
 
     start = tuple(p.detach().clone().requires_grad_() for p in parameters.values())
-    assert torch.autograd.gradcheck(logits, start)
+    assert torch.autograd.gradcheck(logits, start, fast_mode=True)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -287,16 +131,31 @@ def test_the_step_reads_no_value_on_the_host(name: str, settings: Compose) -> No
         Step(model, optimizer, "fp32")((ids, torch.zeros(8, 2), torch.zeros(8)))
 
 
-DEEP = [name for name in NAMES if name not in ("lr", "fm", "ffm", "ccpm")]
+DROPPED = {  # hidden layers that drop their units, of models with others than three
+    **dict.fromkeys(("lr", "fm", "ffm", "ccpm", "hofm", "fwfm", "fmfm"), 0),
+    **dict.fromkeys(("crossnet", "crossnet_v2", "cin", "autoint"), 0),
+    "afm": 2,
+    "nfm": 4,
+    "afn_plus": 6,
+    "masknet": 6,
+    "finalmlp": 4,
+}
+DEEP = [name for name in NAMES if DROPPED.get(name) != 0]
+DROP = {
+    "afm": ["model.attention_dropout=0.25", "model.interaction_dropout=0.25"],
+    "edcn": ["model.dropout=0.25"],
+    "nfm": ["model.interaction_dropout=0.25"],
+}
 
 
 @pytest.mark.parametrize("name", DEEP)
 def test_every_hidden_layer_drops_its_units(name: str, settings: Compose) -> None:
     """With the probability of dropping, not of keeping."""
-    words = [f"model={name}", "model.hidden=[200,200,200]", "model.dropout=0.25"]
-    model = registry.build(SCHEMA, settings(*words).model).train()
+    deep = ["model.hidden=[200,200,200]", "model.dropout=0.25"]
+    words = [*([] if name in ("afm", "edcn") else deep), *DROP.get(name, [])]
+    model = registry.build(SCHEMA, settings(f"model={name}", *words).model).train()
     layers = [module for module in model.modules() if isinstance(module, Dropout)]
-    assert len(layers) == 3
+    assert len(layers) == DROPPED.get(name, 3)
     torch.manual_seed(0)
     for layer in layers:
         assert (layer(torch.ones(200, 200)) == 0).double().mean() == pytest.approx(0.25, abs=0.01)
@@ -305,7 +164,7 @@ def test_every_hidden_layer_drops_its_units(name: str, settings: Compose) -> Non
         layer.register_forward_hook(lambda *_: seen.append(1))
     ids, values, _ = given(4, name)
     model(ids, values.float())
-    assert len(seen) == 3
+    assert len(seen) == len(layers)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -316,7 +175,8 @@ def test_initial_weights(name: str, settings: Compose) -> None:
     for key, bias in model.named_parameters():
         if key.endswith("bias"):
             assert not bias.any()
-    has_first_order = {"lr", "fm", "ffm", "fnn", "deepfm"}
+    has_first_order = {"lr", "fm", "ffm", "fnn", "deepfm", "hofm", "nfm", "afm", "fmfm", "cin"}
+    has_first_order |= {"xdeepfm", "fibinet"}
     for key, module in model.named_modules():
         if isinstance(module, Embedding):
             first = name in has_first_order or key == "wide.embedding"
@@ -328,6 +188,10 @@ def test_initial_weights(name: str, settings: Compose) -> None:
 
 LARGE = Schema(tuple(Field(f"f{i}", "vocabulary", 100) for i in range(39)))
 MLP_400 = 2 * (400 * 400 + 400) + (400 + 1)  # what follows the first layer
+DEEP_400 = (390 * 400 + 400) + MLP_400
+LOGARITHMIC = (2 * 39 + 400 * 39 + 2 * 400) + (4000 * 400 + 400) + MLP_400
+MIXTURE_32 = 4 * 390 + 3 * (4 * (2 * 390 * 32 + 32 * 32) + 390)
+MASK_BLOCK = (390 * 780 + 780) + (780 * 390 + 390)
 COUNTS = {  # of LARGE, K = 10: embedding, network
     "lr": (3900, 1),
     "fm": (3900 * 11, 1),
@@ -345,6 +209,53 @@ COUNTS = {  # of LARGE, K = 10: embedding, network
     "deepfm model.batch_norm=true": (3900 * 11, 1 + (390 * 400 + 400) + MLP_400 + 3 * 800),
     # 6 and 5 fields wide, 4 maps each, for each of 10 dimensions; then 4 x 10 x 3 and a bias
     "ccpm": (3900 * 10, 10 * 4 * 6 + 10 * 4 * 4 * 5 + 4 * 10 * 3 + 1),
+    "dnn": (3900 * 10, DEEP_400),
+    "hofm": (3900 * 21, 1),
+    "hofm model.shared=true": (3900 * 11, 1),
+    "nfm": (3900 * 11, 1 + (10 * 400 + 400) + MLP_400),
+    "nfm model.batch_norm=true": (3900 * 11, 1 + 20 + (10 * 400 + 400) + MLP_400 + 3 * 800),
+    "afm": (3900 * 11, 1 + (16 * 10 + 16) + 16 + 10),
+    "crossnet": (3900 * 10, 3 * 2 * 390 + 391),
+    "dcn": (3900 * 10, 3 * 2 * 390 + 390 + DEEP_400),
+    "fwfm": (3900 * 10, 1 + 390 + 741),
+    "fwfm model.linear=lw": (3900 * 11, 1 + 741),
+    "fwfm model.linear=felv": (3900 * 20, 1 + 741),
+    "fmfm": (3900 * 11, 1 + 741 * 100),
+    "fmfm model.field_weights=vector": (3900 * 11, 1 + 741 * 10),
+    "cin": (3900 * 11, 1 + 32 * 39 * 39 + 2 * 32 * 32 * 39 + 96),
+    "xdeepfm": (3900 * 11, 1 + 32 * 39 * 39 + 32 * 32 * 39 + 64 + DEEP_400),
+    "fibinet": (3900 * 11, 1 + 2 * 13 * 39 + 2 * 74_100 + (14_820 * 400 + 400) + MLP_400),
+    "fibinet model.bilinear=all": (
+        3900 * 11,
+        1 + 2 * 13 * 39 + 2 * 100 + (14_820 * 400 + 400) + MLP_400,
+    ),
+    "fibinet model.bilinear=each": (
+        3900 * 11,
+        1 + 2 * 13 * 39 + 2 * 3800 + (14_820 * 400 + 400) + MLP_400,
+    ),
+    "autoint": (3900 * 10, 4 * 64 * 10 + 2 * 3 * 64 * 64 + 39 * 64 + 1),
+    "autoint model.wide=true": (3900 * 11, 4 * 64 * 10 + 2 * 3 * 64 * 64 + 39 * 64 + 1),
+    "autoint_plus": (3900 * 10, 4 * 64 * 10 + 2 * 3 * 64 * 64 + 39 * 64 + 1 + DEEP_400),
+    "dlrm": (3900 * 10, (741 * 400 + 400) + MLP_400),
+    "afn": (3900 * 10, LOGARITHMIC),
+    "afn_plus": (3900 * 20, LOGARITHMIC + DEEP_400 + 3),
+    "crossnet_v2": (3900 * 10, 3 * (390 * 390 + 390) + 391),
+    "crossnet_v2 model.rank=32": (3900 * 10, MIXTURE_32 + 391),
+    "dcnv2": (3900 * 10, 3 * (390 * 390 + 390) + 390 + DEEP_400),
+    "dcnv2 model.structure=stacked": (3900 * 10, 3 * (390 * 390 + 390) + DEEP_400),
+    "masknet": (
+        3900 * 10,
+        780 + 3 * (MASK_BLOCK + 390 * 64 + 128) + (192 * 400 + 400) + MLP_400,
+    ),
+    # gates, two batch norms, a cross and a hidden layer of its own norm, three times
+    "edcn": (3900 * 10, 3 * (78 + 4 * 390 + 780 + 390 * 390 + 390 + 780) + 1171),
+    "finalmlp": (
+        3900 * 10,
+        2 * (10 + (10 * 800 + 800) + (800 * 390 + 390))
+        + ((390 * 400 + 400) + 2 * (400 * 400 + 400) + (390 * 800 + 800))
+        + (401 + 800 + 10 * 40 * 80),
+    ),
+    "gdcn": (3900 * 10, 3 * (2 * 390 * 390 + 390) + 390 + DEEP_400),
 }
 
 

@@ -4,12 +4,14 @@ from itertools import product
 
 import pytest
 import torch
+from models.small import HIDDEN, SMALL
 from support import Compose
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Field, Schema
 from ctrbench.errors import UserError
 from ctrbench.models import registry
+from ctrbench.models.finalmlp import BilinearFusion
 from ctrbench.models.registry import Model, having, properties_of
 from ctrbench.report.printed import published
 from ctrbench.report.properties import beside_the_paper, table1
@@ -17,13 +19,12 @@ from ctrbench.report.properties import beside_the_paper, table1
 NAMES = registry.names()
 FIELDS = tuple(Field(name, "vocabulary", 4) for name in "abcd")
 CROSSES = (Field("a x b", "vocabulary", 4),)
-SMALL = {"lr": [], "fm": [], "ffm": [], "ccpm": ["model.maps=[2,3]", "model.filters=[3,2]"]}
 
 
 def make(name: str, settings: Compose) -> Model:
     """A model with large random weights, in float64, so that nothing is lost in rounding."""
     torch.manual_seed(1)
-    chosen = settings(f"model={name}", *SMALL.get(name, ["model.hidden=[8,8]"])).model
+    chosen = settings(f"model={name}", *SMALL.get(name, HIDDEN)).model
     model = registry.build(Schema(FIELDS, CROSSES if chosen.crossing() else ()), chosen)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.7)
@@ -56,6 +57,9 @@ def test_low_order(name: str, settings: Compose) -> None:
     for module in model.modules():
         if isinstance(module, nn.Linear) and module.out_features == 1:
             nn.init.zeros_(module.weight)
+        if isinstance(module, BilinearFusion):
+            for parameter in module.parameters():
+                nn.init.zeros_(parameter)
     varies = logits(model, [[i, j, 0, 0] for i in range(4) for j in range(4)]).std().item() > 1e-6
     assert varies == properties_of(name).low_order
 

@@ -26,14 +26,17 @@ from ctrbench.runs.predict import predict
 from ctrbench.runs.record import RunDirectory
 
 ENCODINGS = "data.encodings=[I1:value,I2:quantile]"
+LEFT_OUT = [*(f"I{i}" for i in range(4, 14)), *(f"C{i}" for i in range(8, 27))]
 CROSSES = ["model.crosses=[[C1,C2],[C3,C4,C5]]", "model.cross_min_count=1"]
+SOME_STEPS = ["trainer.batch_size=32"]  # for running figures that are those of the rows
+OWN = {"wide_deep": CROSSES, "afn": SOME_STEPS, "afn_plus": SOME_STEPS}
 
 
 def finished(shared: Compose, rows_file: Path, name: str, *words: str) -> RunDirectory:
     """A run on the file, in its order: the last 60 rows are the test rows."""
-    crosses = CROSSES if name == "wide_deep" else []
     files = ["data=criteo", f"data.path={rows_file}", "split=order", "data.min_count=1"]
-    own = shared(*small(name), *files, ENCODINGS, *crosses, *words)
+    files += [ENCODINGS, f"data.exclude=[{','.join(LEFT_OUT)}]"]
+    own = shared(*small(name), *files, *OWN.get(name, []), *words)
     run(own)
     return run_directory(own)
 

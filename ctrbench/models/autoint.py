@@ -1,0 +1,71 @@
+"""AutoInt and AutoInt+ (Song et al. 2019)."""
+
+from torch import Tensor, nn
+
+from ctrbench.data.schema import Schema
+from ctrbench.layers.attention import InteractingLayer
+from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.mlp import MLP, linear
+from ctrbench.models.interaction_settings import DeepInteractingSettings, InteractingSettings
+from ctrbench.models.properties import Properties
+from ctrbench.models.registry import Model, register
+
+
+@register(
+    "autoint",
+    InteractingSettings,
+    Properties("Song et al. 2019", "attention", high_order=True),
+    order=2019.8,
+)
+class AutoInt(Model):
+    """y = w^T (e_1, ..., e_F) + b, e the fields' vectors behind the interacting layers.
+
+    With ``wide``, plus sum_i w_i x_i, as in FuxiCTR.
+    """
+
+    def __init__(
+        self, schema: Schema, settings: InteractingSettings | DeepInteractingSettings
+    ) -> None:
+        super().__init__()
+        dim, attended = settings.embedding_dim, settings.attention_dim
+        self.wide = settings.wide
+        self.embedding = Embedding(schema, dim, settings.init_std, first_order=self.wide)
+        lengths = [dim] + [attended] * (settings.attention_layers - 1)
+        self.attention = nn.Sequential(*(InteractingLayer(each, settings) for each in lengths))
+        self.output = linear(len(schema.fields) * attended, 1)
+
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        logits_B, _ = self._attended(ids_BS, values_BX)
+        return logits_B
+
+    def _attended(self, ids_BS: Tensor, values_BX: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits, and the embeddings."""
+        if not self.wide:
+            v_BFK = self.embedding(ids_BS, values_BX)
+            return self._of(v_BFK), v_BFK
+        w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
+        return self._of(v_BFK) + w_BF.sum(dim=1), v_BFK
+
+    def _of(self, v_BFK: Tensor) -> Tensor:
+        logits_B: Tensor = self.output(self.attention(v_BFK).flatten(start_dim=1)).squeeze(1)
+        return logits_B
+
+
+@register(
+    "autoint_plus",
+    DeepInteractingSettings,
+    Properties("Song et al. 2019", "attention", high_order=True),
+    order=2019.9,
+)
+class AutoIntPlus(AutoInt):
+    """AutoInt+: plus MLP([v_1, ..., v_F]) over the same embeddings."""
+
+    def __init__(self, schema: Schema, settings: DeepInteractingSettings) -> None:
+        super().__init__(schema, settings)
+        inputs = len(schema.fields) * settings.embedding_dim
+        self.mlp = MLP(inputs, settings.widths, settings)
+
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        attended_B, v_BFK = self._attended(ids_BS, values_BX)
+        logits_B: Tensor = attended_B + self.mlp(v_BFK.flatten(start_dim=1))
+        return logits_B

@@ -1,0 +1,108 @@
+"""Enhanced Deep & Cross Network (Chen et al. 2021)."""
+
+import torch
+from torch import Tensor, nn
+
+from ctrbench.data.schema import Schema
+from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.mlp import glorot, hidden_layers, linear
+from ctrbench.models.interaction_settings import BridgedCrossSettings
+from ctrbench.models.properties import Properties
+from ctrbench.models.registry import Model, register
+
+
+@register(
+    "edcn",
+    BridgedCrossSettings,
+    Properties("Chen et al. 2021", "cross network", high_order=True),
+    order=2021.9,
+)
+class EDCN(Model):
+    """y = w^T (c_L, h_L, f_L) + b of two networks that share what they have after every layer.
+
+    c_l = x_0 c^T w_l + b_l + c, h_l = act(W_l h + b_l), f_l = bridge(c_l, h_l); c and h are what
+    the regulation module gives to each network of f_{l-1}, or of the embeddings at first, and x_0
+    is the first c.
+    """
+
+    def __init__(self, schema: Schema, settings: BridgedCrossSettings) -> None:
+        super().__init__()
+        dim = len(schema.fields) * settings.embedding_dim
+        self.embedding = Embedding(schema, settings.embedding_dim, settings.init_std)
+        layers = range(settings.cross_layers)
+        self.regulations = nn.ModuleList(_Regulation(schema, settings) for _ in layers)
+        self.crosses = nn.ModuleList(_Cross(dim) for _ in layers)
+        self.hidden = nn.ModuleList(
+            nn.Sequential(*hidden_layers(dim, [dim], settings)) for _ in layers
+        )
+        self.bridges = nn.ModuleList(_Bridge(dim, settings.bridge) for _ in layers)
+        self.output = linear(3 * dim, 1)
+
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        f_BD = self.embedding(ids_BS, values_BX).flatten(start_dim=1)
+        x_0_BD = None
+        layers = zip(self.regulations, self.crosses, self.hidden, self.bridges, strict=True)
+        for regulation, cross, hidden, bridge in layers:
+            c_BD, h_BD = regulation(f_BD)
+            x_0_BD = c_BD if x_0_BD is None else x_0_BD
+            c_BD, h_BD = cross(x_0_BD, c_BD), hidden(h_BD)
+            f_BD = bridge(c_BD, h_BD)
+        logits_B: Tensor = self.output(torch.cat([c_BD, h_BD, f_BD], dim=1)).squeeze(1)
+        return logits_B
+
+
+class _Cross(nn.Module):
+    """x_0 c^T w + b + c. Shapes: BD, BD -> BD."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = glorot(dim, inputs=dim, outputs=1)
+        self.bias = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x_BD: Tensor, c_BD: Tensor) -> Tensor:
+        return torch.addcmul(self.bias + c_BD, x_BD, (c_BD @ self.weight)[:, None])
+
+
+class _Bridge(nn.Module):
+    """c * h, c + h, or relu(W (c, h) + b). Shapes: BD, BD -> BD."""
+
+    def __init__(self, dim: int, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        if kind == "concatenation":
+            self.joined = nn.Sequential(linear(2 * dim, dim), nn.ReLU())
+
+    def forward(self, c_BD: Tensor, h_BD: Tensor) -> Tensor:
+        if self.kind == "hadamard":
+            return c_BD * h_BD
+        if self.kind == "addition":
+            return c_BD + h_BD
+        joined_BD: Tensor = self.joined(torch.cat([c_BD, h_BD], dim=1))
+        return joined_BD
+
+
+class _Regulation(nn.Module):
+    """Each field's part of f times a weight of it for each network, softmax(g / temperature).
+
+    Where the hidden layers are normalised, so is what comes out, as in FuxiCTR. Without a
+    temperature both networks get f as it is.
+
+    Shapes: BD -> BD, BD.
+    """
+
+    def __init__(self, schema: Schema, settings: BridgedCrossSettings) -> None:
+        super().__init__()
+        self.temperature, self.dim = settings.temperature, settings.embedding_dim
+        if self.temperature is not None:
+            self.gates = nn.Parameter(torch.ones(2, len(schema.fields)))
+            units, normed = len(schema.fields) * self.dim, settings.batch_norm
+            self.norms = nn.ModuleList(
+                nn.BatchNorm1d(units) if normed else nn.Identity() for _ in range(2)
+            )
+
+    def forward(self, f_BD: Tensor) -> tuple[Tensor, Tensor]:
+        if self.temperature is None:
+            return f_BD, f_BD
+        weights = (self.gates / self.temperature).softmax(dim=1).repeat_interleave(self.dim, dim=1)
+        c_BD, h_BD = (norm(f_BD * w_D) for norm, w_D in zip(self.norms, weights, strict=True))
+        return c_BD, h_BD

@@ -1,0 +1,39 @@
+"""FiBiNET (Huang et al. 2019)."""
+
+import torch
+from torch import Tensor
+
+from ctrbench.data.schema import Schema
+from ctrbench.layers.bilinear import BilinearInteraction, SqueezeExcitation
+from ctrbench.layers.embedding import Embedding, zero_bias
+from ctrbench.layers.mlp import MLP
+from ctrbench.models.interaction_settings import BilinearSettings
+from ctrbench.models.properties import Properties
+from ctrbench.models.registry import Model, register
+
+
+@register(
+    "fibinet",
+    BilinearSettings,
+    Properties("Huang et al. 2019", "product network", low_order=True, high_order=True),
+    order=2019.7,
+)
+class FiBiNET(Model):
+    """y = w_0 + sum_i w_i x_i + MLP([p, q]): p bilinear interactions of the embeddings v, q those
+    of SENET(v), each with matrices of its own."""
+
+    def __init__(self, schema: Schema, settings: BilinearSettings) -> None:
+        super().__init__()
+        self.bias = zero_bias()
+        dim, fields, kind = settings.embedding_dim, len(schema.fields), settings.bilinear
+        self.embedding = Embedding(schema, dim, settings.init_std, first_order=True)
+        self.senet = SqueezeExcitation(fields, settings.reduction)
+        self.p = BilinearInteraction(fields, dim, kind)
+        self.q = BilinearInteraction(fields, dim, kind)
+        self.mlp = MLP(fields * (fields - 1) * dim, settings.widths, settings)
+
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
+        interactions = torch.cat([self.p(v_BFK), self.q(self.senet(v_BFK))], dim=1)
+        logits_B: Tensor = self.bias + w_BF.sum(dim=1) + self.mlp(interactions)
+        return logits_B

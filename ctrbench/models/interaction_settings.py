@@ -1,0 +1,225 @@
+"""Settings of models around one kind of interaction: cross networks, attention, and others."""
+
+from dataclasses import dataclass
+
+from ctrbench.errors import UserError
+from ctrbench.layers.settings import BILINEAR, AttentionSettings, HiddenSettings, MLPSettings
+from ctrbench.models.settings import DeepSettings, FactorisedSettings, OfPairs
+from ctrbench.settings import nearest, option, settings
+
+STRUCTURE = "how the parts stand: parallel (side by side), stacked or serial (one on the other)"
+
+
+@settings("bi_interaction")
+@dataclass
+class BiInteractionSettings(OfPairs, DeepSettings):
+    """A multilayer perceptron over pooled pairs."""
+
+    interaction_dropout: float = option(
+        "probability of dropping a coordinate of the pooled pairs", ge=0, lt=1
+    )
+
+
+@dataclass
+class _CrossLayers:
+    cross_layers: int = option("layers of the cross network", ge=1)
+
+
+@dataclass
+class _Mixture(_CrossLayers):
+    rank: int | None = option("of the experts of a cross layer; null: one full matrix", ge=1)
+    experts: int = option("experts of a cross layer, where they have a rank", ge=1)
+
+
+@settings("cross")
+@dataclass
+class CrossSettings(_CrossLayers, FactorisedSettings):
+    """A cross network alone."""
+
+
+@settings("deep_cross")
+@dataclass
+class DeepCrossSettings(_CrossLayers, DeepSettings):
+    """A cross network beside a multilayer perceptron."""
+
+
+@settings("cross_v2")
+@dataclass
+class CrossV2Settings(_Mixture, FactorisedSettings):
+    """A cross network of full matrices, or of experts of a low rank, alone."""
+
+
+@settings("deep_cross_v2")
+@dataclass
+class DeepCrossV2Settings(_Mixture, DeepSettings):
+    """The same and a multilayer perceptron."""
+
+    structure: str = option(STRUCTURE, choices=("parallel", "stacked"))
+
+
+@settings("gated_cross")
+@dataclass
+class GatedCrossSettings(_CrossLayers, DeepSettings):
+    """A gated cross network and a multilayer perceptron."""
+
+    structure: str = option(STRUCTURE, choices=("parallel", "stacked"))
+
+
+@settings("bridged_cross")
+@dataclass
+class BridgedCrossSettings(_CrossLayers, HiddenSettings, FactorisedSettings):
+    """A cross and a deep network of as many layers, with bridges between them."""
+
+    bridge: str = option(
+        "how the two networks' vectors are made one after each layer",
+        choices=("hadamard", "addition", "concatenation"),
+    )
+    temperature: float | None = option("of the regulation modules; null: none of them", gt=0)
+
+
+@dataclass
+class _Maps:
+    cin_maps: list[int] = option("feature maps of each layer of the CIN", ge=1)
+
+    def validate(self) -> None:
+        """Refuse a network without layers."""
+        if not self.cin_maps:
+            raise UserError("model.cin_maps=[]: give the maps of a layer at least")
+
+
+@settings("compressed")
+@dataclass
+class CompressedSettings(_Maps, FactorisedSettings):
+    """A compressed interaction network."""
+
+
+@settings("deep_compressed")
+@dataclass
+class DeepCompressedSettings(_Maps, DeepSettings):
+    """The same beside a multilayer perceptron."""
+
+    def validate(self) -> None:
+        _Maps.validate(self)
+        MLPSettings.validate(self)
+
+
+@dataclass
+class _Wide:
+    wide: bool = option("add a weight for every feature: a linear model beside the others")
+
+
+@settings("attention")
+@dataclass
+class InteractingSettings(_Wide, AttentionSettings, FactorisedSettings):
+    """Self-attention between the fields."""
+
+
+@settings("deep_attention")
+@dataclass
+class DeepInteractingSettings(_Wide, AttentionSettings, DeepSettings):
+    """The same beside a multilayer perceptron."""
+
+    def validate(self) -> None:
+        AttentionSettings.validate(self)
+        MLPSettings.validate(self)
+
+
+@settings("bilinear")
+@dataclass
+class BilinearSettings(OfPairs, DeepSettings):
+    """Bilinear interactions of fields and of fields that are weighted by their importance."""
+
+    bilinear: str = option(
+        "a matrix for all pairs, each field or each interaction", choices=BILINEAR
+    )
+    reduction: float = option("fields over units of the layer that weighs them", gt=0)
+
+
+@settings("dots")
+@dataclass
+class DotsSettings(DeepSettings):
+    """Inner products of the embeddings and of a vector of all values."""
+
+    bottom: list[int] = option("widths of the perceptron over fields fed as a value", ge=1)
+    bottom_dropout: float = option("its probability of dropping a unit", ge=0, lt=1)
+    interaction: str = option("inner products, or all vectors as they are", choices=("dot", "cat"))
+
+    def check_fields(self, encodings: dict[str, str]) -> None:
+        values = sum(encoding == "value" for encoding in encodings.values())
+        self._ask_for(1, len(encodings) - values, "fields that are not fed as a value")
+        if self.interaction == "dot":
+            vectors = len(encodings) - values + (values > 0)
+            self._ask_for(2, vectors, "vectors (a field's, or that of all fields fed as a value)")
+
+
+@settings("logarithmic")
+@dataclass
+class LogarithmicSettings(DeepSettings):
+    """A multilayer perceptron over products of fields to learnt powers."""
+
+    logarithmic_neurons: int = option("neurons of the logarithmic transformation", ge=1)
+
+
+@dataclass
+class _Second:
+    second_hidden: list[int] = option("widths of the second perceptron", ge=1)
+    second_dropout: float | None = option("its dropout; null: as model.dropout", ge=0, lt=1)
+
+    def validate(self) -> None:
+        """Refuse a perceptron without layers."""
+        if not self.second_hidden:
+            raise UserError("model.second_hidden=[]: give the width of a layer at least")
+
+
+@settings("deep_logarithmic")
+@dataclass
+class DeepLogarithmicSettings(_Second, LogarithmicSettings):
+    """The same, and a second perceptron over embeddings of its own."""
+
+    def validate(self) -> None:
+        _Second.validate(self)
+        MLPSettings.validate(self)
+
+
+@settings("masked")
+@dataclass
+class MaskedSettings(DeepSettings):
+    """Layers whose inputs are multiplied by a mask that the row's embeddings give."""
+
+    structure: str = option(STRUCTURE, choices=("parallel", "serial"))
+    mask_blocks: int = option("parallel blocks; in series every hidden layer is one", ge=1)
+    mask_units: int = option("units of a parallel block", ge=1)
+    mask_ratio: float = option("units of a mask's aggregation layer over the mask's length", gt=0)
+    embedding_norm: bool = option("normalise each field's vector before the first mask")
+    layer_norm: bool = option("normalise the units of a block before their activation")
+
+
+@settings("two_stream")
+@dataclass
+class TwoStreamSettings(_Second, DeepSettings):
+    """Two perceptrons, each over features selected for it, and their bilinear fusion."""
+
+    gate: list[int] | None = option("widths of the two gates' perceptrons; null: no gates", ge=1)
+    first_context: list[str] = option("fields that the first gate sees; []: a learnt vector")
+    second_context: list[str] = option("fields that the second gate sees; []: a learnt vector")
+    fusion_heads: int = option("parts of the two vectors that are fused, each with its own", ge=1)
+
+    def validate(self) -> None:
+        MLPSettings.validate(self)
+        _Second.validate(self)
+        for key, widths in (("hidden", self.widths), ("second_hidden", self.second_hidden)):
+            if widths[-1] % self.fusion_heads:
+                raise UserError(
+                    f"model.fusion_heads={self.fusion_heads}: does not divide {widths[-1]}, the "
+                    f"last of model.{key}; every head has its part of it"
+                )
+
+    def check_fields(self, encodings: dict[str, str]) -> None:
+        for key in ("first_context", "second_context"):
+            names = getattr(self, key)
+            for name in names:
+                said = f"model.{key}=[{','.join(names)}]"
+                if name not in encodings:
+                    raise UserError(f"{said}: no such field {name}; {nearest(name, encodings)}")
+                if names.count(name) > 1:
+                    raise UserError(f"{said}: {name} stands in it twice; name each field once")
