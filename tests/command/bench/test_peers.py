@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support import ctrbench
+from support import Compose, ctrbench
 
 from ctrbench.command.bench.peers import peer_rows
 
@@ -59,10 +59,8 @@ def test_a_small_comparison(tmp_path: Path) -> None:
 
 @needs_peers
 @pytest.mark.filterwarnings("default")
-def test_the_peers_have_our_sizes() -> None:
+def test_the_peers_have_our_sizes(settings: Compose) -> None:
     """As many weights of tables and of layers as ours, so that the same is compared."""
-    from support import settings_in
-
     from ctrbench.command.bench.deepctr import DeepCTRTorch
     from ctrbench.command.bench.fuxictr import FuxiCTR
     from ctrbench.command.bench.made import made_part, made_schema
@@ -71,7 +69,7 @@ def test_the_peers_have_our_sizes() -> None:
     schema = made_schema(2_000, crossed=False)
     part = made_part(schema, 8, "real-like")
     for name in ("lr", "fm", "deepfm"):
-        run = settings_in(Path("."))(f"model={name}")
+        run = settings(f"model={name}")
         ours = sum(p.numel() for p in registry.build(schema, run.model).parameters())
         for peer in (FuxiCTR, DeepCTRTorch):
             if name in peer.models:
