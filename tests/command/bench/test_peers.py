@@ -59,7 +59,7 @@ def test_a_small_comparison(tmp_path: Path) -> None:
 
 @needs_peers
 @pytest.mark.filterwarnings("default")
-def test_the_peers_have_our_sizes(settings: Compose) -> None:
+def test_the_peers_have_our_sizes(settings: Compose, tmp_path: Path) -> None:
     """As many weights of tables and of layers as ours, so that the same is compared."""
     from ctrbench.command.bench.deepctr import DeepCTRTorch
     from ctrbench.command.bench.fuxictr import FuxiCTR
@@ -67,7 +67,7 @@ def test_the_peers_have_our_sizes(settings: Compose) -> None:
     from ctrbench.models import registry
 
     schema = made_schema(2_000, crossed=False)
-    part = made_part(schema, 8, "real-like")
+    part = made_part(schema, 8, "real-like", tmp_path)
     for name in ("lr", "fm", "deepfm"):
         run = settings(f"model={name}")
         ours = sum(p.numel() for p in registry.build(schema, run.model).parameters())
