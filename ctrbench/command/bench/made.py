@@ -19,7 +19,7 @@ from ctrbench.data.schema import Field, Schema
 from ctrbench.data.store.opened import Part
 
 FIELDS, CROSSES = 39, 10
-ROWS_AT_ONCE, SPREAD_ROWS = 1 << 20, 48 * 4_096
+ROWS_AT_ONCE, SPREAD_ROWS = 1 << 17, 48 * 4_096
 KINDS: dict[str, Callable[[Any, Any], Any]] = {
     "real-like": lambda u, sizes: np.expm1(u * np.log1p(sizes)),
     "spread": lambda u, sizes: u**3 * sizes,

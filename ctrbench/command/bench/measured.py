@@ -34,6 +34,7 @@ from ctrbench.machine import (
     available_memory,
     environment,
     peak_memory,
+    reset_peak_memory,
     resolve_device,
     reuse_memory,
     use_threads,
@@ -191,6 +192,7 @@ def _measured(runs: list[RunSettings], own: BenchSettings, folder: Path) -> dict
     batch_size = runs[0].trainer.batch_size or BATCH
     _check_memory(runs, made_schema(own.features, crossed=crossed), device)
     rows = Rows(own, folder, crossed=crossed, batch_size=batch_size, device=device)
+    reset_peak_memory(device)  # what making them took is given back
     measured = [Measured(run, rows, device) for run in runs]
     machine = Machine(device, runs[0].precision)
     for _ in range(own.rounds):

@@ -9,6 +9,7 @@ from ctrbench.command.bench.measured import measure
 from ctrbench.command.settings import BenchSettings
 from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
+from ctrbench.models.registry import names
 from ctrbench.report.markdown import markdown
 from ctrbench.runs.record import Results
 from ctrbench.runs.settings import RunSettings
@@ -27,6 +28,7 @@ def bench(runs: list[RunSettings], own: BenchSettings) -> str:
         UserError: for lists of anything but models, or too little memory.
     """
     one_of_each(runs)
+    runs = sorted(runs, key=lambda run: names().index(run.model.name))
     figures = measure(runs, own)
     name = runs[0].model.name if len(runs) == 1 else "models"
     path = write_figures(figures, runs[0], f"bench/{name}_{runs[0].precision}.json")
@@ -36,8 +38,8 @@ def bench(runs: list[RunSettings], own: BenchSettings) -> str:
 
 def one_of_each(runs: list[RunSettings]) -> None:
     """Refuse a sweep over anything but models: it would have a model twice."""
-    names = [run.model.name for run in runs]
-    if len(set(names)) < len(names):
+    chosen = [run.model.name for run in runs]
+    if len(set(chosen)) < len(chosen):
         raise UserError("bench takes a list of models alone: model=lr,fm,deepfm")
 
 
