@@ -118,6 +118,15 @@ def peak_memory(device: torch.device) -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def anonymous_memory() -> int:
+    """Bytes that the process holds now, files that are mapped left out; 0 where Linux is not."""
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+        return int(lines["RssAnon"].split()[0]) * 1024
+    except (OSError, KeyError):
+        return 0
+
+
 def environment(device: torch.device, precision: str) -> dict[str, Any]:
     """Where a number was measured."""
     cuda = device.type == "cuda"

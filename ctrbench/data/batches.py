@@ -7,10 +7,13 @@ has several blocks for every row of a batch: a batch of a sorted file is spread 
 random one is.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -23,6 +26,7 @@ MASK = 2**63 - 1
 WHOLE_ROWS = 2**22
 BLOCK_ROWS = 32
 WINDOW_BLOCKS = 16_384
+AT_ONCE = 2**17  # bytes: Linux reads no more ahead on one request
 AHEAD = 2  # windows that are fetched before they are asked for
 MEMORY_SHARE = 0.5  # of what is free, that the rows may take
 Batch = tuple[Tensor, Tensor, Tensor]  # ids BS (crosses after fields), values BX, labels B
@@ -53,6 +57,15 @@ def choose(parts: list[Part], device: torch.device) -> str:
     return "disk"
 
 
+def _read_ahead(array: npt.NDArray[Any]) -> None:
+    """Have the system read a mapped file in its order: it would read it page by page in random
+    order otherwise. What it has in its memory already costs nothing."""
+    if isinstance(array, np.memmap) and array.filename is not None:
+        with open(array.filename, "rb") as file:
+            for start in range(0, os.fstat(file.fileno()).st_size, AT_ONCE):
+                os.posix_fadvise(file.fileno(), start, AT_ONCE, os.POSIX_FADV_WILLNEED)
+
+
 class Batches:
     """Batches of equal shape, that share an epoch's rows out as evenly as can be.
 
@@ -61,9 +74,10 @@ class Batches:
 
     Args:
         batch_size: the largest that is allowed.
-        rows_in: ``device``: all rows lie there and a batch is one gather; ``host``: windows of rows
-            are gathered in the host's memory and copied while earlier ones are used; ``disk``: the
-            same from the memory-mapped files.
+        rows_in: ``device``: all rows lie there and a batch is one gather (on a CPU from the
+            memory-mapped files themselves, which the system keeps in its memory); ``host``: windows
+            of rows are gathered in the host's memory and copied while earlier ones are used;
+            ``disk``: the same from the memory-mapped files.
     """
 
     def __init__(
@@ -76,23 +90,41 @@ class Batches:
         self.batch_size = -(-self.rows // self.steps)
         self.ids = [array for array in (part.ids_NS, part.crosses_NC) if array.shape[1]]
         self.values = part.values_NX
-        if rows_in != "disk":
+        self.gathers_here = rows_in == "device" and device.type == "cpu"
+        if self.gathers_here:
+            for array in (*self.ids, self.values):
+                _read_ahead(array)
+        elif rows_in != "disk":
             self.ids = [np.concatenate(self.ids, axis=1)]
             self.values = np.array(self.values)
-        if rows_in == "device":
+        if rows_in == "device" and not self.gathers_here:
             self.ids_NS = torch.from_numpy(self.ids.pop()).to(device)
             self.values_NX = torch.from_numpy(self.values).to(device)
 
     @property
     def slots(self) -> int:
         """Columns of ids, those of crosses included."""
-        ids = [self.ids_NS] if self.rows_in == "device" else self.ids
-        return sum(array.shape[1] for array in ids)
+        if self.rows_in == "device" and not self.gathers_here:
+            return self.ids_NS.shape[1]
+        return sum(array.shape[1] for array in self.ids)
 
     def epoch(self, seed: int, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from a step on, on the device."""
-        windows = self._gathered if self.rows_in == "device" else self._fetched
-        return windows(seed, epoch, first_step)
+        if self.gathers_here:
+            return map(self._fetch, self._rows(seed, epoch, first_step * self.batch_size))
+        batches = self._gathered if self.rows_in == "device" else self._fetched
+        return batches(seed, epoch, first_step)
+
+    def _rows(self, seed: int, epoch: int, skip: int) -> Iterator[Tensor]:
+        """The numbers of the rows of each batch, behind the first ``skip``."""
+        held = torch.empty(0, dtype=torch.int64)
+        for window in self.row_numbers(seed, epoch):
+            rows = torch.cat([held, window[skip:]])
+            skip -= min(skip, len(window))
+            whole = len(rows) // self.batch_size * self.batch_size
+            for start in range(0, whole, self.batch_size):
+                yield rows[start : start + self.batch_size]
+            held = rows[whole:]
 
     def _gathered(self, seed: int, epoch: int, first_step: int) -> Iterator[Batch]:
         order_N = torch.cat(list(order(self.rows, seed, epoch)))
@@ -103,6 +135,8 @@ class Batches:
 
     def gathered(self, rows_B: Tensor) -> Batch:
         """These rows, which lie on the device as their numbers do."""
+        if self.gathers_here:
+            return self._fetch(rows_B)
         ids_BS = self.ids_NS.index_select(0, rows_B)
         values_BX = self.values_NX.index_select(0, rows_B)
         return ids_BS, values_BX, self.labels_N.index_select(0, rows_B)
@@ -169,7 +203,7 @@ class Batches:
         """Ids and values of so many rows at a time, on the device, in the store's order."""
         for start in range(0, self.rows, rows):
             piece = slice(start, start + rows)
-            if self.rows_in == "device":
+            if self.rows_in == "device" and not self.gathers_here:
                 yield self.ids_NS[piece], self.values_NX[piece]
             else:
                 ids = np.concatenate([array[piece] for array in self.ids], axis=1)

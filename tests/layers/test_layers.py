@@ -103,6 +103,28 @@ def test_p_max_pooling_keeps_the_order() -> None:
     assert p_max_pooling(rows, 3).tolist() == [[9, 7, 8], [5, 4, 3]]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("p", [1, 3, 7, 11])
+def test_p_max_pooling_of_many_rows(p: int, dtype: torch.dtype) -> None:
+    """Against Python's own sort; half of the rows have equal entries, also at the p-th place."""
+    torch.manual_seed(0)
+    r = torch.randn(2, 40, 11)
+    r[:, ::2] = r[:, ::2].round()
+    r = r.to(dtype)
+    found = p_max_pooling(r, p)
+    assert found.dtype == dtype and found.shape == (2, 40, p)
+    for row, kept in zip(r.flatten(0, 1).tolist(), found.flatten(0, 1).tolist(), strict=True):
+        assert sorted(kept) == sorted(row)[-p:]
+        rest = iter(row)
+        assert all(value in rest for value in kept)  # a subsequence
+
+
+def test_the_gradient_of_p_max_pooling_goes_to_the_kept() -> None:
+    r = torch.tensor([[3.0, 9.0, 1.0, 7.0, 7.5]], requires_grad=True)
+    p_max_pooling(r, 2).backward(torch.tensor([[2.0, 5.0]]))
+    assert r.grad is not None and r.grad.tolist() == [[0, 2, 0, 0, 5]]
+
+
 @pytest.mark.parametrize("pooling", ["mean", "sum"])
 def test_several_values_are_pooled(pooling: str) -> None:
     """Slots without a value (the field's last id) count for nothing."""

@@ -7,6 +7,7 @@ log-uniform), and ids spread more widely (cubed uniform), which touch more rows 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ctrbench.data.schema import Field, Schema
 from ctrbench.data.store.opened import Part
 
 FIELDS, CROSSES = 39, 10
-ROWS_AT_ONCE = 1 << 20
+ROWS_AT_ONCE, SPREAD_ROWS = 1 << 17, 48 * 4_096
 KINDS: dict[str, Callable[[Any, Any], Any]] = {
     "real-like": lambda u, sizes: np.expm1(u * np.log1p(sizes)),
     "spread": lambda u, sizes: u**3 * sizes,
@@ -26,26 +27,35 @@ KINDS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 class Rows:
-    """Rows of both kinds on a device, that every model reads."""
+    """Rows of both kinds that every model reads, in files as a store has them; of those that are
+    spread no more than the steps need.
+
+    Args:
+        folder: for the files.
+    """
 
     def __init__(
-        self, own: BenchSettings, *, crossed: bool, batch_size: int, device: torch.device
+        self,
+        own: BenchSettings,
+        folder: Path,
+        *,
+        crossed: bool,
+        batch_size: int,
+        device: torch.device,
     ) -> None:
         self.schema = made_schema(own.features, crossed=crossed)
         self.plain = Schema(self.schema.fields)
-        self.parts = {kind: made_part(self.schema, own.rows, kind) for kind in KINDS}
+        counts = {"real-like": own.rows, "spread": min(own.rows, SPREAD_ROWS)}
+        self.parts = {k: made_part(self.schema, n, k, folder) for k, n in counts.items()}
         self.device, self.wanted = device, batch_size
-        self.batches = {kind: self._batches(part) for kind, part in self.parts.items()}
+        self.batches = {kind: self.taken(part) for kind, part in self.parts.items()}
         self.without = self.batches
         if crossed:
-            none = np.empty((own.rows, 0), np.int32)
-            self.without = {
-                kind: self._batches(replace(part, crosses_NC=none))
-                for kind, part in self.parts.items()
-            }
+            self.without = {k: self.taken(_without_crosses(p)) for k, p in self.parts.items()}
 
-    def _batches(self, part: Part) -> Batches:
-        return Batches(part, self.wanted, self.device)
+    def taken(self, part: Part, place: str = "device") -> Batches:
+        """Batches of some rows, held in a place."""
+        return Batches(part, self.wanted, self.device, place)
 
     @property
     def batch_size(self) -> int:
@@ -56,6 +66,10 @@ class Rows:
         """Endless batches of each kind."""
         batches = self.batches if crossed else self.without
         return {kind: _endless(own, seed) for kind, own in batches.items()}
+
+
+def _without_crosses(part: Part) -> Part:
+    return replace(part, crosses_NC=np.empty((len(part.labels_N), 0), np.int32))
 
 
 def _endless(batches: Batches, seed: int) -> Iterator[Batch]:
@@ -77,14 +91,17 @@ def made_schema(features: int, *, crossed: bool) -> Schema:
     return Schema(fields, crosses if crossed else ())
 
 
-def made_part(schema: Schema, rows: int, kind: str) -> Part:
-    """Random ids of a kind; a quarter of the rows are clicks."""
+def made_part(schema: Schema, rows: int, kind: str, folder: Path) -> Part:
+    """Random ids of a kind, in files of a folder; a quarter of the rows are clicks."""
     rng = np.random.default_rng(0)
-    sizes = np.array([field.size for field in schema.crossed.fields])
-    ids_NS = np.empty((rows, len(sizes)), np.int32)
-    for start in range(0, rows, ROWS_AT_ONCE):
-        piece = ids_NS[start : start + ROWS_AT_ONCE]
-        piece[:] = KINDS[kind](rng.random(piece.shape), sizes)
+    arrays: list[Any] = []
+    for fields in (schema.fields, schema.crosses):
+        sizes = np.array([field.size for field in fields])
+        path = folder / f"{kind}-{len(arrays)}.npy"
+        ids_NS = np.lib.format.open_memmap(path, "w+", np.int32, (rows, len(sizes)))
+        for start in range(0, rows if len(sizes) else 0, ROWS_AT_ONCE):
+            piece = ids_NS[start : start + ROWS_AT_ONCE]
+            piece[:] = KINDS[kind](rng.random(piece.shape), sizes)
+        arrays.append(ids_NS)
     labels_N = (rng.random(rows) < 0.25).astype(np.uint8)
-    fields_NS, crosses_NC = ids_NS[:, : schema.slots], ids_NS[:, schema.slots :]
-    return Part(fields_NS, crosses_NC, labels_N, np.empty((rows, 0), np.float32), None)
+    return Part(arrays[0], arrays[1], labels_N, np.empty((rows, 0), np.float32), None)

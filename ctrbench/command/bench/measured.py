@@ -6,9 +6,11 @@ themselves, and its bytes over the bandwidth of a copy.
 """
 
 import statistics
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,14 +25,16 @@ from ctrbench.command.bench.limits import (
 )
 from ctrbench.command.bench.made import FIELDS, KINDS, Rows, made_schema
 from ctrbench.command.settings import BenchSettings
-from ctrbench.data.batches import Batch
+from ctrbench.data.batches import Batch, Batches
 from ctrbench.data.schema import Schema
 from ctrbench.errors import UserError
 from ctrbench.layers.embedding import Embedding
 from ctrbench.machine import (
+    anonymous_memory,
     available_memory,
     environment,
     peak_memory,
+    reset_peak_memory,
     resolve_device,
     reuse_memory,
     use_threads,
@@ -169,19 +173,26 @@ class Measured(Timed):
         return 4.0 * (7 * weights + 4 * places)
 
 
-def measure(runs: list[RunSettings], own: BenchSettings) -> tuple[dict[str, Any], Rows]:
-    """The figures of several models in interleaved rounds, and the rows they were measured on.
+def measure(runs: list[RunSettings], own: BenchSettings) -> dict[str, Any]:
+    """The figures of several models in interleaved rounds; of a single one those of feeding and of
+    a whole epoch too.
 
     Raises:
         UserError: if together they do not fit the memory.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        return _measured(runs, own, Path(folder))
+
+
+def _measured(runs: list[RunSettings], own: BenchSettings, folder: Path) -> dict[str, Any]:
     device = resolve_device(runs[0].device)
     reuse_memory()
     use_threads(runs[0].threads)
     crossed = any(run.model.crossing() is not None for run in runs)
     batch_size = runs[0].trainer.batch_size or BATCH
     _check_memory(runs, made_schema(own.features, crossed=crossed), device)
-    rows = Rows(own, crossed=crossed, batch_size=batch_size, device=device)
+    rows = Rows(own, folder, crossed=crossed, batch_size=batch_size, device=device)
+    reset_peak_memory(device)  # what making them took is given back
     measured = [Measured(run, rows, device) for run in runs]
     machine = Machine(device, runs[0].precision)
     for _ in range(own.rounds):
@@ -199,7 +210,38 @@ def measure(runs: list[RunSettings], own: BenchSettings) -> tuple[dict[str, Any]
         "models": _with_ratios([one.figures(machine) for one in measured], measured),
         "peak_memory_bytes": peak_memory(device),
     }
-    return figures, rows
+    if len(measured) == 1:
+        figures["feeding"] = _feeding(rows)
+        figures["epoch"] = _epoch(measured[0], rows)
+    return figures
+
+
+def _feeding(rows: Rows) -> dict[str, float]:
+    """Rows a second of batches alone, from each place that rows can be held in. The disk's are
+    those of files that the system has in its memory."""
+    rates, part = {}, rows.parts["spread"]
+    for place in ("device", "host", "disk"):
+        batches = rows.taken(part, place)
+        rates[place] = batches.rows / seconds(partial(run_through, batches), rows.device)
+    return rates
+
+
+def _epoch(one: Measured, rows: Rows) -> dict[str, float]:
+    """A whole epoch over the rows' files, and the anonymous memory of the process at its end."""
+    batches = rows.batches["real-like"] if len(one.schema.crosses) else rows.without["real-like"]
+
+    def run() -> None:
+        for batch in batches.epoch(one.run.seed, 0):
+            one.step(batch)
+
+    taken = seconds(run, rows.device)
+    return {"rows": batches.rows, "seconds": taken, "anonymous_bytes": anonymous_memory()}
+
+
+def run_through(batches: Batches) -> None:
+    """Take every batch of an epoch."""
+    for _ in batches.epoch(0, 0):
+        pass
 
 
 def _with_ratios(figures: list[dict[str, Any]], measured: list[Measured]) -> list[dict[str, Any]]:

@@ -1,25 +1,16 @@
 """The tables of ``ctrbench bench``: one model in detail, or several beside each other."""
 
 import json
-import tempfile
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from ctrbench.command.bench.limits import seconds
 from ctrbench.command.bench.made import FIELDS
 from ctrbench.command.bench.measured import measure
 from ctrbench.command.launch import plan_sweep
 from ctrbench.command.settings import BenchSettings, bench_settings
-from ctrbench.data.batches import Batches
-from ctrbench.data.store.opened import Part
 from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
-from ctrbench.machine import resolve_device
+from ctrbench.models.registry import names
 from ctrbench.report.markdown import markdown
 from ctrbench.runs.record import Results
 from ctrbench.runs.settings import RunSettings
@@ -52,11 +43,9 @@ def bench_models(words: list[str]) -> str:
         UserError: for words that do not fit, or too little memory.
     """
     runs, own = asked(words)
-    figures, rows = measure(runs, own)
+    runs = sorted(runs, key=lambda run: names().index(run.model.name))
+    figures = measure(runs, own)
     name = runs[0].model.name if len(runs) == 1 else "models"
-    if len(runs) == 1:
-        device = resolve_device(runs[0].device)
-        figures["feeding"] = _feeding(rows.parts["real-like"], rows.wanted, device)
     path = write_figures(figures, runs[0], f"bench/{name}_{runs[0].precision}.json")
     lines = [about(figures), *(_detailed(figures) if len(runs) == 1 else _compared(figures))]
     return "\n".join([*lines, str(path)])
@@ -64,8 +53,8 @@ def bench_models(words: list[str]) -> str:
 
 def one_of_each(runs: list[RunSettings]) -> None:
     """Refuse a sweep over anything but models: it would have a model twice."""
-    names = [run.model.name for run in runs]
-    if len(set(names)) < len(names):
+    chosen = [run.model.name for run in runs]
+    if len(set(chosen)) < len(chosen):
         raise UserError("bench takes a list of models alone: model=lr,fm,deepfm")
 
 
@@ -75,27 +64,6 @@ def write_figures(figures: dict[str, Any], run: RunSettings, name: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, json.dumps(figures, indent=1) + "\n")
     return path
-
-
-def _feeding(made: Part, batch_size: int, device: torch.device) -> dict[str, float]:
-    """Rows a second of batches alone, from each place that rows can be held in. The disk's are
-    those of files that the system has in its memory."""
-    rates = {}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "ids.npy"
-        np.save(path, made.ids_NS)
-        mapped = replace(made, ids_NS=np.load(path, mmap_mode="c"))
-        for place in ("device", "host", "disk"):
-            part = mapped if place == "disk" else made
-            batches = Batches(part, batch_size, device, place)
-            rates[place] = batches.rows / seconds(partial(run_through, batches), device)
-    return rates
-
-
-def run_through(batches: Batches) -> None:
-    """Take every batch of an epoch."""
-    for _ in batches.epoch(0, 0):
-        pass
 
 
 def about(figures: dict[str, Any]) -> str:
@@ -144,7 +112,7 @@ def _row(one: dict[str, Any]) -> dict[str, str]:
 
 
 def _detailed(figures: dict[str, Any]) -> list[str]:
-    (one,), machine = figures["models"], figures["machine"]
+    (one,), machine, epoch = figures["models"], figures["machine"], figures["epoch"]
     limits, rate = one["limit_seconds"], one["rows_per_second"]
     lines = [f"  {'ms':24}{'median':>10}   half of them within"]
     for name, taken in one["seconds"].items():
@@ -164,6 +132,9 @@ def _detailed(figures: dict[str, Any]) -> list[str]:
         f"  the step takes {one['times_the_limit']:.1f} times its limit; peak memory "
         f"{figures['peak_memory_bytes'] / 2**20:,.0f} MiB",
         f"  {one['operations'] / 1e6:,.1f} million operations ({COUNTED.partition(': ')[2]})",
+        f"  an epoch over files of {epoch['rows']:,} rows: {epoch['seconds']:.1f} s, "
+        f"{epoch['rows'] / epoch['seconds']:,.0f} rows/s; anonymous memory at its end "
+        f"{epoch['anonymous_bytes'] / 2**20:,.0f} MiB",
         "  feeding from "
         + ", ".join(f"{p} {r / 1e6:.1f} M rows/s" for p, r in figures["feeding"].items()),
     ]

@@ -9,7 +9,6 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -68,7 +67,7 @@ def bench_peers(words: list[str]) -> str:
     schema = made_schema(own.features, crossed=False)
     batch_size = runs[0].trainer.batch_size or BATCH
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        part = _on_disk(made_part(schema, own.rows, "real-like"), Path(folder))
+        part = made_part(schema, own.rows, "real-like", Path(folder))
         found = [
             _Compared(run, schema, part, batch_size).figures(own, Path(folder)) for run in runs
         ]
@@ -95,15 +94,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(logging.NOTSET)
-
-
-def _on_disk(part: Part, folder: Path) -> Part:
-    """The rows as a store has them: memory-mapped files."""
-    mapped = {}
-    for name in ("ids_NS", "labels_N"):
-        np.save(folder / f"{name}.npy", getattr(part, name))
-        mapped[name] = np.load(folder / f"{name}.npy", mmap_mode="c")
-    return replace(part, **mapped)
 
 
 class _Ours:

@@ -80,7 +80,7 @@ def _of_model(model: str, words: list[str]) -> list[str]:
 
 def measure_steps(steps: Steps) -> str:
     """Measure, write ``step_times.json`` into the experiment's report, and draw it there."""
-    figures, _ = measure(steps.runs, steps.own)
+    figures = measure(steps.runs, steps.own)
     figures["title"] = steps.title
     figures["versions"] = {"ctrbench": __version__, "numpy": np.__version__}
     by_name = {one["model"]: one for one in figures["models"]}

@@ -50,13 +50,13 @@ def test_ratios_are_of_the_same_round() -> None:
     assert set(ratios.values()) == {2.0}
 
 
-def test_ids_that_are_made_fit_their_fields() -> None:
+def test_ids_that_are_made_fit_their_fields(tmp_path: Path) -> None:
     schema = made_schema(2_000, crossed=True)
     assert schema.features == 2_000 and len(schema.fields) == 39
     sizes = [field.size for field in schema.fields]
     assert min(sizes) >= 2 and 200 < max(sizes) < 300
     for kind in ("real-like", "spread"):
-        part = made_part(schema, 3_000, kind)
+        part = made_part(schema, 3_000, kind, tmp_path)
         assert (part.ids_NS.max(axis=0) < sizes).all() and part.ids_NS.min() == 0
         assert part.crosses_NC.shape == (3_000, 10) and 0.2 < part.labels_N.mean() < 0.3
 
@@ -68,7 +68,7 @@ def test_several_models(tmp_path: Path) -> None:
     (path,) = tmp_path.rglob("models_fp32.json")
     figures = json.loads(path.read_text())
     by_name = {one["model"]: one for one in figures["models"]}
-    assert list(by_name) == ["deepfm", "lr", "wide_deep"]
+    assert list(by_name) == ["lr", "wide_deep", "deepfm"]  # as in every table
     assert by_name["lr"]["time_over_lr"]["median"] == by_name["lr"]["operations_over_lr"] == 1
     assert by_name["deepfm"]["operations_over_lr"] > 1_000
     assert by_name["wide_deep"]["places"] == 64 * 49 and by_name["lr"]["places"] == 64 * 39

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support import ctrbench
+from support import Compose, ctrbench
 
 from ctrbench.command.bench.peers import peer_rows
 
@@ -59,19 +59,17 @@ def test_a_small_comparison(tmp_path: Path) -> None:
 
 @needs_peers
 @pytest.mark.filterwarnings("default")
-def test_the_peers_have_our_sizes() -> None:
+def test_the_peers_have_our_sizes(settings: Compose, tmp_path: Path) -> None:
     """As many weights of tables and of layers as ours, so that the same is compared."""
-    from support import settings_in
-
     from ctrbench.command.bench.deepctr import DeepCTRTorch
     from ctrbench.command.bench.fuxictr import FuxiCTR
     from ctrbench.command.bench.made import made_part, made_schema
     from ctrbench.models import registry
 
     schema = made_schema(2_000, crossed=False)
-    part = made_part(schema, 8, "real-like")
+    part = made_part(schema, 8, "real-like", tmp_path)
     for name in ("lr", "fm", "deepfm"):
-        run = settings_in(Path("."))(f"model={name}")
+        run = settings(f"model={name}")
         ours = sum(p.numel() for p in registry.build(schema, run.model).parameters())
         for peer in (FuxiCTR, DeepCTRTorch):
             if name in peer.models:
