@@ -17,8 +17,9 @@ class LogarithmicTransformation(nn.Module):
     Shapes: BFK -> B x K N.
     """
 
-    def __init__(self, fields: int, neurons: int) -> None:
+    def __init__(self, fields: int, dim: int, neurons: int) -> None:
         super().__init__()
+        self.row_floats = dim * neurons
         self.log_norm = nn.BatchNorm1d(fields)
         self.weight = glorot(neurons, fields, inputs=fields, outputs=neurons)
         self.exp_norm = nn.BatchNorm1d(neurons)
