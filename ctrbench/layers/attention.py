@@ -9,12 +9,13 @@ from ctrbench.layers.settings import AttentionSettings
 
 
 class InteractingLayer(nn.Module):
-    """relu(sum_k alpha_mk W_V e_k, of all heads side by side, + W_Res e_m) (AutoInt, eq. 5 to 8).
+    """relu(sum_k alpha_mk W_V e_k, of all heads side by side, + W_Res e_m) (AutoInt).
 
     alpha_m = softmax over k of <W_Q e_m, W_K e_k>, for each head. W_Res is the identity where the
     lengths agree. A layer norm stands before the relu, and dropout on alpha, as in FuxiCTR.
 
     Args:
+        fields: F.
         inputs: length of the vectors that come in.
 
     Shapes: B x F x inputs -> BFA, A = ``settings.attention_dim``.

@@ -8,7 +8,7 @@ from ctrbench.layers.mlp import glorot
 
 
 class CompressedInteraction(nn.Module):
-    """x_h^k = sum_{i,j} W_ij^{k,h} (x_i^{k-1} * x_j^0) (eq. 6), each map summed over K (eq. 7).
+    """x_h^k = sum_{i,j} W_ij^{k,h} (x_i^{k-1} * x_j^0), each map summed over K.
 
     x^0 are the embeddings of the fields. Of all layers every map is both pooled and handed on, and
     there is no activation, as the paper has it by default.

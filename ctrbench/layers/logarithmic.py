@@ -9,10 +9,10 @@ LEAST = 1e-5  # of |e|, before its logarithm
 
 
 class LogarithmicTransformation(nn.Module):
-    """y_j = exp(sum_i w_ij ln e_i) = prod_i e_i^{w_ij} for each neuron j (AFN, eq. 7).
+    """y_j = exp(sum_i w_ij ln e_i) = prod_i e_i^{w_ij} for each neuron j (AFN).
 
     Elementwise, with e_i the embedding's absolute values, at least 1e-5 as in FuxiCTR. Logarithms
-    and exponentials are normalised over the batch (section 3.3), for each field and neuron.
+    and exponentials are normalised over the batch, for each field and neuron.
 
     Shapes: BFK -> B x K N.
     """
