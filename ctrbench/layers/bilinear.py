@@ -8,7 +8,7 @@ from ctrbench.layers.mlp import glorot
 
 
 class BilinearInteraction(nn.Module):
-    """p_ij = (v_i W) * v_j for i < j, elementwise (FiBiNET, eq. 6 to 8).
+    """p_ij = (v_i W) * v_j for i < j, elementwise (FiBiNET).
 
     Args:
         kind: W is one for ``all`` pairs, one for ``each`` field i, or one for every pair
@@ -20,6 +20,7 @@ class BilinearInteraction(nn.Module):
     def __init__(self, fields: int, dim: int, kind: str) -> None:
         super().__init__()
         self.kind = kind
+        self.row_floats = fields * (fields - 1) // 2 * dim
         count = {"all": 1, "each": fields - 1, "interaction": fields * (fields - 1) // 2}[kind]
         self.weight = glorot(count, dim, dim, inputs=dim, outputs=dim)
 
@@ -41,7 +42,7 @@ class BilinearInteraction(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """SENET: v_i a_i, a = relu(W_2 relu(W_1 z)), z_i the mean of v_i (FiBiNET, eq. 2 to 5).
+    """SENET: v_i a_i, a = relu(W_2 relu(W_1 z)), z_i the mean of v_i (FiBiNET).
 
     W_1 is R x F, R = F / ``ratio`` rounded down, at least 1.
 

@@ -8,7 +8,7 @@ from ctrbench.layers.mlp import glorot
 
 
 class CompressedInteraction(nn.Module):
-    """x_h^k = sum_{i,j} W_ij^{k,h} (x_i^{k-1} * x_j^0) (eq. 6), each map summed over K (eq. 7).
+    """x_h^k = sum_{i,j} W_ij^{k,h} (x_i^{k-1} * x_j^0), each map summed over K.
 
     x^0 are the embeddings of the fields. Of all layers every map is both pooled and handed on, and
     there is no activation, as the paper has it by default.
@@ -19,8 +19,9 @@ class CompressedInteraction(nn.Module):
     Shapes: BFK -> BH, H = sum of ``maps``.
     """
 
-    def __init__(self, fields: int, maps: list[int]) -> None:
+    def __init__(self, fields: int, dim: int, maps: list[int]) -> None:
         super().__init__()
+        self.row_floats = dim * fields * max(fields, *maps)
         self.weights = nn.ParameterList(
             glorot(out, into, fields, inputs=into * fields, outputs=out)
             for into, out in zip([fields, *maps], maps, strict=False)

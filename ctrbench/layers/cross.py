@@ -34,7 +34,7 @@ class CrossNetwork(nn.Module):
 
 
 class CrossNetworkV2(nn.Module):
-    """x_{l+1} = x_0 * (W_l x_l + b_l) + x_l (DCN-V2, eq. 1)."""
+    """x_{l+1} = x_0 * (W_l x_l + b_l) + x_l (DCN-V2)."""
 
     def __init__(self, dim: int, layers: int) -> None:
         super().__init__()
@@ -48,9 +48,9 @@ class CrossNetworkV2(nn.Module):
 
 
 class CrossNetworkMix(nn.Module):
-    """x_{l+1} = sum_e G_e(x_l) E_e(x_l) + x_l, a mixture of low-rank experts (DCN-V2, eq. 4).
+    """x_{l+1} = sum_e G_e(x_l) E_e(x_l) + x_l, a mixture of low-rank experts (DCN-V2).
 
-    E_e(x_l) = x_0 * (U_l^e g(C_l^e g(V_l^eT x_l)) + b_l) (eq. 5). Where the paper is silent, as in
+    E_e(x_l) = x_0 * (U_l^e g(C_l^e g(V_l^eT x_l)) + b_l). Where the paper is silent, as in
     FuxiCTR: g is tanh, and G a softmax over the experts of a linear map without a bias that all
     layers share.
     """
@@ -90,7 +90,7 @@ class _Experts(nn.Module):
 
 
 class GatedCrossNetwork(nn.Module):
-    """c_{l+1} = c_0 * (W_l^c c_l + b_l) * sigmoid(W_l^g c_l) + c_l (GDCN, eq. 3)."""
+    """c_{l+1} = c_0 * (W_l^c c_l + b_l) * sigmoid(W_l^g c_l) + c_l (GDCN)."""
 
     def __init__(self, dim: int, layers: int) -> None:
         super().__init__()

@@ -67,7 +67,7 @@ class _FieldAware(torch.autograd.Function):
 
 
 def bi_interaction(v_BFK: Tensor) -> Tensor:
-    """sum_{i<j} x_i v_i * x_j v_j, elementwise (He & Chua 2017, eq. 3 and 4).
+    """sum_{i<j} x_i v_i * x_j v_j, elementwise (He & Chua 2017).
 
     Shapes: BFK -> BK.
     """
@@ -75,7 +75,7 @@ def bi_interaction(v_BFK: Tensor) -> Tensor:
 
 
 def anova_kernel(v_BFK: Tensor, degree: int) -> Tensor:
-    """sum over i_1 < ... < i_degree of <v_{i_1}, ..., v_{i_degree}> (Blondel et al. 2016, eq. 3).
+    """sum over i_1 < ... < i_degree of <v_{i_1}, ..., v_{i_degree}> (Blondel et al. 2016).
 
     By Newton's identities, a * A^a = sum_{t=1}^a (-1)^{t+1} A^{a-t} D^t with D^t = sum_i v_i^t, in
     time linear in F.

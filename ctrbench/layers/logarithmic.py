@@ -9,16 +9,17 @@ LEAST = 1e-5  # of |e|, before its logarithm
 
 
 class LogarithmicTransformation(nn.Module):
-    """y_j = exp(sum_i w_ij ln e_i) = prod_i e_i^{w_ij} for each neuron j (AFN, eq. 7).
+    """y_j = exp(sum_i w_ij ln e_i) = prod_i e_i^{w_ij} for each neuron j (AFN).
 
     Elementwise, with e_i the embedding's absolute values, at least 1e-5 as in FuxiCTR. Logarithms
-    and exponentials are normalised over the batch (section 3.3), for each field and neuron.
+    and exponentials are normalised over the batch, for each field and neuron.
 
     Shapes: BFK -> B x K N.
     """
 
-    def __init__(self, fields: int, neurons: int) -> None:
+    def __init__(self, fields: int, dim: int, neurons: int) -> None:
         super().__init__()
+        self.row_floats = dim * neurons
         self.log_norm = nn.BatchNorm1d(fields)
         self.weight = glorot(neurons, fields, inputs=fields, outputs=neurons)
         self.exp_norm = nn.BatchNorm1d(neurons)

@@ -30,7 +30,7 @@ class AFN(Model):
         super().__init__()
         dim, neurons = settings.embedding_dim, settings.logarithmic_neurons
         self.embedding = Embedding(schema, dim, settings.init_std)
-        self.logarithmic = LogarithmicTransformation(len(schema.fields), neurons)
+        self.logarithmic = LogarithmicTransformation(len(schema.fields), dim, neurons)
         self.mlp = MLP(neurons * dim, settings.widths, settings)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:

@@ -27,12 +27,15 @@ class AutoInt(Model):
         self, schema: Schema, settings: InteractingSettings | DeepInteractingSettings
     ) -> None:
         super().__init__()
-        dim, attended = settings.embedding_dim, settings.attention_dim
+        fields, dim = len(schema.fields), settings.embedding_dim
+        attended = settings.attention_dim
         self.wide = settings.wide
         self.embedding = Embedding(schema, dim, settings.init_std, first_order=self.wide)
         lengths = [dim] + [attended] * (settings.attention_layers - 1)
-        self.attention = nn.Sequential(*(InteractingLayer(each, settings) for each in lengths))
-        self.output = linear(len(schema.fields) * attended, 1)
+        self.attention = nn.Sequential(
+            *(InteractingLayer(fields, each, settings) for each in lengths)
+        )
+        self.output = linear(fields * attended, 1)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         logits_B, _ = self._attended(ids_BS, values_BX)

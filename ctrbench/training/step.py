@@ -28,14 +28,16 @@ def logits(model: nn.Module, ids_BS: Tensor, values_BX: Tensor, precision: str) 
 
 
 def evaluation_rows(model: nn.Module, slots: int) -> int:
-    """Rows that are scored at once: so many that the rows of their embeddings fit into 256 MB.
+    """Rows that are scored at once: so many that what is widest of them fits into 256 MB: the rows
+    of their embeddings, or what a layer says that it makes (``row_floats``).
 
     Args:
         slots: columns of ids.
     """
     tables, _ = split_parameters(model)
-    gathered = 4 * slots * sum(table.shape[1] for table in tables)
-    return max(256, min(EVALUATION_ROWS, EVALUATION_BYTES // max(1, gathered)))
+    gathered = slots * sum(table.shape[1] for table in tables)
+    widest = max(getattr(module, "row_floats", 1) for module in model.modules())
+    return max(256, min(EVALUATION_ROWS, EVALUATION_BYTES // (4 * max(gathered, widest))))
 
 
 class Step:

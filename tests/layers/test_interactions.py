@@ -87,7 +87,7 @@ def test_squeeze_excitation(v: Tensor, ratio: float, units: int) -> None:
 
 
 def test_compressed_interaction(v: Tensor) -> None:
-    layer = randomised(CompressedInteraction(FIELDS, [4, 2]))
+    layer = randomised(CompressedInteraction(FIELDS, K, [4, 2]))
     x, pooled = v, []
     for weight in layer.weights:
         maps = []
@@ -130,7 +130,7 @@ def test_cross_networks(name: str, layers: int) -> None:
 
 
 def test_logarithmic_neurons_are_products_of_powers(v: Tensor) -> None:
-    layer = LogarithmicTransformation(FIELDS, 2).double()
+    layer = LogarithmicTransformation(FIELDS, K, 2).double()
     with torch.no_grad():  # in training, normalised by the figures of the batch itself
         out = layer(v).view(-1, 2)
         e = v.abs().transpose(1, 2).reshape(-1, FIELDS)
@@ -143,7 +143,7 @@ def test_logarithmic_neurons_are_products_of_powers(v: Tensor) -> None:
 
 
 def test_a_logarithm_of_zero_is_that_of_the_least() -> None:
-    layer = LogarithmicTransformation(1, 1).double().eval()
+    layer = LogarithmicTransformation(1, 1, 1).double().eval()
     zero, least = (layer(torch.full((1, 1, 1), x, dtype=torch.float64)) for x in (0.0, 1e-5))
     assert torch.equal(zero, least) and zero.isfinite().all()
 

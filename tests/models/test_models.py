@@ -21,7 +21,7 @@ from ctrbench.models.registry import Model
 from ctrbench.models.settings import LinearSettings
 from ctrbench.optim import registry as optimizers
 from ctrbench.optim.touched import tables_on_cpu
-from ctrbench.training.step import Step
+from ctrbench.training.step import Step, evaluation_rows
 
 NAMES = registry.names()
 CROSSED = ("wide_deep",)
@@ -184,6 +184,23 @@ def test_initial_weights(name: str, settings: Compose) -> None:
             assert not first or not weights[:, 0].any()
             others = weights[:, int(first) :]
             assert others.numel() == 0 or others.std() == pytest.approx(0.05, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "widest"),
+    [
+        ("fm", 11 * 39),
+        ("afm", 741 * 16),
+        ("fibinet", 741 * 10),
+        ("xdeepfm", 39 * 39 * 10),
+        ("autoint", 39 * 4 * 64),
+        ("afn", 400 * 10),
+    ],
+)
+def test_rows_scored_at_once_take_256_mb(name: str, widest: int, settings: Compose) -> None:
+    """By what is widest of a row, embeddings or interactions."""
+    model = registry.build(LARGE, settings(f"model={name}").model)
+    assert evaluation_rows(model, 39) == min(65_536, 2**28 // (4 * widest))
 
 
 LARGE = Schema(tuple(Field(f"f{i}", "vocabulary", 100) for i in range(39)))
