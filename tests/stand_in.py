@@ -127,7 +127,7 @@ class StandIn(Gpu):
         step = super().step(run, schema, device)
         if device is None:
             for embedding in (m for m in step.model.modules() if isinstance(m, Embedding)):
-                embedding.read = None
+                embedding.touched = False
         return step
 
     @contextmanager
