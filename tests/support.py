@@ -49,7 +49,8 @@ SMALL = {
     "afn": ["model.logarithmic_neurons=8", *SMALL_MLP],
     "afn_plus": ["model.logarithmic_neurons=8", "model.second_hidden=[16]", *SMALL_MLP],
     "masknet": ["model.mask_ratio=0.1", "model.mask_units=8", *SMALL_MLP],
-    "edcn": ["model.embedding_dim=2"],
+    # its regulation divides by the fields at first: it learns too late for a small run
+    "edcn": ["model.embedding_dim=2", "model.dropout=0", "model.temperature=null"],
     "finalmlp": ["model.second_hidden=[20]", "model.gate=[8]", "model.hidden=[16,10]"],
     "fnn": [*SMALL_MLP, "pretraining.trainer.epochs=2", "pretraining.trainer.batch_size=512"],
     "wide_deep": [*SMALL_MLP, "model.crosses=[[C5,C6],[C1,C2,C3]]"],
