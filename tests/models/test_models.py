@@ -17,6 +17,7 @@ from ctrbench.data.schema import Field, Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.mlp import Dropout
 from ctrbench.models import registry
+from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model
 from ctrbench.models.settings import LinearSettings
 from ctrbench.optim import registry as optimizers
@@ -290,4 +291,4 @@ def test_every_model_has_a_count() -> None:
 
 def test_a_name_used_twice_is_an_error() -> None:
     with pytest.raises(ValueError, match="twice"):
-        registry.register("lr", LinearSettings, order=0)(Model)
+        registry.register("lr", LinearSettings, Properties("none", "none"), order=0)(Model)
