@@ -2,8 +2,10 @@
 
 import lzma
 import re
+import shlex
 from pathlib import Path
 
+import torch
 from support import ctrbench
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -11,6 +13,7 @@ SMALL = ["trainer.epochs=1", "threads=1", "seed=0"]
 ADDED = {  # so that each takes seconds
     "reproduce": ["data.rows=2000", *SMALL],
     "train": SMALL,
+    "tune": ["trials=2", "trainer.epochs=1", "threads=1"],
     "bench": [
         *("trainer.batch_size=64", "threads=1"),
         *("bench.features=5000", "bench.rows=512", "bench.rounds=2"),
@@ -21,9 +24,9 @@ ADDED = {  # so that each takes seconds
 def commands() -> list[list[str]]:
     """The words of every line of a ``sh`` block that calls ctrbench."""
     blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    parts = [part for block in blocks for line in block.splitlines() for part in line.split(" && ")]
-    lines = [re.split(r"\s+[#>]\s", part)[0] for part in parts]
-    return [line.split()[1:] for line in lines if line.startswith("ctrbench ")]
+    lines = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
+    parts = [re.split(r"\s+[#>]\s", part)[0] for line in lines for part in line.split(" && ")]
+    return [shlex.split(part)[1:] for part in parts if part.startswith("ctrbench ")]
 
 
 def test_the_commands_of_the_readme(criteo_file: Path, tmp_path: Path) -> None:
@@ -33,10 +36,14 @@ def test_the_commands_of_the_readme(criteo_file: Path, tmp_path: Path) -> None:
     verbs = set()
     for words in commands():
         verbs.add(words[0])
+        if words[:2] == ["bench", "gpu"] and not torch.cuda.is_available():
+            continue
         runs = sorted(tmp_path.glob("results/runs/criteo/deepfm/*/result.json"))
         stands_for = {"RUN": str(runs[0].parent) if runs else "", "FILE": "train.txt.xz"}
         given = [stands_for.get(word, word) for word in words]
         added = [] if "--help" in words or "--list" in words else ADDED.get(words[0], [])
+        if words[0] == "tune" and "data=planted" in words:
+            added = [*added, "data.rows=2000"]
         done = ctrbench(*given, *added, cwd=tmp_path)
         assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
         if words[0] == "bench":
