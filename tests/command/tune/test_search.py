@@ -108,13 +108,9 @@ def test_a_killed_trial_is_taken_up_again(done: Path, tmp_path: Path) -> None:
     shutil.copytree(done / "stores", tmp_path / "stores")
     ctrbench("tune", *FM, "trials=1", f"results={tmp_path}")
     study = study_in(tmp_path)
-    killed = study.ask()  # as a process does that is killed then
     values = {"model.init_std": 0.02, "optimizer.lr": 0.005, "optimizer.l2_embedding": 1e-5}
-    for name, distribution in study.trials[0].distributions.items():
-        assert isinstance(distribution, optuna.distributions.FloatDistribution)
-        study._storage.set_trial_param(
-            killed._trial_id, name, distribution.to_internal_repr(values[name]), distribution
-        )
+    study.enqueue_trial(values)
+    study.ask(study.trials[0].distributions)  # as a process does that is killed then
     ctrbench("tune", *FM, "trials=3", f"results={tmp_path}")
     trials = study_in(tmp_path).trials
     assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
