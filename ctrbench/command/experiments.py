@@ -64,6 +64,8 @@ def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list
     given = {word.partition("=")[0] for word in words}
     axes = dict(experiment.sweep)
     if experiment.models and "model" not in given:
+        # What is mistyped is refused before torch is imported.
+        compose([f"experiment={name}", *(w for w in fixed(words) if not w.startswith("model."))])
         from ctrbench.models.registry import having  # takes torch with it
 
         axes = {"model": having(experiment.models)} | axes

@@ -17,8 +17,8 @@ from matplotlib.lines import Line2D
 INK, PAPER_INK = "#112233", "#222222"  # of text and axes while drawn; on white paper
 GREY = "#8c8c8c"  # what others printed
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito's
-STYLES = ("-", "--")
-MARKERS = ("o", "s")
+STYLES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^", "D", "v", "P")
 RULES: Any = {  # any: its type names every rule there is
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
@@ -122,11 +122,11 @@ def look(model: str) -> dict[str, Any]:
 
     known = names()
     place = known.index(model) if model in known else len(known)
-    again = place // len(PALETTE) % len(STYLES)
+    again = place // len(PALETTE)
     return {
         "color": PALETTE[place % len(PALETTE)],
-        "linestyle": STYLES[again],
-        "marker": MARKERS[again],
+        "linestyle": STYLES[again % len(STYLES)],
+        "marker": MARKERS[again % len(MARKERS)],
     }
 
 

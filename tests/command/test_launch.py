@@ -26,7 +26,10 @@ def test_jobs_and_the_words_that_tell_them_apart() -> None:
 def test_glob_takes_every_model() -> None:
     swept = {job.swept[0] for job in jobs(["model=glob(*)"])}
     assert {"model=lr", "model=deepfm", "model=wide_deep"} < swept
-    assert [job.swept for job in jobs(["model=glob(*dnn)"])] == [["model=fm_dnn"], ["model=lr_dnn"]]
+    assert [job.swept for job in jobs(["model=glob(*_dnn)"])] == [
+        ["model=fm_dnn"],
+        ["model=lr_dnn"],
+    ]
 
 
 def test_a_sweepers_own_parameters_are_swept(tmp_path: Path) -> None:

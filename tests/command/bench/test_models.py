@@ -86,7 +86,7 @@ def test_without_lr_there_is_no_ratio(tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["model=lr", "seed=0,1"], "a list of models alone"),
-        (["pears"], "pears: not KEY=VALUE, nor peers"),
+        (["pears"], "bench pears: not known"),
         (["model=lr,fm", "bench.features=2000000000"], "together they take"),
     ],
 )

@@ -87,7 +87,7 @@ MISTAKES = {
     "search.seed=choice(1,2)": "search.seed: is not searched",
     "search.optimizer.lr=interval(1,2) optimizer.lr=1": "optimizer.lr has a value too",
     "optimizer.lr=interval(1,2)": "several values are searched by search.optimizer.lr=interval",
-    "model=fm,fmm": "model=fmm: no such choice; did you mean fm?",
+    "model=fm,deepfn": "model=deepfn: no such choice; did you mean deepfm?",
     "model=fm,lr model.embedding_dim=3": "model.embedding_dim: no such key",
     "model=lr optimizer.lr=1 optimizer.beta=1 optimizer.l1=1 optimizer.l2=1": "nothing is left to",
     "data=criteo": "data=criteo needs data.path=FILE",
