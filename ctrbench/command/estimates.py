@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
-from ctrbench.runs.record import RunDirectory
+from ctrbench.runs.record import Results, RunDirectory
 from ctrbench.settings import digest
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ class Estimates:
 
     def __post_init__(self) -> None:
         self.finished: dict[Any, list[dict[str, Any]]] = {}
+
+    def may_know(self, results: Results, data: str, model: str) -> bool:
+        """Whether to ask for a run of them at all: it takes a while to plan one."""
+        runs = results.run(data, model, "any").path.parent
+        return self.by_steps or runs.is_dir() or results.trials.exists()
 
     def seconds(self, planned: "Planned") -> float | None:
         """Of one run; None where nothing is known.

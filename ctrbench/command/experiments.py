@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
@@ -10,10 +11,11 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from ctrbench.command.compose import choices, compose, fixed
 from ctrbench.command.estimates import Estimates
-from ctrbench.command.launch import jobs, plan, plan_sweep
+from ctrbench.command.launch import every_job, jobs, plan, plan_sweep
 from ctrbench.command.settings import Experiment
 from ctrbench.errors import UserError
 from ctrbench.progress import duration
+from ctrbench.runs.record import Results
 from ctrbench.settings import nearest
 
 if TYPE_CHECKING:
@@ -64,8 +66,8 @@ def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list
     given = {word.partition("=")[0] for word in words}
     axes = dict(experiment.sweep)
     if experiment.models and "model" not in given:
-        # What is mistyped is refused before torch is imported.
-        compose([f"experiment={name}", *(w for w in fixed(words) if not w.startswith("model."))])
+        if words:  # what is mistyped is refused before torch is imported
+            compose([w for w in fixed(words) if not w.startswith("model.")])
         from ctrbench.models.registry import having  # takes torch with it
 
         axes = {"model": having(experiment.models)} | axes
@@ -113,6 +115,8 @@ def listing(words: list[str], *, by_steps: bool) -> str:
         by_steps: whether a few steps of what has no finished run are timed.
     """
     estimates = Estimates(by_steps)
+    base = compose([w for w in fixed(words) if not w.startswith("model")])
+    may_know = partial(estimates.may_know, Results(base.results), base.data.name)
     models: dict[str, float | None] = {}
     lines = [f"{'experiment':14}{'runs':>6}{'time':>14}  "]
     for name in sorted(choices("experiment"), key=_by_number):
@@ -121,7 +125,7 @@ def listing(words: list[str], *, by_steps: bool) -> str:
             runs = _models_of_runs(name, experiment, words)
             for model in runs.keys() - models.keys():
                 one = [f"model={model}", *(w for w in fixed(words) if not w.startswith("model="))]
-                models[model] = estimates.seconds(plan(one))
+                models[model] = estimates.seconds(plan(one)) if may_know(model) else None
         except UserError as error:  # one's own, half written: the others are listed all the same
             lines.append(f"{name:14}{'-':>6}{'-':>14}  {error}")
             continue
@@ -144,7 +148,7 @@ def _models_of_runs(name: str, experiment: Experiment, words: list[str]) -> "Cou
     """How many runs an experiment makes of each model."""
     if experiment.measure is not None:
         return Counter()
-    made = jobs(sweep_overrides(name, experiment, words))
+    made = every_job(sweep_overrides(name, experiment, words))
     named = [word for job in made for word in job.overrides if word.startswith("model=")]
     return Counter(word.partition("=")[2] for word in named)
 

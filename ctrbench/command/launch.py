@@ -88,7 +88,13 @@ def jobs(overrides: list[str]) -> list[Job]:
     sweeper = compose(one).hydra.sweeper
     if not isinstance(sweeper, DictConfig) or sweeper.get("_target_") != BASIC:
         return [Job(one, [])]
-    words = [*(f"{key}={value}" for key, value in (sweeper.params or {}).items()), *overrides]
+    return every_job(
+        [*(f"{key}={value}" for key, value in (sweeper.params or {}).items()), *overrides]
+    )
+
+
+def every_job(words: list[str]) -> list[Job]:
+    """Those of lists of values, in Hydra's order."""
     found = parsed(words)
     for word, override in zip(words, found, strict=True):
         if override.is_sweep_override() and not override.is_discrete_sweep():

@@ -29,6 +29,10 @@ ENCODINGS = "data.encodings=[I1:value,I2:quantile]"
 LEFT_OUT = [*(f"I{i}" for i in range(4, 14)), *(f"C{i}" for i in range(8, 27))]
 CROSSES = ["model.crosses=[[C1,C2],[C3,C4,C5]]", "model.cross_min_count=1"]
 SOME_STEPS = ["trainer.batch_size=32"]  # for running figures that are those of the rows
+LAYERS = [  # models of every kind of layer
+    *registry.having(["cited"]),
+    *("dcnv2", "cin", "autoint", "afn", "fibinet", "finalmlp", "edcn"),
+]
 OWN = {"wide_deep": CROSSES, "afn": SOME_STEPS, "afn_plus": SOME_STEPS}
 
 
@@ -90,7 +94,7 @@ def test_a_run_in_bf16_predicts_in_bf16(shared: Compose, rows_file: Path, test_r
     assert 1e-5 < float((opened.logits(frame) - given).abs().max()) < 0.1
 
 
-@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("name", LAYERS)
 def test_exported_programs_give_the_same(name: str, shared: Compose, rows_file: Path) -> None:
     import onnxruntime
 

@@ -295,7 +295,7 @@ def test_cuda_without_a_gpu(shared: Compose) -> None:
 
 
 @needs_real_rows
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", registry.having(["cited"]))
 def test_real_rows(name: str, shared: Compose) -> None:
     path = REAL / "criteo" / "train-first-10000.txt.xz"
     result = run(shared(*small(name), "data=criteo", f"data.path={path}", "trainer.epochs=4"))
