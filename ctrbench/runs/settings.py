@@ -31,6 +31,7 @@ class BudgetSettings:
     name: str = option("of the budget")
     rows: int = option("data.rows of planted rows", ge=1)
     neurons: int = option("model.neurons of every network", ge=1)
+    dropout: float = option("model.dropout of every network", ge=0, lt=1)
     epochs: int = option("trainer.epochs", ge=1)
     seeds: list[int] = option("seeds of the tables and figures of an experiment", ge=0, lt=2**31)
 
