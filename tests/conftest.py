@@ -1,15 +1,14 @@
 """Settings by the words of a command, and small data."""
 
 import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # of tests side by side, before torch is imported
+
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from support import Compose, settings_in, write_criteo_file
-
-torch.set_num_threads(1)
-os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 
 
 @pytest.fixture(scope="session", autouse=True)
