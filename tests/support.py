@@ -30,6 +30,9 @@ REAL = Path(os.environ.get("CTRBENCH_REAL_DATA", "/nonexistent"))
 needs_real_rows = pytest.mark.skipif(
     not REAL.is_dir(), reason="CTRBENCH_REAL_DATA names no folder of real rows"
 )
+# For what takes long: models of every optimizer and first stage, and of every kind of layer too.
+FEW = ("lr", "ffm", "ccpm", "fnn", "pnn", "wide_deep", "deepfm")
+KINDS = (*FEW, "dcnv2", "cin", "autoint", "afn", "fibinet", "finalmlp", "edcn")
 PLACE = "/the/folder/of/a/test"
 # What keeps the tests of a model quick.
 SMALL_MLP = ["model.hidden=[16,16]"]

@@ -13,7 +13,7 @@ SMALL = ["trainer.epochs=1", "threads=1", "seed=0"]
 ADDED = {  # so that each takes seconds
     "reproduce": ["data.rows=2000", *SMALL],
     "train": SMALL,
-    "tune": ["trials=2", "trainer.epochs=1", "threads=1"],
+    "tune": ["trials=1", "trainer.epochs=1", "threads=1"],
     "bench": [
         *("trainer.batch_size=64", "threads=1"),
         *("bench.features=5000", "bench.rows=512", "bench.rounds=2"),

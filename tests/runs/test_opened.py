@@ -13,13 +13,12 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from support import REAL, Compose, ctrbench, needs_real_rows, run, run_directory, small
+from support import KINDS, REAL, Compose, ctrbench, needs_real_rows, run, run_directory, small
 
 from ctrbench.data.schema import TRUTH
 from ctrbench.data.sources.criteo import Criteo, to_text
 from ctrbench.data.sources.planted import Planted
 from ctrbench.errors import UserError
-from ctrbench.models import registry
 from ctrbench.runs.export import export
 from ctrbench.runs.opened import OpenedRun
 from ctrbench.runs.predict import predict
@@ -29,10 +28,6 @@ ENCODINGS = "data.encodings=[I1:value,I2:quantile]"
 LEFT_OUT = [*(f"I{i}" for i in range(4, 14)), *(f"C{i}" for i in range(8, 27))]
 CROSSES = ["model.crosses=[[C1,C2],[C3,C4,C5]]", "model.cross_min_count=1"]
 SOME_STEPS = ["trainer.batch_size=32"]  # for running figures that are those of the rows
-LAYERS = [  # models of every kind of layer
-    *registry.having(["cited"]),
-    *("dcnv2", "cin", "autoint", "afn", "fibinet", "finalmlp", "edcn"),
-]
 OWN = {"wide_deep": CROSSES, "afn": SOME_STEPS, "afn_plus": SOME_STEPS}
 
 
@@ -65,7 +60,7 @@ def test_rows(rows_file: Path, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("name", KINDS)
 def test_predictions_are_those_of_the_run(
     name: str, shared: Compose, rows_file: Path, test_rows: Path, tmp_path: Path
 ) -> None:
@@ -94,7 +89,7 @@ def test_a_run_in_bf16_predicts_in_bf16(shared: Compose, rows_file: Path, test_r
     assert 1e-5 < float((opened.logits(frame) - given).abs().max()) < 0.1
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", KINDS)
 def test_exported_programs_give_the_same(name: str, shared: Compose, rows_file: Path) -> None:
     import onnxruntime
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from support import REAL, Compose, needs_real_rows, run, run_directory, small, store_of
+from support import FEW, KINDS, REAL, Compose, needs_real_rows, run, run_directory, small, store_of
 
 from ctrbench import machine
 from ctrbench.data.batches import Batches
@@ -139,7 +139,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, evaluations: int, number: int) -> N
     monkeypatch.setattr(RunDirectory, "write_history", write_and_stop)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KINDS)
 def test_resumed_from_the_middle_of_an_epoch(
     name: str,
     shared: Compose,
@@ -295,7 +295,7 @@ def test_cuda_without_a_gpu(shared: Compose) -> None:
 
 
 @needs_real_rows
-@pytest.mark.parametrize("name", registry.having(["cited"]))
+@pytest.mark.parametrize("name", FEW)
 def test_real_rows(name: str, shared: Compose) -> None:
     path = REAL / "criteo" / "train-first-10000.txt.xz"
     result = run(shared(*small(name), "data=criteo", f"data.path={path}", "trainer.epochs=4"))

@@ -3,19 +3,18 @@
 import pytest
 import torch
 from stand_in import StandIn
-from support import Compose, small
+from support import FEW, Compose, small
 
 from ctrbench.command.gpu.checks import CHECKS, Check
 from ctrbench.command.gpu.device import Gpu
 from ctrbench.models import registry
 
 NAMES = registry.names()
-KINDS = ["lr", "fm", "ffm", "ccpm", "pnn", "wide_deep", "deepfm", "dcnv2", "edcn"]
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FEW)
 def test_stand_in(name: str, check: Check, settings: Compose) -> None:
     """Of every optimizer, and of every kind of what a step can be made of."""
     figures = check(StandIn(), settings(*small(name), "tuned=none"))
