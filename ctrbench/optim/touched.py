@@ -1,6 +1,7 @@
 """Moving those rows of a table alone that a batch reads."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ def tables_on_cpu(model: nn.Module) -> list[Embedding]:
 def ask_for_touched_rows(model: nn.Module) -> None:
     """Have the gradients of a model's tables hold the rows of the batch alone."""
     for embedding in tables_on_cpu(model):
-        embedding.touched = True
+        embedding.read = partial(embedding.weight.index_select, 0)
 
 
 def touched(w: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,16 +44,15 @@ class Spread:
     """Sparse gradients made dense, for an update that moves every row."""
 
     def __init__(self) -> None:
-        self._buffers: dict[Tensor, tuple[Tensor, Tensor]] = {}  # and the rows that are not zero
+        self._buffers: dict[Tensor, Tensor] = {}
 
     def __call__(self, w: Tensor) -> None:
-        """Give w a dense gradient. The memory is kept, and zero but for the rows of the last one:
-        fresh zeros take longer to come than all else here."""
+        """Give w a dense gradient. The memory is kept: fresh zeros take longer to come than all
+        else here."""
         rows_U, grad_UD = touched(w)
-        buffer, last_U = self._buffers.pop(w, (None, rows_U))
-        buffer = torch.zeros_like(w) if buffer is None else buffer.index_fill_(0, last_U, 0)
-        w.grad = buffer.index_copy_(0, rows_U, grad_UD)
-        self._buffers[w] = buffer, rows_U
+        if w not in self._buffers:
+            self._buffers[w] = torch.empty_like(w)
+        w.grad = self._buffers[w].zero_().index_copy_(0, rows_U, grad_UD)
 
     def drop(self, w: Tensor) -> None:
         """Let go of the memory for w."""

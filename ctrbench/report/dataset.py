@@ -12,7 +12,7 @@ from ctrbench import metrics
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.opened import Store
 from ctrbench.files import write_atomic
-from ctrbench.report.drawing import INK, PALETTE, Drawing, canvas, finish
+from ctrbench.report.figures.drawing import INK, PALETTE, Drawing, canvas, finish
 from ctrbench.report.html import render
 from ctrbench.report.markdown import markdown
 

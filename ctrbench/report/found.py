@@ -5,16 +5,17 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from ctrbench.report import calibration, ranks, slices
-from ctrbench.report.claims import Verdict, verdicts
-from ctrbench.report.comparisons import comparisons, level_with_best
-from ctrbench.report.drawing import Drawing
-from ctrbench.report.figures import ablations, heat_maps, is_swept, sweeps
+from ctrbench.report.figures.ablations import ablations, heat_maps, is_swept, sweeps
+from ctrbench.report.figures.drawing import Drawing
+from ctrbench.report.figures.overview import cost, leaderboard, learning_curves
 from ctrbench.report.group import Section
 from ctrbench.report.html import slug
+from ctrbench.report.judged import ranks
+from ctrbench.report.judged.claims import Verdict, verdicts
+from ctrbench.report.judged.comparisons import comparisons, level_with_best
 from ctrbench.report.markdown import Rows
-from ctrbench.report.overview import cost, leaderboard, learning_curves
-from ctrbench.report.scored import Scored, scored
+from ctrbench.report.predictions import calibration, slices
+from ctrbench.report.predictions.scored import Scored, scored
 
 
 @dataclass(frozen=True)

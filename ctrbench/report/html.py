@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from ctrbench.report.drawing import Drawing
+from ctrbench.report.figures.drawing import Drawing
 
 TEMPLATES = Path(__file__).parent / "templates"
 MARKS = {"reproduced": "good", "not reproduced": "bad", "undecided": "open", "failed": "bad"}

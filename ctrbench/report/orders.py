@@ -5,9 +5,9 @@ import json
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ctrbench.report.drawing import GREY, Drawing, canvas, entitle, finish, look, tell
+from ctrbench.report.figures.drawing import GREY, Drawing, canvas, entitle, finish, look, tell
+from ctrbench.report.figures.overview import chosen_rows
 from ctrbench.report.group import Section
-from ctrbench.report.overview import chosen_rows
 
 EFFECTS = "data.effects"
 MEAN, STD = "test_excess_logloss_mean", "test_excess_logloss_std"

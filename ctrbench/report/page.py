@@ -9,14 +9,15 @@ from typing import Any
 import pandas as pd
 
 from ctrbench.errors import UserError
-from ctrbench.report import comparisons, tables, verdicts
-from ctrbench.report.comparisons import UNTOLD
-from ctrbench.report.drawing import Drawing
+from ctrbench.report import tables
+from ctrbench.report.figures.drawing import Drawing
+from ctrbench.report.figures.overview import chosen_rows
 from ctrbench.report.found import Found
 from ctrbench.report.group import BASELINE, ENVIRONMENT, TO_BEST, Section, as_text
 from ctrbench.report.html import Command, render
+from ctrbench.report.judged import comparisons, verdicts
+from ctrbench.report.judged.comparisons import UNTOLD
 from ctrbench.report.markdown import NONE, Rows, cells
-from ctrbench.report.overview import chosen_rows
 from ctrbench.runs.frame import FINISHED
 from ctrbench.runs.record import RunDirectory
 

@@ -7,7 +7,7 @@ import pandas as pd
 from ctrbench.files import write_atomic
 from ctrbench.models.registry import properties_of
 from ctrbench.report.html import render
-from ctrbench.report.printed import published
+from ctrbench.report.published.printed import published
 from ctrbench.report.tables import latex, text_of
 
 MARKS = {True: "yes", False: "no"}
@@ -55,12 +55,12 @@ def write_properties(models: list[str], folder: Path, title: str) -> str:
     text."""
     shown = table1(models)
     note = beside_the_paper(shown)
-    text = f"# {title}\n\n{text_of(shown)}\n\n{note}\n"
+    text, rows = f"# {title}\n\n{text_of(shown)}\n\n{note}\n", shown.to_dict("records")
     files = {
         "table.md": text,
         "table.csv": shown.to_csv(index=False),
         "table.tex": latex(shown, title),
-        "index.html": render("table.html", title=title, rows=shown.to_dict("records"), note=note),
+        "index.html": render("table.html", title=title, rows=rows, note=note, drawings=[]),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

@@ -6,11 +6,12 @@ import pandas as pd
 
 from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
-from ctrbench.report import tables, verdicts
-from ctrbench.report.comparisons import note, reading
-from ctrbench.report.drawing import Drawing
+from ctrbench.report import tables
+from ctrbench.report.figures.drawing import Drawing
 from ctrbench.report.found import Found, find
 from ctrbench.report.group import copies, sections
+from ctrbench.report.judged import verdicts
+from ctrbench.report.judged.comparisons import note, reading
 from ctrbench.report.markdown import markdown
 from ctrbench.report.orders import left_by_order
 from ctrbench.report.page import Again, headline, page

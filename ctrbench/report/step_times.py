@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 
 from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
-from ctrbench.report.drawing import GREY, INK, PALETTE, Drawing, canvas, entitle, finish
+from ctrbench.report.figures.drawing import GREY, INK, PALETTE, Drawing, canvas, entitle, finish
+from ctrbench.report.html import render
 from ctrbench.report.markdown import markdown
-from ctrbench.report.printed import published
+from ctrbench.report.published.printed import published
 
 RESULT = "step_times.json"
 OURS, OPERATIONS, OURS_BEFORE = PALETTE[0], PALETTE[4], PALETTE[5]
@@ -161,14 +162,17 @@ def _says(result: dict[str, Any], frame: pd.DataFrame) -> str:
 
 
 def write_step_times(path: Path) -> str:
-    """Draw a measurement (PNG, SVG) and write its table (Markdown, CSV) beside it.
+    """Draw a measurement (PNG, SVG) and write its table (Markdown, CSV) and its page beside it.
 
     Returns:
         The table as text, and the folder.
     """
     result = read_step_times(path)
     drawing, folder = step_times_drawing(result), path.parent
-    table = markdown(step_times_table(result))
+    rows = step_times_table(result)
+    table, title = markdown(rows), result.get("title", drawing.title)
+    page = render("table.html", title=title, rows=rows, note="", drawings=[drawing])
+    write_atomic(folder / "index.html", page)
     write_atomic(folder / f"{drawing.name}.svg", drawing.on_paper)
     write_atomic(folder / f"{drawing.name}.png", drawing.png)
     write_atomic(folder / f"{drawing.name}.md", f"{table}\n\n{drawing.says}\n")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ctrbench.report.group import ENVIRONMENT, TIMES, Section, differing, settings_of
 from ctrbench.report.markdown import NONE, Rows, cells, markdown
-from ctrbench.report.printed import CRITEO_ROWS, table2
+from ctrbench.report.published.printed import CRITEO_ROWS, table2
 
 
 def reading(section: Section) -> pd.DataFrame:

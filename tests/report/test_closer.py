@@ -15,10 +15,11 @@ from support import settings_in, store_of
 
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import UserError
-from ctrbench.report import calibration, ranks, slices
 from ctrbench.report.group import sections
+from ctrbench.report.judged import ranks
 from ctrbench.report.orders import in_words, left_by_order
-from ctrbench.report.scored import Scored, scored
+from ctrbench.report.predictions import calibration, slices
+from ctrbench.report.predictions.scored import Scored, scored
 from ctrbench.runs.frame import find_runs, frame
 
 

@@ -65,7 +65,14 @@ def test_what_is_written_beside_it(tmp_path: Path) -> None:
     (tmp_path / "step_times.json").write_text(json.dumps(measurement()))
     text = write_step_times(tmp_path / "step_times.json")
     assert "| fnn " in text and str(tmp_path) in text
-    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".svg", ".png", ".md", ".csv"}
+    assert {path.suffix for path in tmp_path.iterdir()} == {
+        ".html",
+        ".json",
+        ".svg",
+        ".png",
+        ".md",
+        ".csv",
+    }
     table = pd.read_csv(tmp_path / "step_times.csv")
     assert list(table["operations_over_lr"]) == [1, 4, 900]
 

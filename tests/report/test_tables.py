@@ -9,7 +9,7 @@ import pytest
 from made import make_run
 
 from ctrbench.errors import UserError
-from ctrbench.report.printed import CRITEO_ROWS
+from ctrbench.report.published.printed import CRITEO_ROWS
 from ctrbench.report.report import write_report
 from ctrbench.runs.frame import find_runs
 

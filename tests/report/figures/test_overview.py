@@ -5,8 +5,8 @@ from typing import Any
 
 from made import make_run, section_of, texts
 
-from ctrbench.report.overview import cost, leaderboard, learning_curves
-from ctrbench.report.printed import CRITEO_ROWS
+from ctrbench.report.figures.overview import cost, leaderboard, learning_curves
+from ctrbench.report.published.printed import CRITEO_ROWS
 
 
 def test_the_front_is_those_that_none_beats(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from made import make_run, section_of
 from scipy import stats
 from sklearn.metrics import log_loss, roc_auc_score
 
-from ctrbench.report.comparisons import comparisons, in_words, note, reading
+from ctrbench.report.judged.comparisons import comparisons, in_words, note, reading
 
 AUC = {"lr": [0.70, 0.71, 0.70, 0.72], "fm": [0.74, 0.752, 0.741, 0.762], "ffm": [0.75, 0.75]}
 

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import log_loss, roc_auc_score
 
-from ctrbench.report import statistics
-from ctrbench.report.statistics import (
+from ctrbench.report.judged import statistics
+from ctrbench.report.judged.statistics import (
     bootstrap,
     delong,
     holm,

@@ -9,9 +9,9 @@ from made import make_run, section_of
 from scipy import stats
 
 from ctrbench.models.registry import names
-from ctrbench.report.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict, verdicts
-from ctrbench.report.printed import claims
-from ctrbench.report.verdicts import numbers, reading, summary
+from ctrbench.report.judged.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict, verdicts
+from ctrbench.report.judged.verdicts import numbers, reading, summary
+from ctrbench.report.published.printed import claims
 
 NOISE = (0.0, 0.001, -0.001, 0.0005)
 

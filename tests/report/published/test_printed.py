@@ -3,7 +3,7 @@
 import pytest
 
 from ctrbench.models.registry import names
-from ctrbench.report.printed import VERSIONS, published, table2
+from ctrbench.report.published.printed import VERSIONS, published, table2
 
 FILES = ("deepfm_table2", "deepfm_figure6", "deepfm_figures", "bars")
 

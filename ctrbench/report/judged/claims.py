@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ctrbench.report.comparisons import BETTER, SIGNIFICANT, UNKNOWN, tested
-from ctrbench.report.figures import Sweep, sweeps
+from ctrbench.report.figures.ablations import Sweep, sweeps
 from ctrbench.report.group import ENVIRONMENT, FIGURES, Section, as_text, best_by_validation
-from ctrbench.report.printed import claims
-from ctrbench.report.statistics import Difference, holm, paired_t
+from ctrbench.report.judged.comparisons import BETTER, SIGNIFICANT, UNKNOWN, tested
+from ctrbench.report.judged.statistics import Difference, holm, paired_t
+from ctrbench.report.published.printed import claims
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
 SECONDS = "seconds"

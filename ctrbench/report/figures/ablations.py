@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ctrbench.errors import UserError
-from ctrbench.report.drawing import GREY, Drawing, canvas, entitle, finish, look, tell
+from ctrbench.report.figures.drawing import GREY, Drawing, canvas, entitle, finish, look, tell
 from ctrbench.report.group import FIGURES, Section, as_text, differing
-from ctrbench.report.printed import published
+from ctrbench.report.published.printed import published
 from ctrbench.settings import nearest
 
 GEOMETRIC = 4  # the least ratio of the largest to the smallest value of a logarithmic axis

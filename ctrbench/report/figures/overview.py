@@ -10,11 +10,21 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from scipy import stats
 
 from ctrbench.errors import UserError
-from ctrbench.report.drawing import GREY, INK, Drawing, apart, canvas, entitle, finish, look, tell
-from ctrbench.report.figures import is_logarithmic
+from ctrbench.report.figures.ablations import is_logarithmic
+from ctrbench.report.figures.drawing import (
+    GREY,
+    INK,
+    Drawing,
+    apart,
+    canvas,
+    entitle,
+    finish,
+    look,
+    tell,
+)
 from ctrbench.report.group import TO_BEST, Section
-from ctrbench.report.printed import CRITEO_ROWS, table2
-from ctrbench.report.statistics import LEVEL
+from ctrbench.report.judged.statistics import LEVEL
+from ctrbench.report.published.printed import CRITEO_ROWS, table2
 from ctrbench.runs.interface import Run
 
 COLUMNS = 4

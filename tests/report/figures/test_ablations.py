@@ -7,8 +7,8 @@ import pytest
 from made import make_run, section_of, texts
 
 from ctrbench.errors import UserError
-from ctrbench.report.drawing import INK, apart, look
-from ctrbench.report.figures import ablations, heat_maps, is_logarithmic, sweeps
+from ctrbench.report.figures.ablations import ablations, heat_maps, is_logarithmic, sweeps
+from ctrbench.report.figures.drawing import INK, apart, look
 from ctrbench.report.group import Section
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from ctrbench.errors import UserError
 from ctrbench.report.group import BASELINE, FIGURES, Section
+from ctrbench.report.judged.statistics import LEVEL, Difference, delong, holm, paired_rows, paired_t
 from ctrbench.report.markdown import NONE, cells
-from ctrbench.report.statistics import LEVEL, Difference, delong, holm, paired_rows, paired_t
 from ctrbench.runs.interface import Run
 
 SIGNIFICANT = 1 - LEVEL

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ctrbench.report.drawing import GREY, INK, Drawing, canvas, finish, look, tell
+from ctrbench.report.figures.drawing import GREY, INK, Drawing, canvas, finish, look, tell
 from ctrbench.report.group import Section
-from ctrbench.report.statistics import LEVEL
+from ctrbench.report.judged.statistics import LEVEL
 
 
 @dataclass(frozen=True)

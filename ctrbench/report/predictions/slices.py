@@ -17,10 +17,10 @@ import torch
 from ctrbench import metrics
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import UserError
-from ctrbench.report.drawing import GREY, INK, Drawing, apart, canvas, finish, look, tell
+from ctrbench.report.figures.drawing import GREY, INK, Drawing, apart, canvas, finish, look, tell
 from ctrbench.report.group import BASELINE
 from ctrbench.report.markdown import NONE, Rows, cells
-from ctrbench.report.scored import Scored
+from ctrbench.report.predictions.scored import Scored
 from ctrbench.settings import nearest
 
 FIFTHS = ("lowest fifth", "second", "third", "fourth", "highest fifth")

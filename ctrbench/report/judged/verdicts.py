@@ -4,12 +4,12 @@ import math
 
 import pandas as pd
 
-from ctrbench.report.claims import SECONDS, Evidence, Verdict
-from ctrbench.report.comparisons import BETTER, SIGNIFICANT
-from ctrbench.report.figures import KEEP
+from ctrbench.report.figures.ablations import KEEP
+from ctrbench.report.judged.claims import SECONDS, Evidence, Verdict
+from ctrbench.report.judged.comparisons import BETTER, SIGNIFICANT
+from ctrbench.report.judged.statistics import LEVEL
 from ctrbench.report.markdown import Rows
-from ctrbench.report.printed import published, table2
-from ctrbench.report.statistics import LEVEL
+from ctrbench.report.published.printed import published, table2
 
 HEADS = {"auc": "AUC", "logloss": "logloss", SECONDS: "seconds"}
 SETS = {"criteo": "Criteo", "company": "Company*"}

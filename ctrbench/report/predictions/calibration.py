@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ctrbench.report.drawing import GREY, Drawing, canvas, entitle, finish, look, tell
+from ctrbench.report.figures.drawing import GREY, Drawing, canvas, entitle, finish, look, tell
+from ctrbench.report.judged.statistics import LEVEL, losses
 from ctrbench.report.markdown import Rows
-from ctrbench.report.scored import Array, Scored
-from ctrbench.report.statistics import LEVEL, losses
+from ctrbench.report.predictions.scored import Array, Scored
 
 DECILES = 10
 COLUMNS = 4

@@ -1,0 +1,1 @@
+"""What the predictions of test rows show beyond AUC and logloss."""

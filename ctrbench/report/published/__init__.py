@@ -1,0 +1,1 @@
+"""What others printed, as data, and its one reader."""
