@@ -127,7 +127,7 @@ class StandIn(Gpu):
         step = super().step(run, schema, device)
         if device is None:
             for embedding in (m for m in step.model.modules() if isinstance(m, Embedding)):
-                embedding.touched = False
+                embedding.read = None
         return step
 
     @contextmanager

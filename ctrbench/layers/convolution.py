@@ -48,17 +48,17 @@ def p_max_pooling(r: Tensor, p: int) -> Tensor:
     Shapes: ... x n -> ... x p.
     """
     if r.device.type != "cpu" or torch.compiler.is_compiling():
-        return r.gather(-1, _sorted_out(r, p))
-    return r.gather(-1, _partitioned_out(r.detach().flatten(end_dim=-2), p).view(*r.shape[:-1], p))
+        return r.gather(-1, _of_a_sort(r, p))
+    return r.gather(-1, _of_partitions(r.detach().flatten(end_dim=-2), p).view(*r.shape[:-1], p))
 
 
-def _sorted_out(r: Tensor, p: int) -> Tensor:
+def _of_a_sort(r: Tensor, p: int) -> Tensor:
     """Positions of the p largest, ascending."""
     return r.topk(p, dim=-1, sorted=False).indices.sort(dim=-1).values
 
 
-@torch.library.custom_op("ctrbench::partitioned_out", mutates_args=(), device_types="cpu")
-def _partitioned_out(r_Nn: Tensor, p: int) -> Tensor:
+@torch.library.custom_op("ctrbench::largest", mutates_args=(), device_types="cpu")
+def _of_partitions(r_Nn: Tensor, p: int) -> Tensor:
     """The same of many short rows in a third of the time: numpy partitions them by vector
     instructions, and what reaches the p-th largest of its row is kept."""
     rows, n = r_Nn.shape
@@ -68,13 +68,13 @@ def _partitioned_out(r_Nn: Tensor, p: int) -> Tensor:
     place_K = np.flatnonzero(kept_Nn.numpy())
     if len(place_K) != rows * p:  # some equal the p-th largest
         (tied_T,) = (kept_Nn.sum(dim=1) != p).nonzero(as_tuple=True)
-        chosen_Tp = _sorted_out(r_Nn.index_select(0, tied_T), p)
+        chosen_Tp = _of_a_sort(r_Nn.index_select(0, tied_T), p)
         kept_Nn[tied_T] = torch.zeros(len(tied_T), n, dtype=torch.bool).scatter_(1, chosen_Tp, True)
         place_K = np.flatnonzero(kept_Nn.numpy())
     return torch.from_numpy(place_K).view(rows, p).remainder_(n)
 
 
-@_partitioned_out.register_fake
+@_of_partitions.register_fake
 def _(r_Nn: Tensor, p: int) -> Tensor:
     return r_Nn.new_empty((r_Nn.shape[0], p), dtype=torch.int64)
 

@@ -25,14 +25,12 @@ class Embedding(nn.Module):
     Shapes: ids_BS integer, values_BX float (X may be 0) -> BFD, D = dim + first_order.
 
     Attributes:
-        touched: whether the table's gradient is a sparse tensor of the rows that a batch reads, or
-            a dense one of all rows.
-        read: gives those rows to training, in place of the table.
+        read: gives rows of the table to training; where it is set, the table's gradient is a sparse
+            tensor of the rows that were read, else a dense one of all rows.
         before_all: called before any row may be read otherwise, as in evaluation.
-            All are the optimizer's to set.
+            Both are the optimizer's to set.
     """
 
-    touched: bool = False
     read: Read | None = None
     before_all: Callable[[], object] | None = None
     offsets_S: Tensor
@@ -88,7 +86,7 @@ class Embedding(nn.Module):
     def _gather(self, ids_BS: Tensor, widths: list[int]) -> list[Tensor]:
         """Rows of the table, BSW each, in pieces of so many columns W."""
         row_BS = ids_BS + self.offsets_S
-        if self.touched and torch.is_grad_enabled():
+        if self.read is not None and torch.is_grad_enabled():
             return lookup(self.weight, row_BS, self.read, widths)
         if self.before_all is not None:
             self.before_all()

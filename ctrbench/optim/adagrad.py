@@ -1,6 +1,5 @@
 """AdaGrad (Duchi et al. 2011)."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim.adagrad import adagrad as torchs_adagrad
 from torch.torch_version import TorchVersion
 
-from ctrbench.optim.decay import decay_rows_of_the_batch, decayed_groups
+from ctrbench.optim.decay import DecayedByParts, decayed_groups
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import AdagradSettings
 from ctrbench.optim.touched import Spread, ask_for_touched_rows, move_touched
@@ -17,7 +16,7 @@ from ctrbench.optim.touched import Spread, ask_for_touched_rows, move_touched
 FUSED_ON_GPUS = "2.13"  # of torch
 
 
-class Adagrad(torch.optim.Adagrad):
+class Adagrad(DecayedByParts, torch.optim.Adagrad):
     """Torch's, fused where it can be; L2 by parts.
 
     A row that the batch does not read has no gradient and does not move, unless L2 moves all rows:
@@ -33,17 +32,7 @@ class Adagrad(torch.optim.Adagrad):
         self._spread = Spread()
         ask_for_touched_rows(model)
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Update every weight that has a gradient."""
-        for group in self.param_groups:
-            for w in group["params"]:
-                decay_rows_of_the_batch(w, group["batch_decay"])
-                if w.grad is not None and w.grad.is_sparse:
-                    self._of_table(w, group)
-        super().step()
-
-    def _of_table(self, w: Tensor, group: dict[str, Any]) -> None:
+    def of_table(self, w: Tensor, group: dict[str, Any]) -> None:
         if group["weight_decay"] > 0:
             self._spread(w)
         else:

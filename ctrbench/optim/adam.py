@@ -1,6 +1,5 @@
 """Adam (Kingma & Ba 2015)."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -8,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam as torchs_adam
 
-from ctrbench.optim.decay import decay_rows_of_the_batch, decayed_groups
+from ctrbench.optim.decay import DecayedByParts, decayed_groups
 from ctrbench.optim.missed import MissedSteps, Rows
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import AdamSettings
@@ -24,7 +23,7 @@ LARGE = 16_000_000  # weights of a table from which the rows of a batch of 4,096
 ROWS_AT_ONCE = 65_536  # when all rows are caught up
 
 
-class Adam(torch.optim.Adam):
+class Adam(DecayedByParts, torch.optim.Adam):
     """Torch's, dense and fused; L2 by parts.
 
     In a large table on a CPU only the rows of the batch are moved. The others get the steps that
@@ -53,17 +52,7 @@ class Adam(torch.optim.Adam):
                     lambda *_: self.catch_up()
                 )
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Update every weight that has a gradient."""
-        for group in self.param_groups:
-            for w in group["params"]:
-                decay_rows_of_the_batch(w, group["batch_decay"])
-                if w.grad is not None and w.grad.is_sparse:
-                    self._of_table(w, group)
-        super().step()
-
-    def _of_table(self, w: Tensor, group: dict[str, Any]) -> None:
+    def of_table(self, w: Tensor, group: dict[str, Any]) -> None:
         missed = self._missed_by(w)
         if missed is None:
             self._spread(w)

@@ -1,7 +1,9 @@
 """L2 as part of the gradient, of the embedding tables and of the network apart."""
 
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ctrbench.optim.registry import split_parameters
@@ -21,6 +23,25 @@ def decayed_groups(model: nn.Module, settings: DenseSettings) -> list[dict[str, 
         },
         {"params": network, "weight_decay": settings.l2_network, "batch_decay": 0.0},
     ]
+
+
+class DecayedByParts(torch.optim.Optimizer):
+    """What goes before the step of one of torch's optimizers: L2 on the rows of the batch, where it
+    is of those alone, and what is done with the sparse gradients of tables."""
+
+    def of_table(self, w: Tensor, group: dict[str, Any]) -> None:
+        """Make the sparse gradient of a table dense, or move its rows and leave no gradient."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update every weight that has a gradient."""
+        for group in self.param_groups:
+            for w in group["params"]:
+                decay_rows_of_the_batch(w, group["batch_decay"])
+                if w.grad is not None and w.grad.is_sparse:
+                    self.of_table(w, group)
+        super().step()
 
 
 def decay_rows_of_the_batch(w: Tensor, l2: float) -> None:

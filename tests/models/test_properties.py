@@ -13,8 +13,8 @@ from ctrbench.errors import UserError
 from ctrbench.models import registry
 from ctrbench.models.finalmlp import BilinearFusion
 from ctrbench.models.registry import Model, having, properties_of
-from ctrbench.report.printed import published
 from ctrbench.report.properties import beside_the_paper, table1
+from ctrbench.report.published.printed import published
 
 NAMES = registry.names()
 FIELDS = tuple(Field(name, "vocabulary", 4) for name in "abcd")

@@ -65,7 +65,7 @@ def test_as_with_dense_gradients(name: str, words: list[str], settings: Compose)
     models[1].load_state_dict(models[0].state_dict())
     steps = [Step(model, optimizers.build(model, own.optimizer), "fp32") for model in models]
     for embedding in tables_on_cpu(models[1]):
-        embedding.touched = False  # torch's own gather, its gradient dense
+        embedding.read = None  # torch's own gather, its gradient dense
     generator = torch.Generator().manual_seed(1)
     for _ in range(60):
         drawn = batch(sizes, generator)
