@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ctrbench.command.bench.made import made_schema
 from ctrbench.command.gpu import rows
 from ctrbench.command.gpu.device import Gpu
 from ctrbench.data.batches import Batches
@@ -26,7 +27,7 @@ from ctrbench.runs.settings import RunSettings
 from ctrbench.training.captured import WARM_UP, CapturedLoop
 from ctrbench.training.loop import Loop
 from ctrbench.training.step import Step, logits
-from ctrbench.training.trainer import MakeLoop, Trainer
+from ctrbench.training.trainer import MakeLoop
 
 FEATURES, BATCH, EPOCHS, STEPS = 2_000, 128, 4, 5
 ROUNDING, MOVED = 1e-4, 1e-2  # relative differences that are allowed
@@ -127,7 +128,7 @@ CHECKS: dict[str, Check] = {
 
 @cache
 def _rows(count: int, crossed: bool) -> tuple[Schema, Part]:
-    made = rows.schema(FEATURES, crossed=crossed)
+    made = made_schema(FEATURES, crossed=crossed)
     return made, rows.part(made, count, 0, torch.device("cpu"))
 
 
@@ -181,14 +182,7 @@ def _train(
         path = Path(folder) / "checkpoint.pt"
         if start is not None:
             shutil.copy(start, path)
-        trainer = Trainer(
-            *(step.model, step.optimizer, batches, batches, settings),
-            seed=run.seed,
-            device=gpu.device,
-            precision=run.precision,
-            path=path,
-            make_loop=make_loop,
-        )
+        trainer = gpu.trainer(run, step, batches, batches, settings, path, make_loop)
 
         def record(history: list[dict[str, Any]]) -> None:
             last[:] = _weights(step)

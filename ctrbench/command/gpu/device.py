@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -12,7 +13,9 @@ from ctrbench.models import registry as models
 from ctrbench.optim import registry as optimizers
 from ctrbench.runs.settings import RunSettings
 from ctrbench.training.captured import CapturedLoop, CudaGraph, Graph
+from ctrbench.training.settings import TrainerSettings
 from ctrbench.training.step import Step
+from ctrbench.training.trainer import MakeLoop, Trainer
 
 
 class Gpu:
@@ -33,6 +36,26 @@ class Gpu:
         torch.manual_seed(run.seed)
         model = models.build(schema, run.model).to(device or self.device).train()
         return Step(model, optimizers.build(model, run.optimizer), run.precision)
+
+    def trainer(
+        self,
+        run: RunSettings,
+        step: Step,
+        train: Batches,
+        valid: Batches,
+        settings: TrainerSettings,
+        path: Path,
+        make_loop: MakeLoop,
+    ) -> Trainer:
+        """Of a step, with the seed and the precision of a run."""
+        return Trainer(
+            *(step.model, step.optimizer, train, valid, settings),
+            seed=run.seed,
+            device=self.device,
+            precision=run.precision,
+            path=path,
+            make_loop=make_loop,
+        )
 
     def captured(self, step: Step, batches: Batches) -> CapturedLoop:
         """Its steps by replays."""

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ctrbench.command.bench.limits import Products, Work, large_copy, seconds, wait
+from ctrbench.command.bench.made import made_schema
+from ctrbench.command.bench.measured import BATCH
 from ctrbench.command.gpu import rows
 from ctrbench.command.gpu.device import Gpu
 from ctrbench.command.gpu.settings import GpuSettings
@@ -27,7 +29,6 @@ from ctrbench.training.loop import Loop
 from ctrbench.training.step import Step
 from ctrbench.training.trainer import Trainer
 
-BATCH = 4_096  # unless trainer.batch_size is set
 BATCHES = 64  # that steps are timed on
 ROUNDS, EPOCHS = 5, 2
 PROFILED = 50  # steps whose kernels are looked at
@@ -37,7 +38,7 @@ Figures = dict[str, Any]
 
 def of_a_step(gpu: Gpu, run: RunSettings, own: GpuSettings) -> Figures:
     """Seconds of the plain and the captured step, medians of turns, and of its limits."""
-    made = rows.schema(own.features, crossed=run.model.crossing() is not None)
+    made = made_schema(own.features, crossed=run.model.crossing() is not None)
     size = run.trainer.batch_size or BATCH
     batches = Batches(rows.part(made, BATCHES * size, 0, gpu.device), size, gpu.device)
     reset_peak_memory(gpu.device)
@@ -124,7 +125,7 @@ class Epochs:
 
     def __init__(self, gpu: Gpu, own: GpuSettings) -> None:
         self.gpu, self.own = gpu, own
-        self.made = rows.schema(own.features, crossed=False)
+        self.made = made_schema(own.features, crossed=False)
         self.batches = cache(self._make)
 
     def _make(self, size: int) -> tuple[Batches, Batches]:
@@ -163,12 +164,6 @@ class Epochs:
     ) -> tuple[Trainer, Progress]:
         settings = replace(run.trainer, epochs=EPOCHS, eval_every=None, patience=10**6)
         with tempfile.TemporaryDirectory() as folder:
-            trainer = Trainer(
-                *(step.model, step.optimizer, train, valid, settings),
-                seed=run.seed,
-                device=self.gpu.device,
-                precision=run.precision,
-                path=Path(folder) / "checkpoint.pt",
-                make_loop=self.gpu.captured,
-            )
+            path = Path(folder) / "checkpoint.pt"
+            trainer = self.gpu.trainer(run, step, train, valid, settings, path, self.gpu.captured)
             return trainer, trainer.fit(lambda rows: None, lambda history: None)

@@ -3,22 +3,10 @@
 import numpy as np
 import torch
 
-from ctrbench.data.schema import Field, Schema
+from ctrbench.data.schema import Schema
 from ctrbench.data.store.opened import Part
 
-FIELDS, CROSSES = 39, 10
 ROWS_AT_ONCE = 1 << 20
-
-
-def schema(features: int, *, crossed: bool) -> Schema:
-    """Fields of a few features to a quarter of all, by equal ratios; crosses as large as their
-    mean."""
-    shares = np.geomspace(1, features / 8, FIELDS)
-    sizes = 2 + (shares / shares.sum() * (features - 2 * FIELDS)).astype(int)
-    sizes[-1] += features - sizes.sum()
-    fields = tuple(Field(f"f{i}", "vocabulary", int(size)) for i, size in enumerate(sizes))
-    crosses = tuple(Field(f"x{i}", "vocabulary", features // FIELDS) for i in range(CROSSES))
-    return Schema(fields, crosses if crossed else ())
 
 
 def part(made: Schema, rows: int, seed: int, device: torch.device) -> Part:

@@ -1,13 +1,9 @@
 """Settings of ``ctrbench bench gpu``."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from ctrbench.errors import UserError
-from ctrbench.settings import check, nearest, option, settings, settings_from
+from ctrbench.command.settings import own_settings
+from ctrbench.settings import option, settings
 
 PARTS = ("checks", "steps", "epochs")
 PREFIX = "bench.gpu."
@@ -33,15 +29,5 @@ def gpu_settings(words: list[str]) -> GpuSettings:
     Raises:
         UserError: for an unknown key or a value that does not fit.
     """
-    known = list(GpuSettings.__dataclass_fields__)
-    for word in words:
-        key = word.partition("=")[0].removeprefix(PREFIX)
-        if key not in known:
-            raise UserError(f"{PREFIX}{key}: no such key; {nearest(key, known)}")
-    try:
-        given: Any = OmegaConf.from_dotlist([word.removeprefix(PREFIX) for word in words])
-        own: GpuSettings = settings_from("bench_gpu", given)
-    except OmegaConfBaseException as error:
-        raise UserError(f"{PREFIX}{error.full_key}: {str(error).splitlines()[0]}") from None
-    check(own, PREFIX)
+    own: GpuSettings = own_settings("bench_gpu", words, PREFIX)
     return own
