@@ -11,7 +11,6 @@ from ctrbench.command.words import CONFIG_DIR, VERBS, flag, refuse_verb, verb
 from ctrbench.errors import UserError, one_line
 
 if TYPE_CHECKING:
-    from ctrbench.command.settings import Experiment
     from ctrbench.runs.settings import RunSettings
 
 USAGE = """\
@@ -126,47 +125,16 @@ def _show(runs: list["RunSettings"], package: str | None) -> None:
 )
 def reproduce(given: Any) -> None:
     """The runs of an experiment, then its report. What is finished is not run again."""
-    from ctrbench.command.experiments import MEASURES, dry_run, find_experiment, listing
+    from ctrbench.command import experiments
 
     if given.list or not given.names:
-        print(listing(given.words, by_steps=given.trial))
-        return
-    name = given.names[0]
-    experiment = find_experiment(name, given.words)
-    if experiment.measure is not None:
-        print(MEASURES[experiment.measure](name, experiment, given.words))
-        return
-    if given.dry_run:
-        print(dry_run(name, experiment, given.words, by_steps=given.trial))
-        return
-    if given.trial:
+        print(experiments.listing(given.words, by_steps=given.trial))
+    elif given.dry_run:
+        print(experiments.dry_run(given.names[0], given.words, by_steps=given.trial))
+    elif given.trial:
         raise UserError("--trial: goes with --list or --dry-run")
-    _reproduce(name, experiment, given.words)
-
-
-def _reproduce(name: str, experiment: "Experiment", words: list[str]) -> None:
-    from ctrbench.command import launch
-    from ctrbench.command.experiments import report_title, sweep_overrides
-
-    overrides = sweep_overrides(name, experiment, words)
-    planned = launch.plan_sweep(overrides)
-    results = planned[0].results
-    results.check()
-    failed = None
-    try:
-        launch.launch(overrides, planned)
-    except UserError as error:  # the other runs have a report all the same
-        failed = error
-    runs = [job.directory for job in planned]
-    if any(run.result() is not None for run in runs):
-        from ctrbench.command.again import words_of
-        from ctrbench.report.report import write_report
-
-        title = report_title(name, experiment, planned[0].settings.budget.name)
-        begun = [run.path for run in runs if run.path.exists()]
-        print(write_report(begun, results.report(name), title, experiment.pivot, again=words_of))
-    if failed is not None:
-        raise failed
+    else:
+        experiments.reproduce(given.names[0], given.words)
 
 
 @verb(

@@ -11,7 +11,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from ctrbench.command.compose import choices, compose, fixed
 from ctrbench.command.estimates import Estimates
-from ctrbench.command.launch import every_job, jobs, plan, plan_sweep
+from ctrbench.command.launch import every_job, jobs, launch, plan, plan_sweep
 from ctrbench.command.settings import Experiment
 from ctrbench.errors import UserError
 from ctrbench.progress import duration
@@ -77,6 +77,40 @@ def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list
 
 def _swept(values: Any) -> str:
     return ",".join(map(str, values)) if isinstance(values, list) else str(values)
+
+
+def reproduce(name: str, words: list[str]) -> None:
+    """Make the runs of an experiment, or what stands for them, and show its report.
+
+    Raises:
+        UserError: for what does not fit; at the end, with what failed.
+    """
+    experiment = find_experiment(name, words)
+    if experiment.measure is not None:
+        print(MEASURES[experiment.measure](name, experiment, words))
+        return
+    overrides = sweep_overrides(name, experiment, words)
+    planned = plan_sweep(overrides)
+    planned[0].results.check()
+    failed = None
+    try:
+        launch(overrides, planned)
+    except UserError as error:  # the other runs have a report all the same
+        failed = error
+    if any(run.directory.result() is not None for run in planned):
+        print(_report(name, experiment, planned))
+    if failed is not None:
+        raise failed
+
+
+def _report(name: str, experiment: Experiment, planned: list["Planned"]) -> str:
+    from ctrbench.command.again import words_of
+    from ctrbench.report.report import write_report
+
+    title = report_title(name, experiment, planned[0].settings.budget.name)
+    begun = [run.directory.path for run in planned if run.directory.path.exists()]
+    folder = planned[0].results.report(name)
+    return write_report(begun, folder, title, experiment.pivot, again=words_of)
 
 
 def report_title(name: str, experiment: Experiment, budget: str) -> str:
@@ -162,8 +196,11 @@ def _total(seconds: dict[str, float | None], runs: "Counter[str]") -> str:
     return f"{said if known else ''}{more}"
 
 
-def dry_run(name: str, experiment: Experiment, words: list[str], *, by_steps: bool) -> str:
+def dry_run(name: str, words: list[str], *, by_steps: bool) -> str:
     """The runs of an experiment: which are done, which are left, and how long those will take."""
+    experiment = find_experiment(name, words)
+    if experiment.measure is not None:
+        return f"{name}: has no runs; ctrbench reproduce {name} makes it at once"
     overrides = sweep_overrides(name, experiment, words)
     swept = [" ".join(job.swept) for job in jobs(overrides)]
     return _runs_of(plan_sweep(overrides), swept, Estimates(by_steps))

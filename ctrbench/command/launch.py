@@ -118,9 +118,11 @@ def launch(overrides: list[str], planned: list["Planned"]) -> None:
     """
     folder = SweepFolder(planned[0].results.sweep(sweep_name()).resolve())
     hydra = compose(fixed(overrides)).hydra
-    overrides = [*with_tuned(overrides), *one_a_core(hydra, overrides)]
+    if own := one_a_core(hydra, overrides):
+        hydra = compose(fixed([*overrides, *own])).hydra
+    overrides = [*with_tuned(overrides), *own]
     is_drawn = hydra.sweeper.get("_target_") != BASIC
-    folder.begin(side_by_side(compose(fixed(overrides)).hydra, len(planned)))
+    folder.begin(side_by_side(hydra, len(planned)))
     todo = sum(one.directory.result() is None for one in planned)
     stopped = ""
     try:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from ctrbench.errors import UserError
 from ctrbench.settings import check, nearest, option, settings, settings_from
@@ -48,13 +49,23 @@ def bench_settings(words: list[str]) -> BenchSettings:
     Raises:
         UserError: for an unknown key or a value that does not fit.
     """
-    values = dict(word.removeprefix("bench.").split("=", 1) for word in words)
-    known = list(BenchSettings.__dataclass_fields__)
-    for key in values.keys() - set(known):
-        raise UserError(f"bench.{key}: no such key; {nearest(key, known)}")
+    own: BenchSettings = own_settings("bench", words, "bench.")
+    return own
+
+
+def own_settings(name: str, words: list[str], prefix: str = "") -> Any:
+    """The settings of a verb from words ``PREFIX KEY=VALUE``, of the class registered as ``name``.
+
+    Raises:
+        UserError: for an unknown key or a value that does not fit.
+    """
     try:
-        own: BenchSettings = settings_from("bench", values)
+        given: Any = OmegaConf.from_dotlist([word.removeprefix(prefix) for word in words])
+        own = settings_from(name, given)
+    except ConfigKeyError as error:
+        hint = nearest(str(error.key), getattr(error.object_type, "__dataclass_fields__", ()))
+        raise UserError(f"{prefix}{error.key}: no such key; {hint}") from None
     except OmegaConfBaseException as error:
-        raise UserError(f"bench.{error.full_key}: {str(error).splitlines()[0]}") from None
-    check(own, "bench.")
+        raise UserError(f"{prefix}{error.full_key}: {str(error).splitlines()[0]}") from None
+    check(own, prefix)
     return own

@@ -68,6 +68,12 @@ def test_the_listing(tmp_path: Path) -> None:
     assert list(tmp_path.glob("runs/*")) == []
 
 
+def test_what_has_no_runs_is_not_made_by_a_dry_run(tmp_path: Path) -> None:
+    done = ctrbench("reproduce", "figure6", "--dry-run", f"results={tmp_path / 'r'}")
+    assert done.returncode == 0 and "has no runs" in done.stdout
+    assert not (tmp_path / "r").exists()
+
+
 def test_a_dry_run(tmp_path: Path) -> None:
     words = ["table2", *TINY, f"results={tmp_path}"]
     assert ctrbench("reproduce", *words, "seed=0").returncode == 0

@@ -10,7 +10,7 @@ from ctrbench.command.compose import compose, to_settings
 from ctrbench.command.experiments import find_experiment, sweep_overrides
 from ctrbench.command.launch import jobs
 from ctrbench.models.registry import having, names
-from ctrbench.report.printed import published
+from ctrbench.report.published.printed import published
 
 TINY = ["data.rows=2000", "data.vocabulary=30", "model.hidden=[8]", "trainer.epochs=1"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import Override
-from omegaconf.errors import OmegaConfBaseException
 
 from ctrbench.command.compose import parsed, use_folder
+from ctrbench.command.settings import own_settings
 from ctrbench.errors import UserError
-from ctrbench.settings import check, option, settings, settings_from
+from ctrbench.settings import option, settings
 
 if TYPE_CHECKING:
     from ctrbench.command.tune.request import Request
@@ -46,7 +46,7 @@ class Tuning:
 
     def __init__(self, words: list[str], folder: str | None) -> None:
         own = [word for word in words if word.partition("=")[0] in TuneSettings.__annotations__]
-        self.settings = _settings(own)
+        self.settings: TuneSettings = own_settings("tune", own)
         self.words = [word for word in words if word not in own]
         self.models, self.words = _models(self.words)
         self.results = self._request(self.models[0]).base.results
@@ -74,15 +74,6 @@ class Tuning:
             warmup = self.settings.warmup or max(WARMUP, 3 * patience)
             study = Search(request, self.settings.trials, warmup).run()
             yield write_found(request, study, self.folder)
-
-
-def _settings(words: list[str]) -> TuneSettings:
-    try:
-        own: TuneSettings = settings_from("tune", dict(word.split("=", 1) for word in words))
-    except OmegaConfBaseException as error:
-        raise UserError(f"{error.full_key}: {str(error).splitlines()[0]}") from None
-    check(own)
-    return own
 
 
 def _models(words: list[str]) -> tuple[list[str], list[str]]:
