@@ -200,7 +200,7 @@ def download(given: Any) -> None:
     """A public set by its name; url is another address of its archive."""
     if len(given.names) != 1:
         raise UserError("download takes one name: ctrbench download NAME [results=FOLDER] [url=U]")
-    from ctrbench.command.compose import public_set
+    from ctrbench.command.public import public_set
     from ctrbench.data.sources.download import download
     from ctrbench.runs.record import Results
 

@@ -24,7 +24,6 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ctrbench.data.settings import DownloadSettings
 from ctrbench.errors import UserError, one_line
 from ctrbench.runs.settings import RunSettings
 from ctrbench.settings import NAME, check, nearest
@@ -292,19 +291,3 @@ def _first_line(error: Exception) -> str:
     text = str(error).split("\n")[0]
     key = getattr(error, "full_key", None)
     return f"{key}: {text}" if key else text
-
-
-def public_set(name: str) -> DownloadSettings:
-    """What ``ctrbench download NAME`` fetches.
-
-    Raises:
-        UserError: for a name that is none of a public set.
-    """
-    about = compose([f"data={name}"]).data.get("download") if name in choices("data") else None
-    found: Any = None if about is None else OmegaConf.to_object(about)
-    if not isinstance(found, DownloadSettings):
-        folders = [Path(CONF), *([OwnFolder.folder] if OwnFolder.folder else [])]
-        paths = [path for folder in folders for path in folder.glob("data/*.yaml")]
-        public = [path.stem for path in paths if "download" in OmegaConf.load(path)]
-        raise UserError(f"{name}: no such public set; {nearest(name, public)}")
-    return found

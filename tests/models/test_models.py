@@ -7,7 +7,6 @@ import pytest
 import torch
 from models.references import base, crossed, deep, factorised
 from models.references.base import SCHEMA
-from models.small import HIDDEN, SMALL
 from support import Compose
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -26,6 +25,31 @@ from ctrbench.training.step import Step, evaluation_rows
 
 NAMES = registry.names()
 CROSSED = ("wide_deep",)
+# Widths as odd and as small as the formulas allow.
+HIDDEN = ["model.hidden=[6,5]"]
+ATTENTION = ["model.attention_layers=2", "model.attention_dim=6", "model.heads=2"]
+SMALL = {
+    "lr": [],
+    "fm": [],
+    "ffm": ["model.embedding_dim=3"],
+    "ccpm": ["model.embedding_dim=3", "model.maps=[2,3]", "model.filters=[3,2]"],
+    **{name: [] for name in ("hofm", "afm", "fwfm", "fmfm", "crossnet", "crossnet_v2")},
+    "cin": ["model.cin_maps=[3,2]"],
+    "xdeepfm": ["model.cin_maps=[3,2]", *HIDDEN],
+    "autoint": ATTENTION,
+    "autoint_plus": [*ATTENTION, *HIDDEN],
+    "dlrm": ["model.bottom=[4]", *HIDDEN],
+    "afn": ["model.logarithmic_neurons=4", *HIDDEN],
+    "afn_plus": ["model.logarithmic_neurons=4", "model.second_hidden=[4,3]", *HIDDEN],
+    "masknet": ["model.mask_blocks=2", "model.mask_units=4", "model.mask_ratio=0.2", *HIDDEN],
+    "edcn": ["model.embedding_dim=3", "model.cross_layers=2"],
+    "finalmlp": [
+        "model.hidden=[5,4]",
+        "model.second_hidden=[6]",
+        "model.gate=[3]",
+        "model.fusion_heads=2",
+    ],
+}
 REFERENCES = base.REFERENCES | factorised.REFERENCES | crossed.REFERENCES | deep.REFERENCES
 # Options of a model that change its formula.
 VARIANTS = base.VARIANTS | factorised.VARIANTS | crossed.VARIANTS | deep.VARIANTS

@@ -4,8 +4,7 @@ from itertools import product
 
 import pytest
 import torch
-from models.small import HIDDEN, SMALL
-from support import Compose
+from support import Compose, small
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Field, Schema
@@ -24,7 +23,7 @@ CROSSES = (Field("a x b", "vocabulary", 4),)
 def make(name: str, settings: Compose) -> Model:
     """A model with large random weights, in float64, so that nothing is lost in rounding."""
     torch.manual_seed(1)
-    chosen = settings(f"model={name}", *SMALL.get(name, HIDDEN)).model
+    chosen = settings(*small(name)).model
     model = registry.build(Schema(FIELDS, CROSSES if chosen.crossing() else ()), chosen)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.7)
