@@ -6,6 +6,7 @@ from stand_in import Recording, StandIn
 from support import Compose, small
 from torch import Tensor, nn
 
+from ctrbench.command.bench.made import made_schema
 from ctrbench.command.gpu import rows
 from ctrbench.data import batches as batches_module
 from ctrbench.data.batches import Batches
@@ -15,7 +16,7 @@ from ctrbench.training.loop import Loop
 from ctrbench.training.step import Step
 
 CPU = torch.device("cpu")
-MADE = rows.schema(1_000, crossed=True)
+MADE = made_schema(1_000, crossed=True)
 PART = rows.part(MADE, 640, 0, CPU)
 OPTIMIZERS = {
     "adam": [],
