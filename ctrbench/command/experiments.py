@@ -106,11 +106,14 @@ def reproduce(name: str, words: list[str]) -> None:
 def _report(name: str, experiment: Experiment, planned: list["Planned"]) -> str:
     from ctrbench.command.again import words_of
     from ctrbench.report.report import write_report
+    from ctrbench.report.step_times import find_step_times
 
     title = report_title(name, experiment, planned[0].settings.budget.name)
     begun = [run.directory.path for run in planned if run.directory.path.exists()]
-    folder = planned[0].results.report(name)
-    return write_report(begun, folder, title, experiment.pivot, again=words_of)
+    results = planned[0].results
+    steps = find_step_times([], results)
+    pivot = experiment.pivot
+    return write_report(begun, results.report(name), title, pivot, steps=steps, again=words_of)
 
 
 def report_title(name: str, experiment: Experiment, budget: str) -> str:

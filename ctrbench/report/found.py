@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 
@@ -52,19 +53,36 @@ class Found:
         return [self.leaderboard, *self.cost, *self.ablations, *looks]
 
 
-def find(parts: list[Section], x: str | None = None, field: str | None = None) -> list[Found]:
+@dataclass(frozen=True)
+class OverAll:
+    """Figures that belong to no section: ahead of them all, and behind."""
+
+    first: list[Drawing] = field(default_factory=list)
+    last: list[Drawing] = field(default_factory=list)
+
+
+def find(
+    parts: list[Section],
+    x: str | None = None,
+    field: str | None = None,
+    steps: dict[str, Any] | None = None,
+) -> list[Found]:
     """What is made of each section; names of figures are told apart where there are several.
 
     Args:
         x: the option to draw figures over; None draws one for each that was swept.
         field: whose values the test rows are sliced by, beside what is done anyway.
+        steps: as :func:`verdicts` takes it.
 
     Raises:
         UserError: for an option that was not swept, or a field that cannot be sliced by.
     """
     if x is not None and parts and not any(is_swept(part, x) for part in parts):
         sweeps(parts[0], x)  # says what is
-    return [_found(part, x, field, _namer(part, len(parts) > 1)) for part in parts]
+    return [
+        _found(part, verdicts(part, steps), x, field, _namer(part, len(parts) > 1))
+        for part in parts
+    ]
 
 
 Namer = Callable[[Drawing], Drawing]
@@ -75,14 +93,16 @@ def _namer(part: Section, several: bool) -> Namer:
     return lambda drawing: replace(drawing, name=prefix + drawing.name)
 
 
-def _found(part: Section, x: str | None, field: str | None, named: Namer) -> Found:
+def _found(
+    part: Section, judged: list[Verdict], x: str | None, field: str | None, named: Namer
+) -> Found:
     compared = comparisons(part)
     swept = ablations(part, x) if x is None or is_swept(part, x) else []
     spent = cost(part)
     return Found(
         part,
         compared,
-        verdicts(part),
+        judged,
         named(leaderboard(part, level_with_best(part, compared))),
         [] if spent is None else [named(spent)],
         [named(one) for one in swept + (heat_maps(part) if x is None else [])],

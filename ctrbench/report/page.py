@@ -10,9 +10,8 @@ import pandas as pd
 
 from ctrbench.errors import UserError
 from ctrbench.report import tables
-from ctrbench.report.figures.drawing import Drawing
 from ctrbench.report.figures.overview import chosen_rows
-from ctrbench.report.found import Found
+from ctrbench.report.found import Found, OverAll
 from ctrbench.report.group import BASELINE, ENVIRONMENT, TO_BEST, Section, as_text
 from ctrbench.report.html import Command, render
 from ctrbench.report.judged import comparisons, verdicts
@@ -46,7 +45,7 @@ def page(
     title: str,
     found: list[Found],
     pivoted: dict[str, pd.DataFrame],
-    over_all: list[Drawing],
+    over_all: OverAll,
     table: pd.DataFrame,
     again: Again | None = None,
 ) -> str:
@@ -186,7 +185,9 @@ def measured(table: pd.DataFrame) -> list[str]:
     return [
         *said,
         "Weights and settings are chosen on validation rows; the test rows are scored once.",
-        "Times are seconds of training, without evaluations, of runs in the same environment.",
+        "Times are seconds of training, without evaluations, of runs in the same environment; "
+        "steps measured in turn (reproduce figure6) take their place where claims about time are "
+        "judged.",
         f"{len(table) - len(finished)} of {len(table)} directories have no result; they are listed "
         "with the reason.",
         "A point of a figure says its values where it is pointed at, or by the arrow keys once the "

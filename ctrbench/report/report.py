@@ -1,6 +1,7 @@
 """A report from run directories alone. Nothing is trained here."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -8,13 +9,14 @@ from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
 from ctrbench.report import tables
 from ctrbench.report.figures.drawing import Drawing
-from ctrbench.report.found import Found, find
+from ctrbench.report.found import Found, OverAll, find
 from ctrbench.report.group import copies, sections
 from ctrbench.report.judged import verdicts
 from ctrbench.report.judged.comparisons import note, reading
 from ctrbench.report.markdown import markdown
 from ctrbench.report.orders import left_by_order
 from ctrbench.report.page import Again, headline, page
+from ctrbench.report.step_times import find_step_times, step_times_drawing
 from ctrbench.runs.frame import FINISHED, find_runs, frame
 from ctrbench.runs.record import Results
 from ctrbench.settings import NAME
@@ -49,7 +51,8 @@ def report_on(
     folder = place.report(name or _name(folders))
     if len(folders) == 1 and results is None and name is None:
         folder = folders[0] / "report"
-    return write_report(runs, folder, "All runs", x=x, field=field, again=again)
+    steps = find_step_times(folders, place)
+    return write_report(runs, folder, "All runs", x=x, field=field, steps=steps, again=again)
 
 
 def _name(folders: list[Path]) -> str:
@@ -67,6 +70,7 @@ def write_report(
     pivot: dict[str, str] | None = None,
     x: str | None = None,
     field: str | None = None,
+    steps: dict[str, Any] | None = None,
     again: Again | None = None,
 ) -> str:
     """Write tables (``table.md``, ``.csv``, ``.tex``), figures (``figures/*.png``, ``.svg``) and
@@ -74,6 +78,7 @@ def write_report(
 
     Args:
         x: as :func:`report_on` takes it, and ``field``.
+        steps: training steps measured in turn, to show and to judge by.
         pivot: for a second table, of a model's test figure ``value`` under each setting of
             ``columns`` (an option).
         again: gives for a run's config the words that make it again; None where it cannot.
@@ -82,10 +87,12 @@ def write_report(
         UserError: for two different runs of the same settings and seed.
     """
     table = frame(runs)
-    found = find(sections(table), x, field)
+    found = find(sections(table), x, field, steps)
     pivoted = _pivoted(found, pivot) if pivot and found else {}
     left = left_by_order([one.section for one in found])
-    over_all = [] if left is None else [left]
+    over_all = OverAll(
+        [] if left is None else [left], [] if steps is None else [step_times_drawing(steps)]
+    )
     text = _text(title, found, pivoted, over_all, table)
     files = {"table.md": text} | _files(found, over_all)
     files["index.html"] = page(title, found, pivoted, over_all, table, again)
@@ -105,17 +112,18 @@ def _text(
     title: str,
     found: list[Found],
     pivoted: dict[str, pd.DataFrame],
-    over_all: list[Drawing],
+    over_all: OverAll,
     table: pd.DataFrame,
 ) -> str:
     said = [f"# {title}"]
     for head, shown in pivoted.items():
         said += [f"{head}:", tables.text_of(shown)]
-    said += [_shown(drawing) for drawing in over_all]
+    said += [_shown(drawing) for drawing in over_all.first]
     for one in found:
         said += [*_section(one), *_verdicts(one), *map(_shown, one.drawings)]
         for look in one.closer:
             said += [f"{look.title}:", markdown(look.rows)] if look.rows else []
+    said += [_shown(drawing) for drawing in over_all.last]
     return "\n\n".join(said + left_out(table)) + "\n"
 
 
@@ -144,7 +152,7 @@ def _verdicts(one: Found) -> list[str]:
     return [verdicts.summary(found), markdown(verdicts.reading(found)), verdicts.note()]
 
 
-def _files(found: list[Found], over_all: list[Drawing]) -> dict[str, str | bytes]:
+def _files(found: list[Found], over_all: OverAll) -> dict[str, str | bytes]:
     """Tables as numbers and for LaTeX, and the figures."""
     if not found:
         return {}
@@ -152,7 +160,8 @@ def _files(found: list[Found], over_all: list[Drawing]) -> dict[str, str | bytes
     files: dict[str, str | bytes] = {"table.tex": "\n".join(latex)}
     for name, numbers in _numbers(found).items():
         files[f"{name}.csv"] = pd.concat(numbers, ignore_index=True).to_csv(index=False)
-    for drawing in over_all + [drawing for one in found for drawing in one.drawings]:
+    of_sections = [drawing for one in found for drawing in one.drawings]
+    for drawing in (*over_all.first, *of_sections, *over_all.last):
         files[f"figures/{drawing.name}.svg"] = drawing.on_paper
         files[f"figures/{drawing.name}.png"] = drawing.png
     return files

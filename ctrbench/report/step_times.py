@@ -1,13 +1,16 @@
 """Training steps measured in turn, drawn as Figure 6 of the DeepFM paper: each over LR's.
 
 ``step_times.json`` is what was measured. :func:`step_times_drawing` and :func:`step_times_table`
-take its content; :func:`write_step_times` writes both beside it.
+take its content; :func:`write_step_times` writes both beside it. Reports of runs show the drawing,
+and hold the paper's claims about time against :func:`seconds_of_rounds`.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -17,10 +20,11 @@ from ctrbench.report.figures.drawing import GREY, INK, PALETTE, Drawing, canvas,
 from ctrbench.report.html import render
 from ctrbench.report.markdown import markdown
 from ctrbench.report.published.printed import published
+from ctrbench.runs.record import STEP_TIMES, Results
 
-RESULT = "step_times.json"
 OURS, OPERATIONS, OURS_BEFORE = PALETTE[0], PALETTE[4], PALETTE[5]
 GREY_BEFORE = "#c4c4c4"
+Seconds = npt.NDArray[np.float64]
 HEIGHT = 0.26  # of a bar; two models are one apart
 HEADINGS = {
     "model": "model",
@@ -45,9 +49,36 @@ def read_step_times(path: Path) -> dict[str, Any]:
     try:
         result: dict[str, Any] = json.loads(path.read_text())
         assert result["environment"]["device"] and result["models"][0]["time_over_lr"]
+        assert result["models"][0]["rounds"]
     except (ValueError, KeyError, IndexError, TypeError, AssertionError):
         raise UserError(f"{path}: not a measurement of steps; delete it") from None
     return result
+
+
+def find_step_times(folders: list[Path], place: Results) -> dict[str, Any] | None:
+    """The first that lies in some folders, else that of the results; None where there is none.
+
+    Raises:
+        UserError: as :func:`read_step_times`.
+    """
+    there = [path for folder in folders for path in sorted(folder.rglob(STEP_TIMES))]
+    paths = [path for path in (*there, place.step_times) if path.exists()]
+    return read_step_times(paths[0]) if paths else None
+
+
+def seconds_of_rounds(result: dict[str, Any], model: str) -> Seconds | None:
+    """R, seconds of a model's step in each round, those of the model that it starts from added.
+
+    A round has a step of every model, so that two models are compared round by round. None where it
+    was not measured.
+    """
+    by_name = {one["model"]: one for one in result["models"]}
+    names = [model, by_name.get(model, {}).get("starts_from")]
+    if any(name is not None and name not in by_name for name in names):
+        return None
+    taken = [np.asarray(by_name[name]["rounds"], float) for name in names if name is not None]
+    total: Seconds = np.sum(taken, axis=0)
+    return total
 
 
 def step_times_frame(result: dict[str, Any]) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from ctrbench.errors import UserError, one_line
 from ctrbench.files import write_atomic
 
 JOURNAL = "journal.log"  # of a search; its trials lie beside it
+STEP_TIMES = "step_times.json"  # training steps of models, measured in turn
 
 
 class RunDirectory:
@@ -202,6 +203,11 @@ class Results:
     def report(self, name: str) -> Path:
         """Of a report."""
         return self.folder / "report" / name
+
+    @property
+    def step_times(self) -> Path:
+        """Of the paper's Figure 6 as it was measured here."""
+        return self.report("figure6") / STEP_TIMES
 
     def download(self, name: str) -> Path:
         """Of a public set."""

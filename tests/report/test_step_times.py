@@ -6,15 +6,20 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from made import texts
+from made import make_run, texts
 
 from ctrbench.errors import UserError
+from ctrbench.report.report import write_report
 from ctrbench.report.step_times import (
+    find_step_times,
     read_step_times,
+    seconds_of_rounds,
     step_times_drawing,
     step_times_frame,
     write_step_times,
 )
+from ctrbench.runs.frame import find_runs
+from ctrbench.runs.record import Results
 
 
 def measurement(device: str = "cpu (x86_64)") -> dict[str, Any]:
@@ -28,10 +33,12 @@ def measurement(device: str = "cpu (x86_64)") -> dict[str, Any]:
                 "model": name,
                 "seconds": {"step, real-like ids": {"median": 0.005 * ratio}},
                 "time_over_lr": spread,
+                "rounds": [0.005 * ratio * (1 + i / 100) for i in range(4)],
                 "operations_over_lr": ratio**2,
                 "times_the_limit": 1.5,
             }
         )
+    models[2]["starts_from"] = "fm"
     models[2]["pretrain_time_over_lr"] = models[1]["time_over_lr"]
     here = {"device": device, "threads": 2, "precision": "fp32", "torch": "2"}
     return {"environment": here, "batch_size": 4096, "features": 1_000_000, "models": models}
@@ -75,6 +82,36 @@ def test_what_is_written_beside_it(tmp_path: Path) -> None:
     }
     table = pd.read_csv(tmp_path / "step_times.csv")
     assert list(table["operations_over_lr"]) == [1, 4, 900]
+
+
+def test_seconds_of_a_round_have_what_a_model_starts_from() -> None:
+    result = measurement()
+    fnn = seconds_of_rounds(result, "fnn")
+    assert fnn is not None and fnn == pytest.approx([0.16, 0.1616, 0.1632, 0.1648])
+    assert seconds_of_rounds(result, "ipnn") is None
+    del result["models"][1]
+    assert seconds_of_rounds(result, "fnn") is None
+
+
+def test_the_measurement_of_a_folder_comes_before_that_of_the_results(tmp_path: Path) -> None:
+    place = Results(tmp_path / "results")
+    assert find_step_times([tmp_path], place) is None
+    for path, batch in ((place.step_times, 1), (tmp_path / "other" / "step_times.json", 2)):
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(measurement() | {"batch_size": batch}))
+    for folders, batch in (([], 1), ([tmp_path / "other"], 2)):
+        found = find_step_times(folders, place)
+        assert found is not None and found["batch_size"] == batch
+
+
+def test_a_report_of_runs_shows_it(tmp_path: Path) -> None:
+    for model in ("lr", "fm"):
+        make_run(tmp_path / "runs", model)
+    runs, folder = find_runs([tmp_path / "runs"]), tmp_path / "report"
+    text = write_report(runs, folder, "T", steps=measurement())
+    assert "figures/step_times.png" in text and (folder / "figures" / "step_times.svg").exists()
+    page = (folder / "index.html").read_text()
+    assert 0 < page.index("leads on planted") < page.index("A training step as a multiple")
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"environment": {"device": "cpu"}, "models": []}'])

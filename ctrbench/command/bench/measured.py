@@ -48,6 +48,7 @@ from ctrbench.training.step import Step
 
 BATCH = 4_096  # unless trainer.batch_size is set
 WARM_UP = 3
+STEP = "step, real-like ids"
 LATE = 1_000  # steps that the optimizers count as done: their first ones may be others
 
 
@@ -153,6 +154,7 @@ class Measured(Timed):
         return {
             "model": self.run.model.name,
             "seconds": self.spreads(),
+            "rounds": self.times[STEP],
             "rows_per_second": {kind: self.batch_size / step for kind, step in steps.items()},
             "touched_rows": touched,
             "places": self.batch_size * len(self.schema.crossed.fields),
@@ -249,11 +251,11 @@ def _with_ratios(figures: list[dict[str, Any]], measured: list[Measured]) -> lis
     named = {one.run.model.name: one for one in measured}
     if "lr" not in named:
         return figures
-    name, lr = "step, real-like ids", named["lr"]
+    lr = named["lr"]
     return [
         found
         | {
-            "time_over_lr": paired(one.times[name], lr.times[name]),
+            "time_over_lr": paired(one.times[STEP], lr.times[STEP]),
             "operations_over_lr": one.operations / lr.operations,
         }
         for found, one in zip(figures, measured, strict=True)

@@ -11,8 +11,8 @@ from ctrbench.command.bench.models import about, one_of_each, write_figures
 from ctrbench.command.launch import jobs, plan
 from ctrbench.command.settings import BenchSettings, Experiment, bench_settings
 from ctrbench.models import registry
-from ctrbench.report.step_times import RESULT, write_step_times
-from ctrbench.runs.record import Results
+from ctrbench.report.step_times import write_step_times
+from ctrbench.runs.record import STEP_TIMES, Results
 from ctrbench.runs.settings import RunSettings
 
 
@@ -90,6 +90,6 @@ def measure_steps(steps: Steps) -> str:
         one["starts_from"] = run.pretraining.model.name if run.pretraining is not None else None
         if one["starts_from"] in by_name:
             one["pretrain_time_over_lr"] = by_name[one["starts_from"]]["time_over_lr"]
-    path = write_figures(figures, steps.runs[0], f"{steps.name}/{RESULT}")
+    path = write_figures(figures, steps.runs[0], f"{steps.name}/{STEP_TIMES}")
     text = write_step_times(path)
     return f"{about(figures)}\n\n{text}"

@@ -18,9 +18,10 @@ from ctrbench.report.group import ENVIRONMENT, FIGURES, Section, as_text, best_b
 from ctrbench.report.judged.comparisons import BETTER, SIGNIFICANT, UNKNOWN, tested
 from ctrbench.report.judged.statistics import Difference, holm, paired_t
 from ctrbench.report.published.printed import claims
+from ctrbench.report.step_times import seconds_of_rounds
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
-SECONDS = "seconds"
+SECONDS, STEP = "seconds", "step"
 DEEP = 7  # models in the paper's figures 7 to 10
 TRIALS = "tuned.trials"
 
@@ -32,8 +33,10 @@ class Evidence:
     Attributes:
         ours: the model that the paper has ahead, and ``theirs`` the other: of one sweep the same.
         values: of the two settings of a sweep; empty between models.
-        figure: ``auc``, ``logloss`` or ``seconds``.
-        difference: of ``ours`` to ``theirs``; of seconds that of their logarithms.
+        figure: ``auc``, ``logloss``, ``seconds`` (of an epoch of the runs) or ``step`` (measured in
+            turn).
+        seeds: that both have; of steps, rounds.
+        difference: of ``ours`` to ``theirs``; of times that of their logarithms.
         slack: what is taken from the difference before it is tested.
     """
 
@@ -80,14 +83,18 @@ class Verdict:
         return min(self.evidence, key=lambda one: one.confidence)
 
 
-def verdicts(section: Section) -> list[Verdict]:
-    """Of the claims that the section has runs for."""
+def verdicts(section: Section, steps: dict[str, Any] | None = None) -> list[Verdict]:
+    """Of the claims that the section has runs for.
+
+    Args:
+        steps: training steps measured in turn, which then decide the claims about time.
+    """
     found, swept = [], sweeps(section)
     for claim in claims("deepfm"):
         if "key" in claim:
             evidence, possible = _of_sweeps(section, claim, swept.get(claim["key"], []))
         else:
-            evidence, possible = _of_models(section, claim)
+            evidence, possible = _of_models(section, claim, steps)
         if evidence:
             models = {name for one in evidence for name in (one.ours, one.theirs)}
             tuning = "" if "key" in claim else _tuning(section, models)
@@ -119,14 +126,19 @@ def _of_sweeps(section: Section, claim: dict[str, Any], swept: list[Sweep]) -> C
     return found, max(len(found), len(FIGURES) * (DEEP if wanted is None else len(wanted)))
 
 
-def _of_models(section: Section, claim: dict[str, Any]) -> Counted:
+def _of_models(section: Section, claim: dict[str, Any], steps: dict[str, Any] | None) -> Counted:
     """The same of a claim that compares models, each in its chosen setting."""
     chosen = section.groups[section.groups["chosen"]].set_index("model")
     pairs = [(a, b) for a in claim.get("better") or claim["faster"] for b in claim["than"]]
     there = [(a, b) for a, b in pairs if {a, b} <= set(chosen.index)]
     if "faster" in claim:
         slack = float(np.log(claim["slack"]))
-        timed = [_in_time(section, chosen.loc[[a, b]], slack) for a, b in there]
+        timed = [
+            _in_time(section, chosen.loc[[a, b]], slack)
+            if steps is None
+            else _by_steps(steps, a, b, slack)
+            for a, b in there
+        ]
         return [one for one in timed if one is not None], len(pairs)
     groups = chosen["group"]
     found = [one for a, b in there for one in _compared(section, (a, b), (groups[a], groups[b]))]
@@ -180,13 +192,26 @@ def _in_time(section: Section, pair: pd.DataFrame, slack: float) -> Evidence | N
     runs = section.runs
     here = (runs[ENVIRONMENT] == pd.Series(section.environment)).all(axis=1)
     ours, theirs = (_seconds(own) for own in _common(runs[here], *pair["group"]))
+    names = list(pair.index)
+    return _timed(names[0], names[1], SECONDS, ours, theirs, slack)
+
+
+def _by_steps(steps: dict[str, Any], ours: str, theirs: str, slack: float) -> Evidence | None:
+    """Steps of the same rounds, what a model starts from included; None where one is lacking."""
+    taken = [seconds_of_rounds(steps, name) for name in (ours, theirs)]
+    if taken[0] is None or taken[1] is None:
+        return None
+    return _timed(ours, theirs, STEP, np.log(taken[0]), np.log(taken[1]), slack)
+
+
+def _timed(ours: str, theirs: str, figure: str, these: Any, those: Any, slack: float) -> Evidence:
+    """Of logarithms of seconds, in pairs; what is at most the slack slower is as fast."""
     found = UNKNOWN
-    if len(ours) > 1:
-        moved = paired_t(ours - slack, theirs)
+    if len(these) > 1:
+        moved = paired_t(these - slack, those)
         ends = (moved.mean + slack, moved.low + slack, moved.high + slack)
         found = Difference(*ends, moved.p)
-    names = list(pair.index)
-    return Evidence(names[0], names[1], (), SECONDS, len(ours), found, slack)
+    return Evidence(ours, theirs, (), figure, len(these), found, slack)
 
 
 def _seconds(runs: pd.DataFrame) -> pd.Series:

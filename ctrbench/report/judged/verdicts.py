@@ -5,13 +5,14 @@ import math
 import pandas as pd
 
 from ctrbench.report.figures.ablations import KEEP
-from ctrbench.report.judged.claims import SECONDS, Evidence, Verdict
+from ctrbench.report.judged.claims import SECONDS, STEP, Evidence, Verdict
 from ctrbench.report.judged.comparisons import BETTER, SIGNIFICANT
 from ctrbench.report.judged.statistics import LEVEL
 from ctrbench.report.markdown import Rows
 from ctrbench.report.published.printed import published, table2
 
-HEADS = {"auc": "AUC", "logloss": "logloss", SECONDS: "seconds"}
+HEADS = {"auc": "AUC", "logloss": "logloss"}
+TIMES = {SECONDS: "seconds an epoch", STEP: "step"}
 SETS = {"criteo": "Criteo", "company": "Company*"}
 VERSION = "IJCAI"
 
@@ -56,24 +57,25 @@ def in_words(one: Evidence, key: str = "") -> str:
         said = [f"keep {1 - float(v):g}" if key == KEEP else v for v in one.values]
         ours, theirs = f"{one.ours} {said[0]}", said[1]
     said_of = f"{ours} to {theirs}: {_difference(one)}"
-    return f"{said_of}, {one.seeds} seeds" if one.seeds > 1 else f"{said_of}, one seed"
+    pairs = "rounds" if one.figure == STEP else "seeds"
+    return f"{said_of}, {one.seeds} {pairs}" if one.seeds > 1 else f"{said_of}, one seed"
 
 
 def _difference(one: Evidence) -> str:
     found = one.difference
-    if one.figure == SECONDS:
+    if one.figure in TIMES:
         if math.isnan(found.mean):
             return "times of one seed are not tested"
-        ratios = (math.exp(value) for value in (found.mean, found.low, found.high))
-        return "{:.2f} times the seconds [{:.2f}, {:.2f}]".format(*ratios)
+        mean, low, high = (math.exp(value) for value in (found.mean, found.low, found.high))
+        return f"{mean:.2f} times the {TIMES[one.figure]} [{low:.2f}, {high:.2f}]"
     interval = "" if math.isnan(found.low) else f" [{found.low:+.5f}, {found.high:+.5f}]"
-    mean = "no common seed" if math.isnan(found.mean) else f"{found.mean:+.5f}"
-    return f"{HEADS[one.figure]} {mean}{interval}"
+    moved = "no common seed" if math.isnan(found.mean) else f"{found.mean:+.5f}"
+    return f"{HEADS[one.figure]} {moved}{interval}"
 
 
 def printed(one: Evidence) -> str:
     """The paper's own difference between the two; empty where it has none."""
-    if one.figure == SECONDS:
+    if one.figure in TIMES:
         return _printed_time(one)
     if one.values:
         rows = published("deepfm_figures")
@@ -114,7 +116,7 @@ def numbers(found: list[Verdict], title: str) -> pd.DataFrame:
                     "model": one.ours,
                     "other": one.theirs,
                     **({"value": "", "other_value": ""} | value),
-                    "figure": "log_seconds" if one.figure == SECONDS else one.figure,
+                    "figure": f"log_{one.figure}" if one.figure in TIMES else one.figure,
                     "seeds": one.seeds,
                     "difference": one.difference.mean,
                     "low": one.difference.low,

@@ -124,6 +124,25 @@ def test_times(tmp_path: Path) -> None:
     assert reading([found])[0]["the paper's"] == "0.62 times on cpu, 0.59 times on gpu"
 
 
+def test_steps_measured_in_turn_decide_of_time(tmp_path: Path) -> None:
+    """Of the runs DeepFM takes an eighth of FNN's seconds; of the steps twice as many."""
+    for name in ("fnn", "deepfm"):
+        model(tmp_path, name, 0.7)
+    fnn: dict[str, Any] = {"model": "fnn", "rounds": [1.0, 1.1, 1.2]}
+    steps = {"models": [fnn, {"model": "deepfm", "rounds": [2.0, 2.2, 2.41]}]}
+    claimed = {one.claim["says"]: one for one in verdicts(section_of(tmp_path), steps)}
+    found = claimed["Pre-training makes FNN slower than DeepFM"]
+    expected = stats.ttest_rel(np.log([2.0, 2.2, 2.41]), np.log([1.0, 1.1, 1.2]))
+    assert found.verdict == NOT_REPRODUCED
+    assert found.decides.difference.p == pytest.approx(expected.pvalue)
+    assert "2.00 times the step [" in reading([found])[0]["decided by"]
+    assert reading([found])[0]["decided by"].endswith(", 3 rounds")
+    steps["models"].append({"model": "fm", "rounds": [9.0, 9.0, 9.0]})
+    fnn["starts_from"] = "fm"
+    claimed = {one.claim["says"]: one for one in verdicts(section_of(tmp_path), steps)}
+    assert claimed["Pre-training makes FNN slower than DeepFM"].verdict == REPRODUCED
+
+
 @pytest.mark.parametrize(
     ("trials", "said"),
     [((30, 30), "30 trials of tuning each"), ((30, 8), "unequal: lr 30, fm 8"), ((30, None), "fm")],
