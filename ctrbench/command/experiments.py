@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ctrbench.runs.planned import Planned
 
 OWN = ("budget", "experiment.")  # words that an experiment's file may use
+WIDTHS = {"model.layers", "model.neurons", "model.total_neurons", "model.shape"}
 
 
 def find_experiment(name: str, words: list[str]) -> Experiment:
@@ -65,6 +66,11 @@ def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list
     """The words of an experiment's sweep; what the user gives takes the place of its axes."""
     given = {word.partition("=")[0] for word in words}
     axes = dict(experiment.sweep)
+    if "model.hidden" in given and (lost := axes.keys() & WIDTHS - given):
+        raise UserError(
+            f"model.hidden: gives each layer's width, so that {name}'s {', '.join(sorted(lost))} "
+            "would change nothing; leave it out"
+        )
     if experiment.models and "model" not in given:
         if words:  # what is mistyped is refused before torch is imported
             compose([w for w in fixed(words) if not w.startswith("model.")])

@@ -9,6 +9,7 @@ from support import ctrbench
 from ctrbench.command.compose import compose, to_settings
 from ctrbench.command.experiments import find_experiment, sweep_overrides
 from ctrbench.command.launch import jobs
+from ctrbench.errors import UserError
 from ctrbench.models.registry import having, names
 from ctrbench.report.published.printed import published
 
@@ -48,6 +49,12 @@ def test_models_come_from_the_registry() -> None:
     given = words_of("figure8", "model=ccpm,wide_deep", "seed=5")
     assert {job["model"] for job in given} == {"ccpm", "wide_deep"}
     assert {job["seed"] for job in given} == {"5"} and len(given) == 12
+
+
+def test_widths_that_would_hide_an_axis() -> None:
+    with pytest.raises(UserError, match=r"model\.hidden: .*figure10's model\.layers would change"):
+        words_of("figure10", "model.hidden=[8]")
+    assert words_of("figure10", "model.hidden=[8]", "model.layers=3", "seed=0")
 
 
 def test_budgets() -> None:
