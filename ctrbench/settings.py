@@ -37,6 +37,7 @@ def option(
     default: Any = MISSING,
     default_factory: Callable[[], Any] | None = None,
     decides: bool = True,
+    optional: bool = False,
 ) -> Any:
     """A documented dataclass field without a value (the value is the YAML's), and its limits.
 
@@ -46,9 +47,10 @@ def option(
     Args:
         named: a part of paths: letters, digits, ``-``, ``_`` and ``.``.
         decides: whether a result can depend on it; what cannot is left out of :func:`deciding`.
+        optional: without a value it is left out there too, as if there were no such option.
     """
     limits = {"ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices, "named": named}
-    about = {"doc": doc, "decides": decides, **limits}
+    about = {"doc": doc, "decides": decides, "optional": optional, **limits}
     if default_factory is not None:
         return dataclasses.field(default_factory=default_factory, metadata=about)
     return dataclasses.field(default=default, metadata=about)
@@ -56,11 +58,12 @@ def option(
 
 def deciding(section: Any) -> dict[str, Any]:
     """The values that a result depends on, nested ones too, for a hash of them: all but those
-    declared ``decides=False``."""
+    declared ``decides=False``, and those declared ``optional`` that have none."""
     found = {}
     for field in dataclasses.fields(section):
-        if field.metadata.get("decides", True):
-            value = getattr(section, field.name)
+        value = getattr(section, field.name)
+        is_absent = value is None and field.metadata.get("optional", False)
+        if field.metadata.get("decides", True) and not is_absent:
             found[field.name] = deciding(value) if dataclasses.is_dataclass(value) else value
     return found
 

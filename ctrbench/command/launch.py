@@ -243,6 +243,9 @@ def train(planned: "Planned") -> dict[str, Any]:
         "test AUC %.5f, logloss %.5f, best epoch %d: %s",
         *(test["auc"], test["logloss"], result["best_epoch"], planned.directory.path),
     )
+    if test.get("gauc") is not None:
+        about = (test["gauc"], f"{test['gauc_groups']:,}", planned.settings.data.group)
+        log.info("test GAUC %.5f, of %s values of %s", *about)
     if "best_auc" in test:
         log.info(
             "best reachable AUC %.5f, logloss %.5f; excess logloss %.5f",

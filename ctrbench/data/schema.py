@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 CATEGORICAL, NUMERIC, MULTI = "categorical", "numeric", "multi"
-LABEL, TRUTH = "__label__", "__truth__"  # columns of a source's frames beside its own
+# Columns of a source's frames beside its own.
+LABEL, TRUTH, GROUP = "__label__", "__truth__", "__group__"
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ class Slice:
     Attributes:
         part: ``train``, ``valid`` or ``test``, or ``all`` where the split is still to be made.
         share: of the source, up to the end of these rows.
-        read: gives the frame of these rows: the source's columns, LABEL where there are labels and
-            TRUTH (the logit of the click probability) where it is known.
+        read: gives the frame of these rows: the source's columns, LABEL where there are labels,
+            TRUTH (the logit of the click probability) where it is known, and GROUP where the raw
+            values of ``data.group`` are in no column of the source.
     """
 
     part: str

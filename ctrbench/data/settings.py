@@ -34,6 +34,11 @@ class DataSettings:
     bins: int = option("bins of the quantile encoding", ge=2)
     min_count: int = option("training rows a value must occur in to have an id", ge=1)
     exclude: list[str] = option("fields to leave out")
+    group: str | None = option(
+        "the column within whose values GAUC is measured, a user's as a rule; it may be excluded",
+        default=None,
+        optional=True,
+    )
     crosses: list[list[str]] = option(
         "crosses for Wide & Deep: [[C1, C2], [C1, C3, C4]]", decides=False
     )

@@ -1,6 +1,7 @@
 """Runs of the same rows that differ by their seed alone, as one row of a table."""
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,8 @@ TO_BEST = "seconds_to_best"
 TIMES = ["seconds_per_epoch", "pretrain_seconds_per_epoch", TO_BEST]
 ROWS = ("data", "split")  # the settings of what a section shares
 NUMBER = r"\d+(\.\d+)?(e[-+]?\d+)?"
-EXCESS = "metrics.test.excess_logloss"
+# Of runs that have them: those of planted rows, of later versions, of grouped rows.
+MORE_FIGURES = ("excess_logloss", "gauc", "ne", "rig", "predicted_over_observed")
 
 
 @dataclass
@@ -28,7 +30,8 @@ class Section:
         runs: a row a run, a copy of a run left out.
         groups: a row for each setting of each model, in the order of tables: ``model``,
             ``settings`` (those that tell the model's rows apart, as text), ``runs`` (their number),
-            ``PART_FIGURE_mean`` and ``_std`` (of one run: NaN), ``seconds_per_epoch`` and
+            ``PART_FIGURE_mean`` and ``_std`` (of one run: NaN; of ``MORE_FIGURES`` those that any
+            run has), ``seconds_per_epoch`` and
             ``pretrain_seconds_per_epoch`` (of the runs in ``environment``), ``seconds_to_best`` (of
             training until the evaluation that was chosen, a stage before included),
             ``time_over_lr``, and ``chosen``: whether it is the model's best on the validation rows.
@@ -106,16 +109,11 @@ def _figures(runs: pd.DataFrame) -> pd.DataFrame:
     grouped = runs.groupby("group", sort=False)
     shared = [name for name in runs.columns if name.partition(".")[0] in OPTIONS.difference(ROWS)]
     columns: dict[str, Any] = {"runs": grouped.size()}
-    for part in PARTS:
-        for figure in FIGURES:
-            values = grouped[f"metrics.{part}.{figure}"]
-            columns[f"{part}_{figure}_mean"], columns[f"{part}_{figure}_std"] = (
-                values.mean(),
-                values.std(),
-            )
-    if EXCESS in runs:
-        columns["test_excess_logloss_mean"] = grouped[EXCESS].mean()
-        columns["test_excess_logloss_std"] = grouped[EXCESS].std()
+    for part, figure in (*product(PARTS, FIGURES), *product(PARTS, MORE_FIGURES)):
+        if (name := f"metrics.{part}.{figure}") in runs:
+            values = runs[name].astype(float).groupby(runs["group"], sort=False)
+            columns[f"{part}_{figure}_mean"] = values.mean()
+            columns[f"{part}_{figure}_std"] = values.std()
     sizes = ["parameters.embedding", "parameters.network"]
     columns["parameters"] = grouped[[s for s in sizes if s in runs]].first().sum(axis=1)
     groups = grouped[shared].first().join(pd.DataFrame(columns)).reset_index()

@@ -20,7 +20,7 @@ from ctrbench.report.markdown import NONE, Rows, cells
 from ctrbench.runs.frame import FINISHED
 from ctrbench.runs.record import RunDirectory
 
-FIGURES = {"auc": "AUC", "logloss": "logloss"}
+FIGURES = {"auc": "AUC", "logloss": "logloss", "gauc": "GAUC"}
 
 
 Again = Callable[[dict[str, Any]], list[str] | None]
@@ -125,7 +125,8 @@ def leaders(section: Section) -> Rows:
     shown = pd.DataFrame({"model": rows["model"]})
     for part, head in (("test", "test "), ("valid", "valid ")):
         for figure, name in FIGURES.items():
-            shown[head + name] = tables.mean_and_deviation(rows, f"{part}_{figure}")
+            if f"{part}_{figure}_mean" in rows:
+                shown[head + name] = tables.mean_and_deviation(rows, f"{part}_{figure}")
     shown["seeds"] = rows["runs"].astype(str)
     shown["time / LR"] = cells(rows["time_over_lr"].astype(float), "{:.2f}")
     shown["s to best"] = cells(rows[TO_BEST].astype(float), "{:.2f}")

@@ -25,6 +25,8 @@ def reading(section: Section) -> pd.DataFrame:
     for part, head in (("test", ""), ("valid", "valid ")):
         for figure in ("auc", "logloss"):
             shown[head + figure] = mean_and_deviation(groups, f"{part}_{figure}")
+        if part == "test" and "test_gauc_mean" in groups:
+            shown["gauc"] = mean_and_deviation(groups, "test_gauc")
     shown["s/epoch"] = _with_stage(groups, pd.Series(1.0, groups.index))
     shown["time / LR"] = _with_stage(groups, groups["seconds_per_epoch"] / groups["time_over_lr"])
     if "test_excess_logloss_mean" in groups:
@@ -143,6 +145,8 @@ def notes(section: Section) -> list[str]:
             f"Best reachable on these rows: AUC {run['metrics.test.best_auc']:.5f}, logloss "
             f"{run['metrics.test.best_logloss']:.5f}; excess logloss is what a model leaves of it."
         )
+    if "metrics.test.gauc_groups" in section.runs:
+        said.append(_of_groups(section.runs.dropna(subset="metrics.test.gauc_groups").iloc[0]))
     if groups["pretrain_seconds_per_epoch"].notna().any():
         said.append("Times of fnn: its own + those of the FM that it starts from, per epoch.")
     commits = section.runs["environment.commit"].dropna().unique()
@@ -165,6 +169,18 @@ def seeds_lacking(section: Section) -> str:
     every = set[int]().union(*seeds.values())
     gaps = {model: ", ".join(map(str, sorted(every - own))) for model, own in seeds.items()}
     return "; ".join(f"{model} lacks {gap}" for model, gap in gaps.items() if gap)
+
+
+def _of_groups(run: pd.Series) -> str:
+    used, unused, rows = (
+        int(run[f"metrics.test.gauc_{name}"])
+        for name in ("groups", "groups_left_out", "rows_left_out")
+    )
+    return (
+        f"GAUC: the mean AUC within each value of {run['data.group']}, weighted by rows, of "
+        f"{used:,} values; {unused:,} of one class are left out, and {rows:,} rows of them or "
+        "without a value."
+    )
 
 
 def _of_the_paper(data: str, rows: int) -> list[str]:

@@ -9,6 +9,7 @@ from ctrbench.data.sources.base import Source
 from ctrbench.data.sources.registry import open_source
 from ctrbench.data.split import check_fractions
 from ctrbench.data.store.crosses import check_crosses, with_crosses
+from ctrbench.data.store.grouping import check_group
 from ctrbench.data.store.opened import Store
 from ctrbench.data.store.prepare import content_key, field_encodings, prepare
 from ctrbench.errors import UserError
@@ -37,6 +38,7 @@ class Planned:
         self.settings = settings
         self.source = open_source(settings.data) if source is None else source
         self.results = Results(settings.results)
+        check_group(self.source)
         encodings = field_encodings(self.source)
         settings.model.check_fields(encodings)
         if (crosses := settings.model.crossing()) is not None:

@@ -91,6 +91,7 @@ class _Run:
         progress = self._fit(trainer)
         figures = {"valid": _best_figures(progress)}
         if self.planned.scores_test:
+            figures["valid"] |= self._beside(trainer, store)
             figures["test"] = self._test(trainer, store)
         _write_weights(self.directory, progress.best_weights)
         seconds = {
@@ -197,21 +198,26 @@ class _Run:
             log.info("the last evaluation was the best: raise trainer.epochs=%d", progress.epoch)
         return progress
 
-    def _test(self, trainer: Trainer, store: Store) -> dict[str, float]:
+    def _beside(self, trainer: Trainer, store: Store) -> dict[str, Any]:
+        """What the validation rows say beside AUC and logloss, with the best weights."""
+        logits_N = trainer.predict(trainer.valid)
+        return metrics.beside(logits_N, trainer.valid.labels_N, store.part("valid").groups_N)
+
+    def _test(self, trainer: Trainer, store: Store) -> dict[str, Any]:
         """The only look at the test rows, with the best weights."""
         test = self._batches(store, "test", trainer.train.rows_in)
         logits_N = trainer.predict(test)
-        labels_N = store.part("test").labels_N
+        rows = store.part("test")
         for path, array in (
             (self.directory.logits, logits_N.cpu().numpy()),
-            (self.directory.labels, np.packbits(labels_N)),
+            (self.directory.labels, np.packbits(rows.labels_N)),
         ):
             with replacing(path) as file:
                 np.save(file, array)
-        figures = metrics.score(logits_N, test.labels_N)
-        truth_N = store.part("test").truth_N
-        if truth_N is not None:
-            best = metrics.score(torch.tensor(truth_N), test.labels_N.cpu())
+        figures: dict[str, Any] = metrics.score(logits_N, test.labels_N)
+        figures |= metrics.beside(logits_N, test.labels_N, rows.groups_N)
+        if rows.truth_N is not None:
+            best = metrics.score(torch.tensor(rows.truth_N), test.labels_N.cpu())
             figures |= {f"best_{name}": figure for name, figure in best.items()}
             figures["excess_logloss"] = figures["logloss"] - best["logloss"]
         return figures

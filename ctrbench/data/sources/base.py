@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from ctrbench.data.schema import Column, Slice
+from ctrbench.data.schema import MULTI, Column, Slice
 from ctrbench.data.settings import DataSettings, FileSettings
 from ctrbench.data.sources.raw import content_digest, why_no_file
 from ctrbench.data.split import PARTS
@@ -37,6 +37,11 @@ class Source(ABC):
     def resolved(self) -> Any:
         """The settings with all that was found out from the rows."""
         return self.settings
+
+    @property
+    def groupable(self) -> set[str]:
+        """The columns that rows can be grouped by: those of one value a row."""
+        return {column.name for column in self.columns if column.kind != MULTI}
 
     @property
     def left_out(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ctrbench.data.schema import LABEL, Column, Slice
+from ctrbench.data.schema import GROUP, LABEL, Column, Slice
 from ctrbench.data.settings import TableSettings
 from ctrbench.data.sources.base import CLICK, NO_CLICK, FileSource
 from ctrbench.data.sources.cells import Cells, Read, cells_of, header_of
@@ -117,6 +117,16 @@ class Table(FileSource):
         return chosen or found.type
 
     @property
+    def groupable(self) -> set[str]:
+        """Those of the file, skipped ones too, and those made of dates."""
+        types = {name: {found.type, self.types.get(name)} for name, found in self._found.items()}
+        return super().groupable | {
+            name
+            for name, own in types.items()
+            if self._found[name].is_read and Type("multi") not in own
+        }
+
+    @property
     def left_out(self) -> dict[str, str]:
         skipped = [name for name, type_ in self.types.items() if type_.name == "skip"]
         return {name: self._found[name].note for name in skipped if name not in self._declarations}
@@ -142,15 +152,18 @@ class Table(FileSource):
     def slices_of(self, path: Path, part: str = "all") -> Iterator[Slice]:
         names = header_of(path, self.settings.separator)
         used = {name: type_ for name, type_ in self.types.items() if type_.name != "skip"}
-        for name in used.keys() - set(names):
+        for name in used.keys() - set(names) - set(self.settings.exclude):
             raise UserError(f"{path}: no column {name}; {nearest(name, names)}")
+        there = {name: type_ for name, type_ in used.items() if name in names}
         for share, read in cells_of(path, self.settings.separator):
-            yield Slice(part, share, partial(self._frame, read, used))
+            yield Slice(part, share, partial(self._frame, read, there))
 
     def _frame(self, read: Read, used: dict[str, Type]) -> pl.DataFrame:
         cells, columns = read(), list[pl.Series]()
         if self.settings.label in cells.frame.columns:
             columns.append(_labels(cells, str(self.settings.label)))
+        if self.settings.group in cells.frame.columns:
+            columns.append(cells.frame[self.settings.group].alias(GROUP))
         for name, type_ in used.items():
             columns += _convert(cells, name, type_, self.settings.values_separator)
         return pl.DataFrame(columns)

@@ -33,6 +33,8 @@ class Part:
         labels_N: uint8.
         values_NX: float32, of the fields encoded as a value.
         truth_N: float64 logits of the true click probabilities, where the source knows them.
+        groups_N: int32 codes of what ``data.group`` names, -1 without a value; of validation and
+            test rows.
     """
 
     ids_NS: npt.NDArray[np.int32]
@@ -40,6 +42,7 @@ class Part:
     labels_N: npt.NDArray[np.uint8]
     values_NX: npt.NDArray[np.float32]
     truth_N: npt.NDArray[np.float64] | None
+    groups_N: npt.NDArray[np.int32] | None = None
 
     @property
     def bytes(self) -> int:
@@ -109,9 +112,11 @@ class Store(Encoding):
         labels_N = array("labels")
         none = np.empty((len(labels_N), 0), np.int32)
         crosses_NC = none if self.crosses is None else array("ids", self.crosses)
-        known = f"{name}.truth.npy" in self.manifest["files"]
-        truth_N = array("truth") if known else None
-        return Part(array("ids"), crosses_NC, labels_N, array("values"), truth_N)
+        truth_N, groups_N = (
+            array(what) if f"{name}.{what}.npy" in self.manifest["files"] else None
+            for what in ("truth", "groups")
+        )
+        return Part(array("ids"), crosses_NC, labels_N, array("values"), truth_N, groups_N)
 
     def summary(self) -> dict[str, Any]:
         """What a result says of its data."""

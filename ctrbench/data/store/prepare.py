@@ -23,6 +23,7 @@ from ctrbench.data.split import PARTS, assign
 from ctrbench.data.store.arrays import ENCODED, Bytes, Writers
 from ctrbench.data.store.fitting import Fitted, Fitting, fit_columns
 from ctrbench.data.store.found import described
+from ctrbench.data.store.grouping import write_groups
 from ctrbench.data.store.manifest import MANIFEST, file_digests, write_manifest
 from ctrbench.data.store.opened import VOCABULARIES, Store, read_encoder
 from ctrbench.data.store.stages import WORKERS, Reading, encoded, groups
@@ -123,6 +124,8 @@ class _Preparation:
         counts = self._check_classes(parts, labels)
         fitted = self._fitted(slices, parts)
         self._encode(fitted.fields, slices, parts, [count["rows"] for count in counts.values()])
+        if self.settings.group is not None:
+            write_groups(self.settings.group, slices, parts, self.work)
         self.passing = [*slices, *self.work.glob("fitted-*.json"), self.work / ENCODED]
         return {
             "fields": [asdict(field) for field in fitted.fields],

@@ -1,14 +1,15 @@
 """Whether a model's probabilities are the rates that are seen, on the test rows."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy import stats
 
+from ctrbench import metrics
 from ctrbench.report.figures.drawing import GREY, Drawing, canvas, entitle, finish, look, tell
-from ctrbench.report.judged.statistics import LEVEL, losses
+from ctrbench.report.judged.statistics import LEVEL
 from ctrbench.report.markdown import Rows
 from ctrbench.report.predictions.scored import Array, Scored
 
@@ -22,18 +23,11 @@ def probabilities(logits_N: Array) -> Array:
     return found
 
 
-def normalised_entropy(logits_N: Array, labels_N: Any) -> float:
-    """Logloss over that of the mean click rate for every row (He et al. 2014); below 1, a model
-    tells more than the rate does."""
-    rate = float(np.mean(labels_N))
-    entropy = -(rate * math.log(rate) + (1 - rate) * math.log(1 - rate))
-    return float(losses(logits_N, labels_N).mean()) / entropy
-
-
 def deciles(rows: Scored) -> pd.DataFrame:
     """A row for each model and tenth of the rows, by its predictions: ``model``, ``decile``,
-    ``rows``, and the mean ``predicted`` and ``observed`` click rate. Equal predictions stand in one
-    tenth, so that a model with few of them has fewer."""
+    ``rows``, the mean ``predicted`` and ``observed`` click rate, and the one over the other
+    (NaN without a click). Equal predictions stand in one tenth, so that a model with few of them
+    has fewer."""
     tables = []
     for model, logits_N in rows.logits.items():
         predicted_N = probabilities(logits_N)
@@ -43,23 +37,26 @@ def deciles(rows: Scored) -> pd.DataFrame:
         found = grouped.mean().assign(rows=grouped.size()).reset_index(drop=True)
         tables.append(found.assign(model=model, decile=range(1, len(found) + 1)))
     made = pd.concat(tables, ignore_index=True)
-    return made[["model", "decile", "rows", "predicted", "observed"]]
+    made["predicted_over_observed"] = made["predicted"] / made["observed"].replace(0, math.nan)
+    names = ["model", "decile", "rows", "predicted", "observed", "predicted_over_observed"]
+    return made[names]
 
 
 def reading(rows: Scored, tenths: pd.DataFrame) -> Rows:
-    """A row a model: normalised entropy, predicted over observed clicks, of all rows and of each
-    tenth."""
+    """A row a model: normalised entropy, RIG, predicted over observed clicks, of all rows and of
+    each tenth."""
     shown = []
     for model, own in tenths.groupby("model", sort=False):
-        logits_N = rows.logits[str(model)]
-        ratio = probabilities(logits_N).mean() / rows.labels_N.mean()
+        pair = torch.from_numpy(rows.logits[str(model)]), torch.from_numpy(rows.labels_N)
+        found = metrics.beside(*pair, groups_N=None)
         row = {
             "model": str(model),
-            "normalised entropy": f"{normalised_entropy(logits_N, rows.labels_N):.4f}",
-            "predicted / observed": f"{ratio:.3f}",
+            "normalised entropy": f"{found['ne']:.4f}",
+            "RIG": f"{found['rig']:.4f}",
+            "predicted / observed": f"{found['predicted_over_observed']:.3f}",
         }
         for tenth in own.itertuples():
-            seen = tenth.predicted / tenth.observed if tenth.observed else math.nan
+            seen = float(tenth.predicted_over_observed)
             row[f"tenth {tenth.decile}"] = f"{seen:.2f}" if seen == seen else "no click"
         shown.append(row)
     return shown
@@ -102,7 +99,8 @@ def _says() -> str:
     return (
         "Each point is a tenth of the test rows, by the model's own prediction; on the grey line "
         f"predicted and observed rates agree; lines: {LEVEL:.0%} intervals of the observed rate. "
-        "Of the first seed."
+        "Normalised entropy is the logloss over that of the mean click rate of these rows told for "
+        "each of them, RIG the share that a model saves of it. Of the first seed."
     )
 
 
