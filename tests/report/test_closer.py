@@ -52,16 +52,16 @@ def test_tenths_are_scikit_learns() -> None:
         assert own["rows"].eq(400).all()
         np.testing.assert_allclose(own["observed"], observed)
         np.testing.assert_allclose(own["predicted"], predicted)
+        np.testing.assert_allclose(own["predicted_over_observed"], predicted / observed)
 
 
 def test_normalised_entropy() -> None:
     made = rows()
-    rate = made.labels_N.mean()
-    for logits in made.logits.values():
-        loss = log_loss(made.labels_N, 1 / (1 + np.exp(-logits)))
-        base = log_loss(made.labels_N, np.full(len(logits), rate))
-        found = calibration.normalised_entropy(logits, made.labels_N)
-        assert found == pytest.approx(loss / base)
+    base = log_loss(made.labels_N, np.full(len(made.labels_N), made.labels_N.mean()))
+    for row in calibration.reading(made, calibration.deciles(made)):
+        loss = log_loss(made.labels_N, 1 / (1 + np.exp(-made.logits[row["model"]])))
+        assert row["normalised entropy"] == f"{loss / base:.4f}"
+        assert row["RIG"] == f"{1 - loss / base:.4f}"
 
 
 def test_what_is_read_of_calibration() -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -225,3 +226,52 @@ def test_no_finished_run(tmp_path: Path) -> None:
     make_run(tmp_path / "runs", "lr").joinpath("result.json").unlink()
     assert "unfinished" in report(tmp_path)
     assert not (tmp_path / "report" / "table.csv").exists()
+
+
+def with_figures(path: Path, **figures: float | None) -> None:
+    """Make it a run of a version that reports more, of rows grouped by user."""
+    result = json.loads((path / "result.json").read_text())
+    for part in ("valid", "test"):
+        result["metrics"][part] |= figures
+    (path / "result.json").write_text(json.dumps(result))
+    config = path / "config.yaml"
+    config.write_text(
+        config.read_text().replace("  effects: whole", "  effects: whole\n  group: user")
+    )
+
+
+def test_figures_beside(tmp_path: Path) -> None:
+    """GAUC stands in the tables where any run has it, the others as numbers."""
+    counts = {"gauc_groups": 1200, "gauc_groups_left_out": 30, "gauc_rows_left_out": 45}
+    for seed, gauc in enumerate([0.6, 0.62]):
+        path = make_run(tmp_path / "runs", "lr", seed)
+        more = {"ne": 0.9 - gauc / 10, "rig": 0.1 + gauc / 10, "predicted_over_observed": 1.1}
+        with_figures(path, gauc=gauc, **more, **counts)
+    make_run(tmp_path / "runs", "fm")  # of an earlier version
+    text = report(tmp_path)
+    lr, fm = rows_of(text)[:2]
+    assert ("gauc", "valid auc") in pairwise(lr) and "valid gauc" not in lr
+    assert (lr["gauc"], fm["gauc"]) == ("0.61000 ± 0.01414", "-")
+    assert "GAUC: the mean AUC within each value of user, weighted by rows, of 1,200" in text
+    assert "30 of one class are left out, and 45 rows" in text
+    with (tmp_path / "report" / "table.csv").open() as file:
+        lr, fm = csv.DictReader(file)
+    assert float(lr["valid_gauc_mean"]) == pytest.approx(0.61) and fm["valid_gauc_mean"] == ""
+    assert float(lr["test_ne_mean"]) == pytest.approx(0.839)
+    assert float(lr["test_rig_std"]) == pytest.approx(0.0014142, rel=1e-4)
+    assert float(lr["test_predicted_over_observed_mean"]) == 1.1
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "test GAUC" in page and "0.61000 ± 0.01414" in page
+
+
+def test_groups_of_one_class_have_no_gauc(tmp_path: Path) -> None:
+    counts = {"gauc_groups": 0, "gauc_groups_left_out": 3, "gauc_rows_left_out": 7}
+    with_figures(make_run(tmp_path / "runs", "lr"), gauc=None, **counts)
+    text = report(tmp_path)
+    assert "gauc" not in rows_of(text)[0] and "of 0 values; 3 of one class" in text
+
+
+def test_without_groups_no_gauc(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", "lr")
+    assert "gauc" not in rows_of(report(tmp_path))[0]
+    assert "GAUC" not in (tmp_path / "report" / "index.html").read_text()

@@ -20,7 +20,7 @@ from ctrbench.data.store.manifest import file_digests
 from ctrbench.errors import UserError
 from ctrbench.runs.settings import RunSettings
 
-WORDS = ["data.rows=6000", "data.vocabulary=20", "data.encodings=[I1:value]"]
+WORDS = ["data.rows=6000", "data.vocabulary=20", "data.encodings=[I1:value]", "data.group=C9"]
 
 
 class KilledError(BaseException):
