@@ -22,6 +22,7 @@ from ctrbench.errors import UserError
 
 T = TypeVar("T")
 SHOWN = 20  # names in one line at most
+_NO_VALUE = object()
 NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+")
 
 
@@ -37,7 +38,7 @@ def option(
     default: Any = MISSING,
     default_factory: Callable[[], Any] | None = None,
     decides: bool = True,
-    optional: bool = False,
+    neutral: Any = _NO_VALUE,
 ) -> Any:
     """A documented dataclass field without a value (the value is the YAML's), and its limits.
 
@@ -47,10 +48,11 @@ def option(
     Args:
         named: a part of paths: letters, digits, ``-``, ``_`` and ``.``.
         decides: whether a result can depend on it; what cannot is left out of :func:`deciding`.
-        optional: without a value it is left out there too, as if there were no such option.
+        neutral: the value, as :func:`deciding` gives it, that is as if there were no such option.
+            It is left out too, so that an option that comes later renames no run.
     """
     limits = {"ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices, "named": named}
-    about = {"doc": doc, "decides": decides, "optional": optional, **limits}
+    about = {"doc": doc, "decides": decides, "neutral": neutral, **limits}
     if default_factory is not None:
         return dataclasses.field(default_factory=default_factory, metadata=about)
     return dataclasses.field(default=default, metadata=about)
@@ -58,13 +60,14 @@ def option(
 
 def deciding(section: Any) -> dict[str, Any]:
     """The values that a result depends on, nested ones too, for a hash of them: all but those
-    declared ``decides=False``, and those declared ``optional`` that have none."""
+    declared ``decides=False`` and those that are neutral."""
     found = {}
     for field in dataclasses.fields(section):
-        value = getattr(section, field.name)
-        is_absent = value is None and field.metadata.get("optional", False)
-        if field.metadata.get("decides", True) and not is_absent:
-            found[field.name] = deciding(value) if dataclasses.is_dataclass(value) else value
+        if field.metadata.get("decides", True):
+            value = getattr(section, field.name)
+            value = deciding(value) if dataclasses.is_dataclass(value) else value
+            if value != field.metadata.get("neutral", _NO_VALUE):
+                found[field.name] = value
     return found
 
 

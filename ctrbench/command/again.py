@@ -38,7 +38,18 @@ def _choices(config: dict[str, Any]) -> list[str]:
     optimizer = config["optimizer"]["name"]
     if _defaults(tuple(words))["optimizer"]["name"] != optimizer:
         words += [f"optimizer={optimizer}", "tuned=none"]  # tuned values are of one optimizer
-    return words
+    stage = (config.get("pretraining") or {}).get("trainer")
+    return [
+        *words,
+        *_schedule("schedule", config["trainer"]),
+        *_schedule("schedule@pretraining.trainer.schedule", stage),
+    ]
+
+
+def _schedule(group: str, trainer: dict[str, Any] | None) -> list[str]:
+    """The word for a schedule; there was none before 0.2.0, nor is there without a stage."""
+    name = ((trainer or {}).get("schedule") or {}).get("name", "constant")
+    return [] if name == "constant" else [f"{group}={name}"]
 
 
 @cache

@@ -37,6 +37,7 @@ from ctrbench.command.sweeps import (
 )
 from ctrbench.command.watch import Watch
 from ctrbench.errors import UserError, one_line
+from ctrbench.monitor import monitored
 
 if TYPE_CHECKING:
     from ctrbench.runs.planned import Planned
@@ -218,7 +219,7 @@ def _run_job(config: DictConfig, folder: SweepFolder, told: JobFile) -> float:
     folder.tell(told)
     result = train(planned)
     folder.tell(replace(told, state=DONE))
-    figure: float = result["metrics"]["valid"][settings.trainer.monitor]
+    figure: float = monitored(settings.trainer.monitor, result["metrics"]["valid"])
     return figure
 
 

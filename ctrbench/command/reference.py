@@ -6,7 +6,8 @@ from typing import Any
 
 from ctrbench.command.compose import NAMES, choices
 from ctrbench.runs.settings import RunSettings
-from ctrbench.training.settings import StageSettings
+from ctrbench.training.schedule import ScheduleSettings
+from ctrbench.training.settings import StageSettings, TrainerSettings
 
 
 def options() -> str:
@@ -18,13 +19,20 @@ def options() -> str:
         if not dataclasses.is_dataclass(base):
             alone.append((field.name, field.metadata["doc"]))
             continue
-        names = choices(field.name)
-        lines.append(f"{field.name}={'|'.join(names)}" if names else f"{field.name}:")
-        keys = [(f"{field.name}.{key}", doc) for key, doc in _keys(base)]
-        lines += [_line(key, doc) for key, doc in keys if not _is_told(key)]
+        lines += _group(field.name, field.name, base)
+        if base is TrainerSettings:
+            lines += _group("schedule", "trainer.schedule", ScheduleSettings)
     lines += [_line(key, doc) for key, doc in alone if key != "experiment"]
     lines += ["", "Values, and what each choice sets: ctrbench train --cfg job [KEY=VALUE ...]"]
     return "\n".join(lines)
+
+
+def _group(name: str, path: str, base: Any) -> list[str]:
+    """What there is to choose, and its keys."""
+    names = choices(name)
+    keys = [(f"{path}.{key}", doc) for key, doc in _keys(base)]
+    shown = [_line(key, doc) for key, doc in keys if not _is_told(key)]
+    return [f"{name}={'|'.join(names)}" if names else f"{name}:", *shown]
 
 
 def _is_told(key: str) -> bool:

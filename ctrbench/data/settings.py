@@ -37,7 +37,7 @@ class DataSettings:
     group: str | None = option(
         "the column within whose values GAUC is measured, a user's as a rule; it may be excluded",
         default=None,
-        optional=True,
+        neutral=None,
     )
     crosses: list[list[str]] = option(
         "crosses for Wide & Deep: [[C1, C2], [C1, C3, C4]]", decides=False

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.initial import glorot_
 from ctrbench.layers.settings import ACTIVATIONS, HiddenSettings, MLPSettings
 
 
@@ -58,7 +59,7 @@ def _random(count: int, dtype: torch.dtype) -> Tensor:
 def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
     """A linear layer with Glorot weights and a bias of zero, or none."""
     layer = nn.Linear(inputs, outputs, bias=bias)
-    nn.init.xavier_uniform_(layer.weight)
+    glorot_(layer.weight.data, inputs=inputs, outputs=outputs)
     if bias:
         nn.init.zeros_(layer.bias)
     return layer
@@ -66,8 +67,7 @@ def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
 
 def glorot(*shape: int, inputs: int, outputs: int) -> nn.Parameter:
     """Glorot weights of linear maps of so many inputs and outputs, in any shape."""
-    bound = (6 / (inputs + outputs)) ** 0.5
-    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+    return nn.Parameter(glorot_(torch.empty(shape), inputs=inputs, outputs=outputs))
 
 
 def activation(settings: HiddenSettings) -> nn.Module:

@@ -6,6 +6,7 @@ Unit n gets l_p^n = W_p^n . p, where p_ij is a product of the embeddings f_i and
 import torch
 from torch import Tensor, nn
 
+from ctrbench.layers.mlp import glorot
 from ctrbench.layers.settings import INNER_PRODUCTS
 
 
@@ -20,8 +21,7 @@ class InnerProduct(nn.Module):
 
     def __init__(self, fields: int, units: int) -> None:
         super().__init__()
-        self.theta = nn.Parameter(torch.empty(units, fields))
-        nn.init.xavier_uniform_(self.theta)
+        self.theta = glorot(units, fields, inputs=fields, outputs=units)
 
     def forward(self, f_BFK: Tensor) -> Tensor:
         l_p_BU = f_BFK.new_zeros(())
@@ -44,8 +44,7 @@ class PairwiseInnerProduct(nn.Module):
         super().__init__()
         i, j = torch.triu_indices(fields, fields, offset=1)
         self.register_buffer("pairs_P", i * fields + j, persistent=False)
-        self.weight = nn.Parameter(torch.empty(units, len(i)))
-        nn.init.xavier_uniform_(self.weight)
+        self.weight = glorot(units, len(i), inputs=len(i), outputs=units)
 
     def forward(self, f_BFK: Tensor) -> Tensor:
         products_BFF = f_BFK @ f_BFK.transpose(1, 2)
@@ -63,8 +62,7 @@ class OuterProduct(nn.Module):
 
     def __init__(self, dim: int, units: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(units, dim * dim))
-        nn.init.xavier_uniform_(self.weight)
+        self.weight = glorot(units, dim * dim, inputs=dim * dim, outputs=units)
 
     def forward(self, f_BFK: Tensor) -> Tensor:
         pooled_BK = f_BFK.sum(dim=1)

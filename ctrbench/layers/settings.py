@@ -13,13 +13,26 @@ ACTIVATIONS = {  # and torch.nn's names of them
     "prelu": "PReLU",
 }
 INNER_PRODUCTS = ("factorised", "full")
+INIT_NETWORK = ("glorot_uniform", "glorot_normal")
 SHAPES = ("constant", "increasing", "decreasing", "diamond")
 FIELD_WEIGHTS = ("number", "vector", "matrix")
 BILINEAR = ("all", "each", "interaction")
 
 
 @dataclass
-class HiddenSettings:
+class NetworkSettings:
+    """What has weights beside embeddings and first-order weights."""
+
+    init_network: str = option(
+        "distribution that the weights of its linear maps start from; biases start from 0",
+        choices=INIT_NETWORK,
+        default=INIT_NETWORK[0],
+        neutral=INIT_NETWORK[0],
+    )
+
+
+@dataclass
+class HiddenSettings(NetworkSettings):
     """What turns W a + b of a layer into the next one."""
 
     activation: str = option("activation of the hidden layers", choices=tuple(ACTIVATIONS))
@@ -76,7 +89,7 @@ class MLPSettings(HiddenSettings):
 
 
 @dataclass
-class AttentionSettings:
+class AttentionSettings(NetworkSettings):
     """Multi-head self-attention between fields."""
 
     attention_layers: int = option("interacting layers, one on the other", ge=1)

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 
 from ctrbench.errors import UserError
-from ctrbench.layers.settings import BILINEAR, AttentionSettings, HiddenSettings, MLPSettings
+from ctrbench.layers.settings import (
+    BILINEAR,
+    AttentionSettings,
+    HiddenSettings,
+    MLPSettings,
+    NetworkSettings,
+)
 from ctrbench.models.settings import DeepSettings, FactorisedSettings, OfPairs
 from ctrbench.settings import nearest, option, settings
 
@@ -21,7 +27,7 @@ class BiInteractionSettings(OfPairs, DeepSettings):
 
 
 @dataclass
-class _CrossLayers:
+class _CrossLayers(NetworkSettings):
     cross_layers: int = option("layers of the cross network", ge=1)
 
 
@@ -78,7 +84,7 @@ class BridgedCrossSettings(_CrossLayers, HiddenSettings, FactorisedSettings):
 
 
 @dataclass
-class _Maps:
+class _Maps(NetworkSettings):
     cin_maps: list[int] = option("feature maps of each layer of the CIN", ge=1)
 
     def validate(self) -> None:

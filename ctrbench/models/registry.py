@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.errors import UserError
+from ctrbench.layers.initial import starting_from
+from ctrbench.layers.settings import INIT_NETWORK, NetworkSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.settings import ModelSettings
 from ctrbench.registry import import_all
@@ -137,5 +139,7 @@ def find(settings: ModelSettings) -> type[Model]:
 def build(schema: Schema, settings: ModelSettings) -> Model:
     """The model that ``settings.name`` names, with fresh weights from torch's global generator."""
     cls: Any = find(settings)
-    model: Model = cls(schema, settings)
+    start = settings.init_network if isinstance(settings, NetworkSettings) else INIT_NETWORK[0]
+    with starting_from(start):
+        model: Model = cls(schema, settings)
     return model

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ctrbench.data.settings import Crosses
 from ctrbench.errors import UserError
-from ctrbench.layers.settings import FIELD_WEIGHTS, INNER_PRODUCTS, MLPSettings
+from ctrbench.layers.settings import FIELD_WEIGHTS, INNER_PRODUCTS, MLPSettings, NetworkSettings
 from ctrbench.settings import option, settings
 
 
@@ -57,7 +57,7 @@ class FactorisedSettings(ModelSettings):
 
 @settings("convolutional")
 @dataclass
-class ConvolutionalSettings(FactorisedSettings):
+class ConvolutionalSettings(NetworkSettings, FactorisedSettings):
     """A model with convolutions over the fields."""
 
     maps: list[int] = option("feature maps of each convolution", ge=1)
@@ -122,7 +122,7 @@ class OfPairs(ModelSettings):
 
 @settings("field_weighted")
 @dataclass
-class FieldWeightedSettings(OfPairs, FactorisedSettings):
+class FieldWeightedSettings(OfPairs, NetworkSettings, FactorisedSettings):
     """A factorisation machine with a weight for every pair of fields."""
 
     linear: str = option(
@@ -134,7 +134,7 @@ class FieldWeightedSettings(OfPairs, FactorisedSettings):
 
 @settings("field_matrixed")
 @dataclass
-class FieldMatrixedSettings(OfPairs, FactorisedSettings):
+class FieldMatrixedSettings(OfPairs, NetworkSettings, FactorisedSettings):
     """A factorisation machine with a vector or a matrix for every pair of fields."""
 
     field_weights: str = option(
@@ -144,7 +144,7 @@ class FieldMatrixedSettings(OfPairs, FactorisedSettings):
 
 @settings("attentional")
 @dataclass
-class AttentionalSettings(OfPairs, FactorisedSettings):
+class AttentionalSettings(OfPairs, NetworkSettings, FactorisedSettings):
     """A factorisation machine that attends to its pairs."""
 
     attention_dim: int = option("units of the attention network", ge=1)

@@ -11,7 +11,7 @@ from torch.torch_version import TorchVersion
 from ctrbench.optim.decay import DecayedByParts, decayed_groups
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import AdagradSettings
-from ctrbench.optim.touched import Spread, ask_for_touched_rows, move_touched
+from ctrbench.optim.touched import ask_for_touched_rows, move_touched
 
 FUSED_ON_GPUS = "2.13"  # of torch
 
@@ -29,7 +29,6 @@ class Adagrad(DecayedByParts, torch.optim.Adagrad):
         super().__init__(
             decayed_groups(model, settings), settings.lr, eps=settings.eps, fused=fused
         )
-        self._spread = Spread()
         ask_for_touched_rows(model)
 
     def of_table(self, w: Tensor, group: dict[str, Any]) -> None:

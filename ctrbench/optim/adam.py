@@ -12,7 +12,6 @@ from ctrbench.optim.missed import MissedSteps, Rows
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import AdamSettings
 from ctrbench.optim.touched import (
-    Spread,
     ask_for_touched_rows,
     tables_on_cpu,
     touched,
@@ -37,7 +36,6 @@ class Adam(DecayedByParts, torch.optim.Adam):
         betas = (settings.betas[0], settings.betas[1])
         groups = decayed_groups(model, settings)
         super().__init__(groups, settings.lr, betas, settings.eps, fused=True)
-        self._spread = Spread()
         self._missed: dict[Tensor, MissedSteps] = {}
         self._held: dict[Tensor, tuple[Tensor, Rows]] = {}
         self._large: set[Tensor] = set()
@@ -60,7 +58,7 @@ class Adam(DecayedByParts, torch.optim.Adam):
         rows_U, grad_UD = touched(w)
         moved = self._rows(w, missed, rows_U)
         _update(*moved, grad_UD, self.state[w]["step"], group)
-        missed.advance(group["lr"])
+        missed.advance(float(group["lr"]))
         missed.put(rows_U, moved, *self._moments(w))
         w.grad = None
 
@@ -102,6 +100,11 @@ class Adam(DecayedByParts, torch.optim.Adam):
                 missed.put(rows_U, missed.caught_up(rows_U, *moments), *moments)
         self._missed.clear()
         self._held.clear()
+
+    def move_all_rows(self) -> None:
+        """At the cost of dense Adam, whatever the size of the table."""
+        self.catch_up()
+        self._large.clear()
 
     def state_dict(self) -> dict[str, Any]:
         """That of torch's Adam."""

@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ctrbench.optim.base import Optimizer
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import FTRLSettings
 from ctrbench.optim.touched import ask_for_touched_rows, move_touched
 
 
-class FTRL(torch.optim.Optimizer):
+class FTRL(Optimizer):
     """Per coordinate, with gradient g:
 
         s = (sqrt(n + g^2) - sqrt(n)) / alpha;  z += g - s w;  n += g^2
@@ -20,6 +21,11 @@ class FTRL(torch.optim.Optimizer):
 
     A coordinate whose gradient is zero (a feature not in the batch) does not move. The state
     starts at n = 0 and at the z whose weight is the one given, so z = 0 for zero weights.
+
+    Where alpha changes, s is what (beta + sqrt(n)) / alpha has grown by since the coordinate moved
+    last, so that the sum of all s is 1 over the learning rate of now (section 3.1), and the change
+    alone moves no weight. What it was then is not kept: w ((beta + sqrt(n)) / alpha + l2) of then
+    is -(z - sign(z) l1).
 
     Args:
         lr: alpha.
@@ -41,7 +47,8 @@ class FTRL(torch.optim.Optimizer):
         for group in self.param_groups:
             for w in group["params"]:
                 states = self.state[w]["z"], self.state[w]["n"]
-                update = partial(_update, group=group)
+                scheduled = isinstance(group["lr"], Tensor)
+                update = partial(_update_scheduled if scheduled else _update, group=group)
                 if w.grad is not None and w.grad.is_sparse:
                     move_touched(w, update, *states)
                 elif w.grad is not None:
@@ -56,6 +63,15 @@ def _update(w: Tensor, g: Tensor, z: Tensor, n: Tensor, group: dict[str, Any]) -
     z.add_(g - (new_root - root).div_(alpha).mul_(w))
     shrunk = z - z.clamp(-l1, l1)  # z - sign(z) l1 outside [-l1, l1], zero inside
     w.copy_(shrunk.neg_().div_(new_root.add_(beta).div_(alpha).add_(l2)))
+
+
+def _update_scheduled(w: Tensor, g: Tensor, z: Tensor, n: Tensor, group: dict[str, Any]) -> None:
+    """The same for an alpha that may not be that of the steps before."""
+    alpha, beta, l1, l2 = group["lr"], group["beta"], group["l1"], group["l2"]
+    steepness = n.addcmul_(g, g).sqrt().add_(beta).div_(alpha).add_(l2)
+    z.clamp_(-l1, l1).add_(g).sub_(steepness * w)
+    moved = (z.clamp(-l1, l1) - z).div_(steepness)
+    w.copy_(torch.where(g == 0, w, moved))
 
 
 @builds(FTRLSettings)

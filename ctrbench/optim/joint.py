@@ -8,17 +8,18 @@ from torch import nn
 
 from ctrbench.errors import UserError
 from ctrbench.models.registry import Model
+from ctrbench.optim.base import Optimizer
 from ctrbench.optim.registry import build, builds
 from ctrbench.optim.settings import JointSettings
 
 
-class Joint(torch.optim.Optimizer):
+class Joint(Optimizer):
     """An optimizer for each part of a model, on the gradients of one loss.
 
     Its parameter groups are those of its parts: what changes one (a schedule) changes the other.
     """
 
-    def __init__(self, parts: dict[str, torch.optim.Optimizer]) -> None:
+    def __init__(self, parts: dict[str, Optimizer]) -> None:
         self.parts = parts
         super().__init__([group for part in parts.values() for group in part.param_groups], {})
 
@@ -27,6 +28,14 @@ class Joint(torch.optim.Optimizer):
         """Update every part."""
         for optimizer in self.parts.values():
             optimizer.step()
+
+    def add_l2(self) -> None:
+        for optimizer in self.parts.values():
+            optimizer.add_l2()
+
+    def move_all_rows(self) -> None:
+        for optimizer in self.parts.values():
+            optimizer.move_all_rows()
 
     def state_dict(self) -> dict[str, Any]:
         """The states by part."""

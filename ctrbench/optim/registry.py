@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import torch
 from torch import nn
 
 from ctrbench.layers.embedding import Embedding
+from ctrbench.optim.base import Optimizer
 from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.registry import import_all
 
-Builder = Callable[[nn.Module, Any], torch.optim.Optimizer]
+Builder = Callable[[nn.Module, Any], Optimizer]
 B = TypeVar("B", bound=Builder)
 _REGISTRY: dict[type[OptimizerSettings], Builder] = {}
 
@@ -31,7 +31,7 @@ def builds(settings: type[OptimizerSettings]) -> Callable[[B], B]:
     return enter
 
 
-def build(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
+def build(model: nn.Module, settings: OptimizerSettings) -> Optimizer:
     """The optimizer of the settings' class, over all parameters of the model.
 
     Raises:

@@ -18,6 +18,10 @@ class OptimizerSettings:
         """Numbers that it keeps for every weight, at most."""
         raise NotImplementedError
 
+    def rates(self) -> dict[str, float]:
+        """Its learning rates by their keys."""
+        raise NotImplementedError
+
     def validate(self) -> None:
         """Refuse values that are another optimizer's: tuned values say whose they are."""
         if self.name != self.registered:
@@ -33,11 +37,16 @@ class DenseSettings(OptimizerSettings):
 
     lr: float = option("learning rate", gt=0)
     eps: float = option("epsilon", gt=0)
-    l2_embedding: float = option("L2 on the embedding table: adds l2 * w to the gradient", ge=0)
+    l2_embedding: float = option(
+        "L2 on the embedding table, first-order weights included: adds l2 * w to the gradient", ge=0
+    )
     l2_rows: str = option(
         "its rows with L2: all, or those of the batch's features", choices=("all", "batch")
     )
     l2_network: float = option("L2 on all other weights, biases included", ge=0)
+
+    def rates(self) -> dict[str, float]:
+        return {"optimizer.lr": self.lr}
 
 
 @settings("adam")
@@ -83,6 +92,9 @@ class FTRLSettings(OptimizerSettings):
     l1: float = option("L1: |z| up to it gives a weight of exactly zero", ge=0)
     l2: float = option("L2", ge=0)
 
+    def rates(self) -> dict[str, float]:
+        return {"optimizer.lr": self.lr}
+
     def states(self) -> int:
         return 2
 
@@ -94,6 +106,13 @@ class JointSettings(OptimizerSettings):
 
     wide: OptimizerSettings = option("the optimizer of the wide part: optimizer.wide.lr=...")
     deep: OptimizerSettings = option("the optimizer of the deep part: optimizer.deep.lr=...")
+
+    def rates(self) -> dict[str, float]:
+        return {
+            f"optimizer.{part}.lr": rate
+            for part, own in (("wide", self.wide), ("deep", self.deep))
+            for rate in own.rates().values()
+        }
 
     def states(self) -> int:
         return max(self.wide.states(), self.deep.states())

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ctrbench.errors import UserError
+from ctrbench.monitor import Monitor, is_maximised, monitored
 from ctrbench.runs.frame import FILES, FINISHED, OPTIONS
 
 BASELINE = "lr"
@@ -171,10 +172,20 @@ def _chosen(groups: pd.DataFrame) -> pd.Series:
 
 
 def best_by_validation(groups: pd.DataFrame) -> Any:
-    """The index of the row that is best by the validation figure that it is trained for."""
-    if "trainer.monitor" in groups and (groups["trainer.monitor"] == "auc").all():
-        return groups["valid_auc_mean"].idxmax()
-    return groups["valid_logloss_mean"].idxmin()
+    """The index of the row that is best by the validation figure that all are trained for; by the
+    logloss where they were trained for different ones."""
+    monitors = [_monitor(row) for _, row in groups.iterrows()]
+    monitor = monitors[0] if all(other == monitors[0] for other in monitors) else "logloss"
+    figures = monitored(monitor, {name: groups[f"valid_{name}_mean"] for name in FIGURES})
+    return figures.idxmax() if is_maximised(monitor) else figures.idxmin()
+
+
+def _monitor(row: pd.Series) -> Monitor:
+    """Weights are a column each."""
+    if isinstance(name := row.get("trainer.monitor"), str):
+        return name
+    weights = {name: row.get(f"trainer.monitor.{name}") for name in FIGURES}
+    return {name: weight for name, weight in weights.items() if pd.notna(weight)} or "logloss"
 
 
 def _times(found: pd.DataFrame, order: list[str]) -> pd.DataFrame:

@@ -83,7 +83,9 @@ class _Run:
         started = time.perf_counter()
         store = self.planned.prepare()
         prepare_seconds = time.perf_counter() - started
-        check_size(store.schema, self.settings.model, self.settings.optimizer, self.device)
+        settings, device = self.settings, self.device
+        averaged = settings.trainer.ema is not None
+        check_size(store.schema, settings.model, settings.optimizer, device, averaged=averaged)
         stage = self._first_stage()
         self._write_inputs(store)
         reset_peak_memory(self.device)

@@ -81,7 +81,9 @@ class RunSettings:
         return f"{self.model.name} on {self.data.name}, seed {self.seed}"
 
     def validate(self) -> None:
-        """Refuse what is no device, and more threads than can be of use."""
+        """Refuse what is no device, more threads than can be of use, and a schedule that cannot
+        start from the optimizer's learning rate."""
+        self.trainer.schedule.check_against(self.optimizer.rates())
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
             hint = nearest(self.device, ("auto", "cpu", "cuda", "cuda:1"))
             raise UserError(f"device={self.device}: not known; {hint}")

@@ -13,8 +13,11 @@ from ctrbench.optim.settings import OptimizerSettings
 FLOAT_BYTES = 4
 
 
-def training_bytes(schema: Schema, model: ModelSettings, optimizer: OptimizerSettings) -> float:
-    """Of weights, their gradients, the best weights so far, and what the optimizer keeps, at most.
+def training_bytes(
+    schema: Schema, model: ModelSettings, optimizer: OptimizerSettings, *, averaged: bool = False
+) -> float:
+    """Of weights, their gradients, the best weights so far, their moving average, and what the
+    optimizer keeps, at most.
 
     What a batch takes on top is left out. The model is built without memory.
     """
@@ -26,18 +29,24 @@ def training_bytes(schema: Schema, model: ModelSettings, optimizer: OptimizerSet
             raise
         return float(2**63)  # a tensor whose bytes 64 bits cannot count
     weights = sum(p.numel() for p in built.parameters())
-    return float(FLOAT_BYTES * weights * (3 + optimizer.states()))
+    return float(FLOAT_BYTES * weights * (3 + averaged + optimizer.states()))
 
 
 def check_size(
-    schema: Schema, model: ModelSettings, optimizer: OptimizerSettings, device: torch.device
+    schema: Schema,
+    model: ModelSettings,
+    optimizer: OptimizerSettings,
+    device: torch.device,
+    *,
+    averaged: bool = False,
 ) -> None:
     """Refuse a model that the device has no memory for.
 
     Raises:
         UserError: naming what it takes and what there is.
     """
-    needed, there = training_bytes(schema, model, optimizer), available_memory(device)
+    needed = training_bytes(schema, model, optimizer, averaged=averaged)
+    there = available_memory(device)
     if needed > there:
         raise UserError(
             f"model={model.name}: its weights, gradients and optimizer take {needed / 1e9:,.1f} GB "

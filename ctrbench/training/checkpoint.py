@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from ctrbench.errors import UserError
 from ctrbench.files import replacing
+from ctrbench.training.average import Average
 
 SHARE = 0.02  # of the time, that checkpoints may take
 
@@ -37,7 +38,13 @@ class Progress:
     evaluate_seconds: float = 0.0
 
 
-def save(path: Path, model: nn.Module, optimizer: Optimizer, progress: Progress) -> None:
+def save(
+    path: Path,
+    model: nn.Module,
+    optimizer: Optimizer,
+    progress: Progress,
+    average: Average | None = None,
+) -> None:
     """Write the whole state in one rename.
 
     Raises:
@@ -46,6 +53,7 @@ def save(path: Path, model: nn.Module, optimizer: Optimizer, progress: Progress)
     state = {
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "average": None if average is None else average.state_dict(),
         "rng": torch.get_rng_state(),
         "cuda_rng": torch.cuda.get_rng_state() if _on_gpu(model) else None,
         "progress": {**vars(progress)},
@@ -57,8 +65,15 @@ def save(path: Path, model: nn.Module, optimizer: Optimizer, progress: Progress)
             raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
 
 
-def load(path: Path, model: nn.Module, optimizer: Optimizer, device: torch.device) -> Progress:
-    """Restore model, optimizer and random numbers; the progress, or a fresh one without a file.
+def load(
+    path: Path,
+    model: nn.Module,
+    optimizer: Optimizer,
+    device: torch.device,
+    average: Average | None = None,
+) -> Progress:
+    """Restore model, optimizer, the average of the weights and random numbers; the progress, or a
+    fresh one without a file.
 
     Raises:
         UserError: for a file that is not a checkpoint of such a run.
@@ -69,6 +84,8 @@ def load(path: Path, model: nn.Module, optimizer: Optimizer, device: torch.devic
         state = torch.load(path, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
+        if average is not None:
+            average.load_state_dict(state["average"])
         torch.set_rng_state(state["rng"].cpu())
         if device.type == "cuda" and state["cuda_rng"] is not None:
             torch.cuda.set_rng_state(state["cuda_rng"].cpu())

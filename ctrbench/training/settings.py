@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctrbench.models.settings import ModelSettings
+from ctrbench.monitor import check_monitor
 from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.settings import option, settings
+from ctrbench.training.schedule import ScheduleSettings
 
 STEPS, FEWEST, MOST = 100, 64, 4096  # of an epoch; rows of a step that are chosen
 
@@ -22,11 +24,35 @@ class TrainerSettings:
         ge=1,
     )
     eval_every: int | None = option("steps between evaluations; null: once an epoch", ge=1)
-    monitor: str = option("validation figure that decides", choices=("auc", "logloss"))
+    monitor: Any = option(
+        "validation figure that decides: logloss, auc, or their sum with weights, "
+        "{auc: 1, logloss: -1}"
+    )
     patience: int = option("evaluations without a better figure before stopping", ge=1)
+    clip_norm: float | None = option(
+        "scale all gradients, those of L2 included, to this norm where theirs is more; null: never",
+        gt=0,
+        default=None,
+        neutral=None,
+    )
+    ema: float | None = option(
+        "decay of a moving average of the weights over the steps, which is evaluated and kept in "
+        "their place; null: none",
+        gt=0,
+        lt=1,
+        default=None,
+        neutral=None,
+    )
+    schedule: ScheduleSettings = option(
+        "its learning rates: conf/schedule", neutral={"name": "constant"}
+    )
     captured: bool = option(
         "on a GPU: record the step once and replay it", default=True, decides=False
     )
+
+    def validate(self) -> None:
+        """Refuse what is no figure to decide by."""
+        check_monitor(self.monitor)
 
     def rows_of_step(self, rows: int) -> int:
         """The batch size as it was set, or the power of two that fits so many training rows."""
@@ -46,7 +72,7 @@ class TunedSettings:
     trials: int | None = option("trials that they were chosen of", default=None)
     pruned: int | None = option("trials that were ended early", default=None)
     seed: int | None = option("seed of the search and of its trials", default=None)
-    monitor: str | None = option("validation figure that decided", default=None)
+    monitor: Any = option("validation figure that decided", default=None)
     valid: dict[str, float] = option("best validation figures", default_factory=dict)
     epochs: int | None = option("passes over the training rows, at most", default=None)
     patience: int | None = option("evaluations without a better figure", default=None)

@@ -7,7 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctrbench.data.batches import Batch
+from ctrbench.optim.clip import clip_norm
 from ctrbench.optim.registry import split_parameters
+from ctrbench.training.average import Average
+from ctrbench.training.settings import TrainerSettings
 
 EVALUATION_ROWS, EVALUATION_BYTES = 65_536, 2**28
 
@@ -41,16 +44,43 @@ def evaluation_rows(model: nn.Module, slots: int) -> int:
 
 
 class Step:
-    """Forward pass, gradients of the mean log-loss, update. Nothing in it waits for the device."""
+    """Forward pass, gradients of the mean log-loss, update. Nothing in it waits for the device.
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, precision: str) -> None:
+    Args:
+        precision: ``fp32``, or ``bf16`` for autocast of the forward pass.
+        clip_norm: the most that the norm of all gradients may be.
+        average: of the weights, which takes in those of each step.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        precision: str,
+        *,
+        clip_norm: float | None = None,
+        average: Average | None = None,
+    ) -> None:
         self.model, self.optimizer, self.precision = model, optimizer, precision
+        self.clip_norm, self.average = clip_norm, average
+
+    @classmethod
+    def of(
+        cls,
+        trainer: TrainerSettings,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        precision: str,
+    ) -> "Step":
+        """With what a trainer does in every step."""
+        average = None if trainer.ema is None else Average(model, optimizer, trainer.ema)
+        return cls(model, optimizer, precision, clip_norm=trainer.clip_norm, average=average)
 
     def __call__(self, batch: Batch) -> Tensor:
         """The loss of a batch, on its device; the weights are updated then."""
         loss = self.forward(batch)
         self.backward(loss)
-        self.optimizer.step()
+        self.update()
         return loss.detach()
 
     def forward(self, batch: Batch) -> Tensor:
@@ -63,3 +93,11 @@ class Step:
         """The gradients of all weights."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+
+    def update(self) -> None:
+        """New weights by their gradients."""
+        if self.clip_norm is not None:
+            clip_norm(self.optimizer, self.clip_norm)
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update()

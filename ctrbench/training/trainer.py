@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,11 @@ from torch import Tensor, nn
 from ctrbench import metrics
 from ctrbench.data.batches import Batches
 from ctrbench.errors import DivergenceError
+from ctrbench.monitor import is_maximised, monitored, valid_figures
 from ctrbench.training import captured, checkpoint
 from ctrbench.training.loop import Loop
+from ctrbench.training.rates import Rates
+from ctrbench.training.schedule import gains, without_gain
 from ctrbench.training.settings import TrainerSettings
 from ctrbench.training.step import Step, evaluation_rows, logits
 
@@ -57,11 +61,14 @@ class Trainer:
         self.model, self.optimizer = model, optimizer
         self.train, self.valid, self.settings = train, valid, settings
         self.seed, self.device, self.precision, self.path = seed, device, precision, path
-        self.progress = checkpoint.load(path, model, optimizer, device)
+        self.rates = Rates(optimizer, settings.schedule, settings.epochs * train.steps)
+        step = Step.of(settings, model, optimizer, precision)
+        self.average = step.average
+        self.progress = checkpoint.load(path, model, optimizer, device, self.average)
         make_loop = make_loop or partial(captured.loop, captured=settings.captured)
-        self.loop = make_loop(Step(model, optimizer, precision), train)
-        losses, step = torch.tensor(self.progress.losses), self.progress.step
-        self.loop.losses_T[step - len(losses) : step] = losses
+        self.loop = make_loop(step, train)
+        losses, done = torch.tensor(self.progress.losses), self.progress.step
+        self.loop.losses_T[done - len(losses) : done] = losses
         self.pace = checkpoint.Pace()
 
     @property
@@ -99,9 +106,12 @@ class Trainer:
                 record(progress.history)
                 if interrupts.held or self.pace.due:
                     with self.pace.taken():
-                        checkpoint.save(self.path, self.model, self.optimizer, progress)
+                        self._save()
         self.model.load_state_dict(progress.best_weights)
         return progress
+
+    def _save(self) -> None:
+        checkpoint.save(self.path, self.model, self.optimizer, self.progress, self.average)
 
     def _advance(self, advance: Advance, interrupts: checkpoint.Interrupts) -> None:
         """To the next evaluation; where a signal comes before it, no further than that."""
@@ -109,7 +119,10 @@ class Trainer:
         first = progress.step - progress.step % self._interval
         stop = min(first + self._interval, self.train.steps)
         self.model.train()
+        figures = [self._monitored(line) for line in progress.history]
+        without = without_gain(figures, self.settings.schedule.gain)
         while progress.step < stop and not interrupts.held:
+            self.rates.set(progress.epoch * self.train.steps + progress.step, without)
             self.loop()
             progress.step += 1
             advance(self.train.batch_size)
@@ -135,6 +148,10 @@ class Trainer:
         return losses
 
     def _evaluate(self, epoch: int, step: int, loss: float) -> None:
+        with nullcontext() if self.average is None else self.average.in_place():
+            self._evaluate_weights(epoch, step, loss)
+
+    def _evaluate_weights(self, epoch: int, step: int, loss: float) -> None:
         progress, started = self.progress, time.perf_counter()
         figures = metrics.score(self.predict(self.valid), self.valid.labels_N)
         if not math.isfinite(figures["logloss"]):
@@ -148,7 +165,7 @@ class Trainer:
         line = {"epoch": epoch, "step": step, "train_loss": loss}
         line |= {f"valid_{name}": figure for name, figure in figures.items()}
         progress.history.append(line | {"train_seconds": progress.train_seconds})
-        if progress.best < 0 or self._better(line, progress.history[progress.best]):
+        if self._gains(line):
             progress.best = len(progress.history) - 1
             weights = self.model.state_dict()
             progress.best_weights = {name: w.detach().clone() for name, w in weights.items()}
@@ -157,9 +174,17 @@ class Trainer:
             *(epoch, step, loss, figures["auc"], figures["logloss"], progress.train_seconds),
         )
 
-    def _better(self, new: dict[str, float], old: dict[str, float]) -> bool:
-        key = f"valid_{self.settings.monitor}"
-        return new[key] > old[key] if key == "valid_auc" else new[key] < old[key]
+    def _gains(self, line: dict[str, float]) -> bool:
+        """Whether an evaluation is better than the best before, by as much as the schedule asks."""
+        history, best = self.progress.history, self.progress.best
+        before = None if best < 0 else self._monitored(history[best])
+        return gains(self._monitored(line), before, self.settings.schedule.gain)
+
+    def _monitored(self, line: dict[str, float]) -> float:
+        """What decides, of an evaluation; more is better."""
+        monitor = self.settings.monitor
+        figure: float = monitored(monitor, valid_figures(line))
+        return figure if is_maximised(monitor) else -figure
 
     @torch.no_grad()
     def predict(self, part: Batches) -> Tensor:

@@ -17,6 +17,8 @@ RUNS = {
     "adagrad": ["model=fm", "optimizer=adagrad", "optimizer.lr=0.03", "tuned=none", "split=order"],
     "joint": ["model=wide_deep", "model.crosses=[[C5,C6]]", "optimizer.wide.l1=0.5", "tuned=none"],
     "staged": ["model=fnn", "pretraining.trainer.epochs=3", "model.embedding_dim=4"],
+    "scheduled": ["model=fnn", "schedule=cosine", "schedule@pretraining.trainer.schedule=plateau"],
+    "monitored": ["model=fm", "trainer.monitor={auc:2,logloss:-1}", "schedule=plateau"],
     "unstaged": ["model=fnn", "model.pretrain=false"],
 }
 

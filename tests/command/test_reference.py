@@ -11,6 +11,7 @@ from ctrbench.data.settings import DataSettings, SplitSettings
 from ctrbench.models.settings import ModelSettings
 from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.runs.settings import RunSettings
+from ctrbench.training.schedule import ScheduleSettings
 from ctrbench.training.settings import StageSettings, TrainerSettings
 
 GROUPS = {
@@ -19,12 +20,14 @@ GROUPS = {
     ModelSettings: "model.",
     OptimizerSettings: "optimizer.",
     TrainerSettings: "trainer.",
+    ScheduleSettings: "trainer.schedule.",
     StageSettings: "pretraining.",
     RunSettings: "",
 }
 NO_OPTIONS = {
     "model.name",
     "optimizer.name",
+    "trainer.schedule.name",
     "pretraining.tuned",
     "experiment",
 }  # chosen by their group

@@ -17,6 +17,7 @@ from ctrbench.data.store.opened import Part
 from ctrbench.models import registry
 from ctrbench.models.settings import LinearSettings
 from ctrbench.training.checkpoint import Interrupts, Pace
+from ctrbench.training.schedule import ConstantSettings
 from ctrbench.training.settings import TrainerSettings
 from ctrbench.training.trainer import MakeLoop, Trainer
 
@@ -42,7 +43,7 @@ def trainer(path: Path, make_loop: MakeLoop | None = None, place: str = "device"
         torch.optim.Adam(model.parameters(), 0.1, fused=True),
         Batches(part(640), 64, CPU, place),
         Batches(part(200), 64, CPU),
-        TrainerSettings(3, 64, 4, "logloss", 100),
+        TrainerSettings(3, 64, 4, "logloss", 100, schedule=ConstantSettings("constant")),
         seed=0,
         device=CPU,
         precision="fp32",

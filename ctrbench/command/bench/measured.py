@@ -107,7 +107,8 @@ class Measured(Timed):
         torch.manual_seed(run.seed)
         self.model = models.build(self.schema, run.model).to(device).train()
         self.operations = self._operations()
-        self.step = Step(self.model, optimizers.build(self.model, run.optimizer), run.precision)
+        optimizer = optimizers.build(self.model, run.optimizer)
+        self.step = Step.of(run.trainer, self.model, optimizer, run.precision)
         self.touched: dict[str, list[int]] = defaultdict(list)
         self._warm_up()
         with Products() as self.products:
@@ -142,7 +143,7 @@ class Measured(Timed):
     def _in_parts(self, batch: Batch) -> None:
         loss = self.timed("forward", partial(self.step.forward, batch))
         self.timed("backward", partial(self.step.backward, loss))
-        self.timed("optimizer", self.step.optimizer.step)
+        self.timed("optimizer", self.step.update)
 
     def figures(self, machine: Machine) -> dict[str, Any]:
         """All that is known, in plain values: seconds, bytes, rows."""
@@ -273,7 +274,10 @@ def _spread(taken: list[float]) -> dict[str, float]:
 
 
 def _check_memory(runs: list[RunSettings], schema: Schema, device: torch.device) -> None:
-    needed = sum(training_bytes(schema, run.model, run.optimizer) for run in runs)
+    needed = sum(
+        training_bytes(schema, run.model, run.optimizer, averaged=run.trainer.ema is not None)
+        for run in runs
+    )
     if needed > (there := available_memory(device)):
         raise UserError(
             f"{', '.join(run.model.name for run in runs)}: together they take "

@@ -105,7 +105,8 @@ class _Ours:
         self.run, self.part, self.batch_size = run, part, batch_size
         torch.manual_seed(run.seed)
         model = models.build(schema, run.model).train()
-        self.step = Step(model, optimizers.build(model, run.optimizer), run.precision)
+        optimizer = optimizers.build(model, run.optimizer)
+        self.step = Step.of(run.trainer, model, optimizer, run.precision)
 
     def batch(self, batch: Batch) -> Batch:
         return batch

@@ -35,7 +35,7 @@ class Gpu:
         """Of a model with fresh weights by the seed, which is that of its dropout too."""
         torch.manual_seed(run.seed)
         model = models.build(schema, run.model).to(device or self.device).train()
-        return Step(model, optimizers.build(model, run.optimizer), run.precision)
+        return Step.of(run.trainer, model, optimizers.build(model, run.optimizer), run.precision)
 
     def trainer(
         self,

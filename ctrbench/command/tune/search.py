@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 from ctrbench.command.tune.pruner import Lagging
 from ctrbench.command.tune.request import Request
 from ctrbench.errors import DivergenceError
+from ctrbench.monitor import Monitor, is_maximised, monitored, name_of, valid_figures
 from ctrbench.runs.record import JOURNAL
 from ctrbench.runs.run import run
 
@@ -36,7 +37,7 @@ class Search:
     def __init__(self, request: Request, trials: int, warmup: int) -> None:
         self.request, self.trials, self.folder = request, trials, request.folder
         trainer = request.base.settings.trainer
-        self.monitor, self.maximize = trainer.monitor, trainer.monitor == "auc"
+        self.monitor: Monitor = trainer.monitor
         self.pruner = Lagging(warmup)
 
     def run(self) -> optuna.Study:
@@ -64,7 +65,7 @@ class Search:
             study_name="search",
             storage=JournalStorage(backend),
             load_if_exists=True,
-            direction="maximize" if self.maximize else "minimize",
+            direction="maximize" if is_maximised(self.monitor) else "minimize",
             pruner=self.pruner,
         )
         if not study.trials:
@@ -110,7 +111,7 @@ class Search:
             nonlocal reported
             for line in history[reported:]:
                 reported += 1
-                trial.report(line[f"valid_{self.monitor}"], reported)
+                trial.report(monitored(self.monitor, valid_figures(line)), reported)
             if trial.should_prune():
                 raise optuna.TrialPruned(f"after {reported} evaluations")
 
@@ -122,14 +123,14 @@ class Search:
         else:
             trial.set_user_attr("valid", result["metrics"]["valid"])
             trial.set_user_attr("identity", planned.identity)
-            study.tell(trial, result["metrics"]["valid"][self.monitor])
+            study.tell(trial, monitored(self.monitor, result["metrics"]["valid"]))
             self._tell_best(study)
         for path in (planned.directory.checkpoint, planned.directory.weights):
             path.unlink(missing_ok=True)
 
     def _tell_best(self, study: optuna.Study) -> None:
         best = study.best_trial
-        log.info("best so far: valid %s %.5f: %s", self.monitor, *_shown(best))
+        log.info("best so far: valid %s %.5f: %s", name_of(self.monitor), *_shown(best))
 
 
 def _shown(trial: optuna.trial.FrozenTrial) -> tuple[float, str]:

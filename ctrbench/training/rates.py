@@ -1,0 +1,41 @@
+"""The learning rates of an optimizer, set by a schedule between steps."""
+
+import torch
+
+from ctrbench.training.schedule import ConstantSettings, ScheduleSettings
+
+
+class Rates:
+    """Those of every parameter group. They are tensors on the weights' device, written in place, so
+    that a recorded step reads those of now. Constant ones stay numbers.
+
+    Args:
+        optimizer: as it was built: its learning rates are those that the schedule starts from.
+        steps: of the whole run.
+
+    Raises:
+        UserError: for a schedule that so few steps have no room for.
+    """
+
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, settings: ScheduleSettings, steps: int
+    ) -> None:
+        settings.check_steps(steps)
+        self.optimizer, self.settings, self.steps = optimizer, settings, steps
+        self.bases = [group["lr"] for group in optimizer.param_groups]
+        device = optimizer.param_groups[0]["params"][0].device
+        # The fused kernels of a GPU read a float32.
+        dtype = torch.float64 if device.type == "cpu" else torch.float32
+        self.rates = [torch.tensor(base, dtype=dtype, device=device) for base in self.bases]
+        self.set_to = list(self.bases)
+
+    def set(self, step: int, without_gain: int) -> None:
+        """To those of a step, by :meth:`ScheduleSettings.rate`. It waits for no device."""
+        if isinstance(self.settings, ConstantSettings):
+            return
+        for i, group in enumerate(self.optimizer.param_groups):
+            group["lr"] = self.rates[i]  # a state that was loaded brought its own
+            rate = self.settings.rate(self.bases[i], step, self.steps, without_gain)
+            if rate != self.set_to[i]:
+                self.rates[i].fill_(rate)
+                self.set_to[i] = rate
