@@ -17,17 +17,21 @@ def check_monitor(monitor: Any) -> None:
         UserError: naming the key and what is allowed.
     """
     said = f"trainer.monitor={monitor}"
-    names = monitor if isinstance(monitor, Mapping) else [monitor]
-    if not names:
+    weights = monitor if isinstance(monitor, Mapping) else {str(monitor): None}
+    if not weights:
         raise UserError(f"{said}: names no figure; give auc, logloss or {{auc: 1, logloss: -1}}")
-    for name in names:
+    for name, weight in weights.items():
         if name not in SIGNS:
             raise UserError(f"{said}: not known; {nearest(str(name), SIGNS)}")
-    for name, weight in monitor.items() if isinstance(monitor, Mapping) else ():
-        is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
-        if not is_number or not 0 < weight * SIGNS[name] < float("inf"):
+        if isinstance(monitor, Mapping) and not _is_right(weight, SIGNS[name]):
             sign = "more" if SIGNS[name] > 0 else "less"
-            raise UserError(f"{said}: the weight of {name} is {sign} than 0, as more is better")
+            raise UserError(f"{said}: the weight of {name} must be {sign} than 0: more is better")
+
+
+def _is_right(weight: Any, sign: int) -> bool:
+    """A finite number of this sign."""
+    is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+    return is_number and 0 < weight * sign < float("inf")
 
 
 def name_of(monitor: Monitor) -> str:

@@ -156,6 +156,9 @@ def _refuse_word(override: str) -> None:
     if (named := NAMES.fullmatch(name)) is not None:  # it belongs to the class
         by = named["group"]
         raise UserError(f"{override}: a name is no option; it is chosen by {by}=NAME")
+    if name.endswith("trainer.schedule") and "@" not in name:
+        stage = "" if name == "trainer.schedule" else f"@{name}"
+        raise UserError(f"{override}: is chosen by schedule{stage}=NAME")
     if key.startswith("~") and group in NEEDED:
         raise UserError(f"{override}: a run needs one; choose another by {name}=NAME")
     if (group in GROUPS or "/" in group) and (value == "null" or value[:1] in ("[", "{")):

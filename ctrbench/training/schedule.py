@@ -87,8 +87,8 @@ class PlateauSettings(ScheduleSettings):
         for key, rate in rates.items():
             if rate < self.min_lr:
                 raise UserError(
-                    f"trainer.schedule.min_lr={self.min_lr:g}: more than {key}={rate:g}, which it "
-                    "is the least value of"
+                    f"trainer.schedule.min_lr={self.min_lr:g}: more than {key}={rate:g}, which is "
+                    "only ever made smaller"
                 )
 
     def rate(self, base: float, step: int, steps: int, without_gain: int) -> float:

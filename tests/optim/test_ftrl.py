@@ -10,32 +10,40 @@ from ctrbench.optim.ftrl import FTRL
 
 
 class Scalar:
-    """One coordinate."""
+    """One coordinate. Its learning rate is alpha / (beta + sqrt(n)); ``alpha`` may be set anew."""
 
     def __init__(self, alpha: float, beta: float, l1: float, l2: float) -> None:
         self.alpha, self.beta, self.l1, self.l2 = alpha, beta, l1, l2
         self.z = self.n = 0.0
+        self.sum = beta / alpha  # of all sigma: 1 over the learning rate
 
     def weight(self) -> float:
         if abs(self.z) <= self.l1:
             return 0.0
-        steepness = (self.beta + math.sqrt(self.n)) / self.alpha + self.l2
-        return -(self.z - math.copysign(self.l1, self.z)) / steepness
+        return -(self.z - math.copysign(self.l1, self.z)) / (self.sum + self.l2)
 
     def update(self, g: float) -> None:
-        s = (math.sqrt(self.n + g * g) - math.sqrt(self.n)) / self.alpha
-        self.z += g - s * self.weight()
         self.n += g * g
+        s = (self.beta + math.sqrt(self.n)) / self.alpha - self.sum
+        self.z += g - s * self.weight()
+        self.sum += s
 
 
+@pytest.mark.parametrize("scheduled", [False, True])
 @pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.7), (0.3, 0.7)])
-def test_as_the_paper_over_sparse_steps(l1: float, l2: float) -> None:
+def test_as_the_paper_over_sparse_steps(l1: float, l2: float, scheduled: bool) -> None:
+    """Also where alpha is another one in every step: alone it moves no weight."""
     rng = np.random.default_rng(0)
     reference = [Scalar(0.1, 1.0, l1, l2) for _ in range(20)]
     w = torch.nn.Parameter(torch.zeros(20, dtype=torch.float64))
     optimizer = FTRL([w], lr=0.1, beta=1.0, l1=l1, l2=l2)
     sparse = False
-    for _ in range(400):
+    for step in range(400):
+        if scheduled:
+            alpha = 0.1 * (1.1 + math.cos(step / 30))
+            optimizer.param_groups[0]["lr"] = torch.tensor(alpha, dtype=torch.float64)
+            for one in reference:
+                one.alpha = alpha
         present = rng.random(20) < 0.3
         gradient = np.where(present, rng.normal(0.1, 1, 20), 0.0)
         before = w.detach().clone()

@@ -17,6 +17,8 @@ from ctrbench.optim.adam import Adam
 from ctrbench.optim.settings import AdamSettings
 from ctrbench.optim.touched import tables_on_cpu
 from ctrbench.training import checkpoint
+from ctrbench.training.rates import Rates
+from ctrbench.training.schedule import CosineSettings
 from ctrbench.training.step import Step
 
 Sizes = tuple[int, ...]
@@ -105,23 +107,27 @@ def difference(optimizer: Adam, ours: Embedding, dense: Embedding) -> float:
 
 @pytest.mark.parametrize("betas", [[0.9, 0.999], [0.0, 0.99]])
 def test_adam_is_dense_adam(betas: list[float]) -> None:
-    """Over 2,000 steps, torch's dense Adam the reference, the learning rate on a schedule; the rows
-    that a step reads are those of dense Adam at once, all others whenever they are asked for."""
+    """Over 2,000 steps, torch's dense Adam the reference, the learning rate another one in every
+    step; the rows that a step reads are those of dense Adam at once, all others whenever they are
+    asked for, by the learning rates of the steps that they missed."""
     ours, dense = table(200, 3), table(200, 3)
     own = AdamSettings("adam", 1e-3, 1e-8, 0.0, "all", 0.0, betas)
     adam = Adam(ours, own, large=1)
     reference = torch.optim.Adam(dense.parameters(), 1e-3, (betas[0], betas[1]))
     pairs = ((dense, reference), (ours, adam))
+    schedule = CosineSettings("cosine", 0.1, 0.01)
     for embedding, optimizer in pairs:
+        rates = Rates(optimizer, schedule, 2_000)
+        rates.set(0, 0)
 
-        def halve(step: int, optimizer: torch.optim.Optimizer = optimizer) -> None:
-            if step == 1_200:
-                for group in optimizer.param_groups:
-                    group["lr"] /= 2
+        def after(
+            step: int, optimizer: torch.optim.Optimizer = optimizer, rates: Rates = rates
+        ) -> None:
+            rates.set(step + 1, 0)
             if step == 700 and optimizer is adam:
                 adam.catch_up()
 
-        train(embedding, optimizer, 2_000, halve)
+        train(embedding, optimizer, 2_000, after)
     stale = float((ours.weight - dense.weight).detach().abs().max())
     assert difference(adam, ours, dense) < 2e-8
     assert betas[0] == 0 or stale > 1e-5  # rows had something to catch up

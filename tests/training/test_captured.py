@@ -13,6 +13,8 @@ from ctrbench.data.batches import Batches
 from ctrbench.errors import UserError
 from ctrbench.training.captured import WARM_UP, CapturedLoop, loop
 from ctrbench.training.loop import Loop
+from ctrbench.training.rates import Rates
+from ctrbench.training.schedule import CosineSettings
 from ctrbench.training.step import Step
 
 CPU = torch.device("cpu")
@@ -27,14 +29,19 @@ OPTIMIZERS = {
     "joint": ["optimizer=joint"],
     "bf16": ["precision=bf16"],
     "batch_norm": ["model.batch_norm=true"],
+    "clipped": ["optimizer=joint", "trainer.clip_norm=.01"],
+    "clipped_l2": ["trainer.clip_norm=.01", "optimizer.l2_embedding=.1", "optimizer.l2_network=.1"],
+    "averaged": ["model.batch_norm=true", "trainer.ema=.99"],
 }
 
 
 def bits(step: Step) -> list[Tensor]:
-    """Weights, buffers and the optimizer's state."""
+    """Weights, buffers, the optimizer's state and the average of the weights."""
     parts = getattr(step.optimizer, "parts", {"all": step.optimizer}).values()
     states = [value for part in parts for held in part.state.values() for value in held.values()]
-    return [tensor.detach().clone() for tensor in [*step.model.state_dict().values(), *states]]
+    means = [] if step.average is None else [*step.average.means, step.average.power]
+    kept = [*step.model.state_dict().values(), *states, *means]
+    return [tensor.detach().clone() for tensor in kept]
 
 
 def run(one: Loop, first_step: int = 0, epochs: int = 3) -> list[list[float]]:
@@ -115,3 +122,20 @@ def test_a_cpu_runs_plain_steps(settings: Compose) -> None:
     step = StandIn().step(settings("model=lr"), MADE)
     for captured in (True, False):
         assert type(loop(step, Batches(PART, 64, CPU), captured=captured)) is Loop
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad", "ftrl", "joint"])
+def test_learning_rates_between_replays(optimizer: str, settings: Compose) -> None:
+    """They are set anew for every step, and nothing is recorded again."""
+    own = settings(*small("wide_deep"), "tuned=none", f"optimizer={optimizer}")
+    schedule, found = CosineSettings("cosine", 4, 0.0), []
+    for captured in (False, True):
+        step, feed = StandIn().step(own, MADE), Batches(PART, 64, CPU)
+        one = CapturedLoop(step, feed, Recording()) if captured else Loop(step, feed)
+        rates = Rates(step.optimizer, schedule, 10)
+        one.begin(5, 0)
+        for number in range(10):
+            rates.set(number, 0)
+            one()
+        found.append(bits(step))
+    assert all(map(torch.equal, *found))

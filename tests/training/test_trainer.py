@@ -2,66 +2,20 @@
 
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from stand_in import StandIn
+from trainers import ALL, PLAIN, Steps, trainer
 
-from ctrbench.data.batches import Batches
-from ctrbench.data.schema import Field, Schema
-from ctrbench.data.store.opened import Part
-from ctrbench.models import registry
-from ctrbench.models.settings import LinearSettings
 from ctrbench.training.checkpoint import Interrupts, Pace
-from ctrbench.training.schedule import ConstantSettings
+from ctrbench.training.schedule import PlateauSettings
 from ctrbench.training.settings import TrainerSettings
-from ctrbench.training.trainer import MakeLoop, Trainer
-
-CPU = torch.device("cpu")
-SCHEMA = Schema(tuple(Field(name, "vocabulary", 9) for name in "abc"))
-
-
-def part(rows: int) -> Part:
-    """Random ids, and clicks that depend on the first field."""
-    rng = np.random.default_rng(rows)
-    ids = rng.integers(9, size=(rows, 3)).astype(np.int32)
-    none = np.empty((rows, 0), np.int32)
-    labels = (rng.random(rows) < 0.1 * ids[:, 0]).astype(np.uint8)
-    return Part(ids, none, labels, none.astype(np.float32), None)
-
-
-def trainer(path: Path, make_loop: MakeLoop | None = None, place: str = "device") -> Trainer:
-    """Ten steps an epoch, evaluated at the fourth, the eighth and the last; three epochs."""
-    torch.manual_seed(0)
-    model = registry.build(SCHEMA, LinearSettings("lr"))
-    return Trainer(
-        model,
-        torch.optim.Adam(model.parameters(), 0.1, fused=True),
-        Batches(part(640), 64, CPU, place),
-        Batches(part(200), 64, CPU),
-        TrainerSettings(3, 64, 4, "logloss", 100, schedule=ConstantSettings("constant")),
-        seed=0,
-        device=CPU,
-        precision="fp32",
-        path=path,
-        make_loop=make_loop,
-    )
-
-
-class Steps:
-    """Counts steps, and sends a signal when so many are done."""
-
-    def __init__(self, at: int = -1, number: int = signal.SIGINT) -> None:
-        self.done, self.at, self.number = 0, at, number
-
-    def __call__(self, rows: int) -> None:
-        self.done += rows // 64
-        if self.done == self.at:
-            signal.raise_signal(self.number)
+from ctrbench.training.trainer import MakeLoop
 
 
 def without_times(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -79,10 +33,17 @@ def as_before() -> Iterator[None]:
     assert now == before
 
 
-LOOPS = {
-    "plain": (None, "device"),
-    "captured": (StandIn().captured, "device"),
-    "captured_host": (StandIn().captured, "host"),
+LOOPS: dict[str, tuple[MakeLoop | None, str, TrainerSettings]] = {
+    "plain": (None, "device", PLAIN),
+    "captured": (StandIn().captured, "device", PLAIN),
+    "captured_host": (StandIn().captured, "host", PLAIN),
+    "all": (None, "device", ALL),
+    "captured_all": (StandIn().captured, "device", ALL),
+    "captured_plateau": (
+        StandIn().captured,
+        "device",
+        replace(ALL, schedule=PlateauSettings("plateau", 0.5, 0.003, 1e-4)),
+    ),
 }
 
 
@@ -91,8 +52,8 @@ LOOPS = {
 @pytest.mark.usefixtures("as_before")
 def test_stopped_anywhere_it_goes_on_to_the_same(at: int, loop: str, tmp_path: Path) -> None:
     """At a step between two evaluations, at that before one, at the end of an epoch or of all; and
-    whether steps are replayed or not."""
-    whole = trainer(tmp_path / "whole.pt")
+    whether steps are replayed or not, also with all that changes over the steps."""
+    whole = trainer(tmp_path / "whole.pt", settings=LOOPS[loop][2])
     expected = whole.fit(Steps(), lambda history: None)
     stopped = trainer(tmp_path / "parts.pt", *LOOPS[loop])
     with pytest.raises(KeyboardInterrupt):
