@@ -71,6 +71,12 @@ def deciding(section: Any) -> dict[str, Any]:
     return found
 
 
+def neutral(section: type) -> dict[str, Any]:
+    """What :func:`deciding` leaves out of settings of a class, where it is as if it were not."""
+    values = {f.name: f.metadata.get("neutral", _NO_VALUE) for f in dataclasses.fields(section)}
+    return {name: value for name, value in values.items() if value is not _NO_VALUE}
+
+
 def digest(values: Any) -> str:
     """A short name for values that JSON can say: a hash of them."""
     text = json.dumps(values, sort_keys=True, default=str)

@@ -17,6 +17,7 @@ ENVIRONMENT = [f"environment.{name}" for name in ("device", "threads", "precisio
 TO_BEST = "seconds_to_best"
 TIMES = ["seconds_per_epoch", "pretrain_seconds_per_epoch", TO_BEST]
 ROWS = ("data", "split")  # the settings of what a section shares
+SCHEDULE = "trainer.schedule.name"
 NUMBER = r"\d+(\.\d+)?(e[-+]?\d+)?"
 # Of runs that have them: those of planted rows, of later versions, of grouped rows.
 MORE_FIGURES = ("excess_logloss", "gauc", "ne", "rig", "predicted_over_observed")
@@ -150,6 +151,15 @@ def differing(groups: pd.DataFrame) -> list[str]:
     ]
     if "model.pretrain" in keys:  # says it all of a stage that only some have
         keys = [key for key in keys if not key.startswith("pretraining")]
+    if SCHEDULE in keys:  # and so do the names of schedules that have other keys
+        alike = groups.groupby(SCHEDULE, dropna=False)
+        keys = [
+            key
+            for key in keys
+            if key == SCHEDULE
+            or not key.startswith("trainer.schedule.")
+            or alike[key].nunique(dropna=False).max() > 1
+        ]
     return sorted(keys)
 
 

@@ -13,7 +13,8 @@ from ctrbench.data.settings import FileSettings
 from ctrbench.errors import UserError, describe_os_error
 from ctrbench.runs.record import JOURNAL, RunDirectory
 from ctrbench.runs.settings import RunSettings
-from ctrbench.settings import digest
+from ctrbench.settings import digest, neutral
+from ctrbench.training.settings import TrainerSettings
 
 FINISHED, FAILED, UNFINISHED, BROKEN = "finished", "failed", "unfinished", "broken"
 MARKS = {"result.json", "failed.json", "history.jsonl", "checkpoint.pt"}
@@ -122,10 +123,12 @@ def _finished(path: Path, result: dict[str, Any], config: dict[str, Any]) -> dic
     if lacking:
         raise UserError(f"{path}/result.json: lacks {lacking[0]}; delete it and run it again")
     own = result.pop("settings")
+    group = digest({key: value for key, value in own.items() if key != "seed"})
+    own["trainer"] = neutral(TrainerSettings) | own["trainer"]
     shown = {key: config[key] for key in ("data", "split", "tuned") if key in config}
     return {
         "state": FINISHED,
-        "group": digest({key: value for key, value in own.items() if key != "seed"}),
+        "group": group,
         **_as_cells(flatten(result)),
         **_as_cells(flatten(shown | {k: v for k, v in own.items() if k not in ("seed", "data")})),
         "trainer.batch_size": result["batch_size"],  # as it was chosen by the rows, or set

@@ -9,7 +9,7 @@ nothing has to be undone, and they make the optimizer's state. Gradients lie in 
 memory: each step finds none, as without a graph.
 
 What a graph holds for good: the memory of weights, optimizer state and rows, and numbers of the
-host such as a learning rate. A schedule of one needs it as a tensor.
+host such as a constant learning rate. One on a schedule is a tensor that is set between replays.
 """
 
 from abc import ABC, abstractmethod

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from support import Compose
 
 from ctrbench.data.schema import Field, Schema
@@ -13,6 +14,7 @@ from ctrbench.layers.convolution import flexible_p, p_max_pooling
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.mlp import Dropout, Hidden
 from ctrbench.layers.settings import ACTIVATIONS
+from ctrbench.models.registry import build
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -67,6 +69,25 @@ def test_a_layer_without_neurons(settings: Compose) -> None:
     message = r"model.shape=increasing: 6 neurons in 5 layers give \[0, 1"
     with pytest.raises(UserError, match=message):
         settings("model=deepfm", *words)
+
+
+@pytest.mark.parametrize("init", ["glorot_uniform", "glorot_normal"])
+def test_initial_weights_of_a_network(init: str, settings: Compose) -> None:
+    """Of linear layers and of products; embeddings, first-order weights and biases are others."""
+    words = ["model.hidden=[300,200]", f"model.init_network={init}", "model.init_std=1e-4"]
+    schema = Schema(tuple(Field(f"f{i}", "vocabulary", 500) for i in range(30)))
+    torch.manual_seed(0)
+    weights = build(schema, settings("model=pnn", *words).model).state_dict()
+    for name, w in weights.items():
+        if name == "embedding.weight":
+            assert abs(w.std() / 1e-4 - 1) < 0.02
+        elif w.dim() > 1 and w.numel() > 3_000:
+            std = (2 / (w.shape[0] + w.shape[1])) ** 0.5
+            law = stats.uniform(-(3**0.5) * std, 2 * 3**0.5 * std)
+            law = stats.norm(0, std) if init == "glorot_normal" else law
+            assert stats.kstest(w.flatten(), law.cdf).pvalue > 1e-3
+        elif w.dim() == 1:
+            assert not w.any()
 
 
 def test_hidden_units_are_normalised_before_the_activation(settings: Compose) -> None:

@@ -52,6 +52,31 @@ def test_mean_deviation_and_time(tmp_path: Path) -> None:
     assert "22 rows" in text and "cannot be compared" in text
 
 
+def test_schedules_are_told_apart_by_their_names(tmp_path: Path) -> None:
+    """And by those of their keys in which schedules of one name differ; none is a constant one."""
+    for i, schedule in enumerate(
+        [
+            None,
+            {"name": "plateau", "factor": 0.1, "gain": 1e-6},
+            {"name": "plateau", "factor": 0.5, "gain": 1e-6},
+            {"name": "cosine", "warmup": 0.05},
+        ]
+    ):
+        path = make_run(tmp_path / "runs", "fm", 0, 0.7 + i / 100) / "result.json"
+        result = json.loads(path.read_text())
+        result["settings"]["trainer"] |= {} if schedule is None else {"schedule": schedule}
+        result["identity"] = f"fm-{i}"
+        path.write_text(json.dumps(result))
+        path.parent.rename(path.parent.with_name(f"run-{i}"))
+    settings = {row["settings"] for row in rows_of(report(tmp_path))}
+    assert settings == {
+        "trainer.schedule.factor=null, trainer.schedule.name=constant",
+        "trainer.schedule.factor=0.1, trainer.schedule.name=plateau",
+        "trainer.schedule.factor=0.5, trainer.schedule.name=plateau",
+        "trainer.schedule.factor=null, trainer.schedule.name=cosine",
+    }
+
+
 def test_numbers_and_latex(tmp_path: Path) -> None:
     for seed, auc in enumerate([0.7, 0.72, 0.74]):
         make_run(tmp_path / "runs", "lr", seed, auc, data="criteo")

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from ctrbench.training.schedule import (
 )
 
 STEPS, BASE, FLOOR = 40, 0.03, 0.1
+GAIN = 0.003  # less than what some evaluations bring
 
 
 def of_torch(scheduler: Any, optimizer: SGD, steps: int = STEPS) -> list[float]:
@@ -90,7 +92,7 @@ def test_plateau() -> None:
 def test_a_run_on_a_plateau(tmp_path: Path) -> None:
     """The trainer's best weights, patience and history against a loop with torch's scheduler."""
     own = trainer(tmp_path / "c.pt")
-    schedule = PlateauSettings("plateau", 0.1, 1e-4, 1e-6)
+    schedule = PlateauSettings("plateau", 0.1, GAIN, 1e-6)
     settings = replace(own.settings, monitor="auc", patience=3, epochs=30, eval_every=None)
     ours = trainer(tmp_path / "c.pt", settings=replace(settings, schedule=schedule))
     progress = ours.fit(Steps(), lambda history: None)
@@ -98,7 +100,7 @@ def test_a_run_on_a_plateau(tmp_path: Path) -> None:
     model = registry.build(SCHEMA, LinearSettings("lr"))
     optimizer = torch.optim.Adam(model.parameters(), 0.1)
     scheduler = ReduceLROnPlateau(
-        optimizer, "max", 0.1, 0, threshold=1e-4, threshold_mode="abs", min_lr=1e-6, eps=0
+        optimizer, "max", 0.1, 0, threshold=GAIN, threshold_mode="abs", min_lr=1e-6, eps=0
     )
     train, valid = Batches(part(640), 64, CPU), Batches(part(200), 64, CPU)
     (rows,) = valid.pieces(200)
@@ -111,9 +113,10 @@ def test_a_run_on_a_plateau(tmp_path: Path) -> None:
         aucs.append(metrics.auc(model(*rows).detach(), valid.labels_N))
         scheduler.step(aucs[-1])
         without += 1
-        if aucs[-1] > best + 1e-4:
+        if aucs[-1] > best + GAIN:
             best, without = aucs[-1], 0
             weights = {name: w.clone() for name, w in model.state_dict().items()}
+    assert any(0 < b - a < GAIN for a, b in pairwise(aucs))
     assert 4 < len(aucs) < 30 and optimizer.param_groups[0]["lr"] < 0.1
     assert [line["valid_auc"] for line in progress.history] == pytest.approx(aucs, abs=1e-9)
     for name, weight in progress.best_weights.items():

@@ -63,6 +63,23 @@ def test_what_a_search_leaves(done: Path) -> None:
     assert first["model.init_std"] == 0.01 and first["optimizer.l2_embedding"] == 1e-7
 
 
+def test_a_sum_of_figures_decides(tmp_path: Path) -> None:
+    words = ["trainer.monitor={auc:1,logloss:-1}", "schedule=plateau", "trials=2"]
+    told = ctrbench("tune", *FM, *words, f"results={tmp_path}")
+    assert told.returncode == 0 and "valid 1 auc - 1 logloss" in told.stderr, told.stderr
+    study = study_in(tmp_path)
+    figures = [trial.user_attrs["valid"] for trial in study.trials]
+    sums = [valid["auc"] - valid["logloss"] for valid in figures]
+    assert [trial.value for trial in study.trials] == sums and study.best_value == max(sums)
+    for trial, best in zip(study.trials, sums, strict=True):
+        assert max(trial.intermediate_values.values()) == best
+    found = yaml.safe_load((tmp_path / "conf/tuned/planted/fm.yaml").read_text())
+    assert found["tuned"]["monitor"] == found["trainer"]["monitor"] == {"auc": 1, "logloss": -1}
+    shown = ctrbench(*told.stdout.splitlines()[1].replace("'", "").split()[1:])
+    assert shown.returncode == 0, shown.stderr
+    assert runs(tmp_path)["identity"][0] == study.best_trial.user_attrs["identity"]
+
+
 def test_the_command_that_is_told_makes_the_run_of_the_best_trial(done: Path) -> None:
     summary, command = (done / "told").read_text().splitlines()
     assert "of 4 trials (0 ended early)" in summary and "logloss" in summary
