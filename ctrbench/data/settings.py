@@ -5,7 +5,8 @@ from typing import Any
 
 from ctrbench.settings import option, settings
 
-NUMERIC_ENCODINGS = ("log_squared", "quantile", "value")
+VALUE_ENCODINGS = ("value", "unscaled")  # that multiply the field's embedding
+NUMERIC_ENCODINGS = ("log_squared", "quantile", *VALUE_ENCODINGS)
 POOLINGS = ("mean", "sum")
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ctrbench.data.settings import VALUE_ENCODINGS
 from ctrbench.errors import UserError
 from ctrbench.layers.settings import (
     BILINEAR,
@@ -151,7 +152,7 @@ class DotsSettings(DeepSettings):
     interaction: str = option("inner products, or all vectors as they are", choices=("dot", "cat"))
 
     def check_fields(self, encodings: dict[str, str]) -> None:
-        values = sum(encoding == "value" for encoding in encodings.values())
+        values = sum(encoding in VALUE_ENCODINGS for encoding in encodings.values())
         self._ask_for(1, len(encodings) - values, "fields that are not fed as a value")
         if self.interaction == "dot":
             vectors = len(encodings) - values + (values > 0)

@@ -3,6 +3,7 @@
 import pytest
 from support import Compose
 
+from ctrbench.data.settings import VALUE_ENCODINGS
 from ctrbench.errors import UserError
 from ctrbench.models import registry
 from ctrbench.runs.planned import Planned
@@ -35,8 +36,9 @@ def test_an_order_above_the_fields(settings: Compose) -> None:
         Planned(settings("model=hofm", only("C1", "C2")))
 
 
-def test_values_are_one_vector_of_dlrm(settings: Compose) -> None:
-    words = ["model=dlrm", "data.numeric=value"]
+@pytest.mark.parametrize("encoding", VALUE_ENCODINGS)
+def test_values_are_one_vector_of_dlrm(encoding: str, settings: Compose) -> None:
+    words = ["model=dlrm", f"data.numeric={encoding}"]
     Planned(settings(*words, only("I1", "I2", "C1")))
     with pytest.raises(UserError, match="take 1 or more fields that are not fed as a"):
         Planned(settings(*words, only("I1", "I2")))

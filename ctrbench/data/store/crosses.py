@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ctrbench.data.schema import Field, Schema
-from ctrbench.data.settings import Crosses
+from ctrbench.data.settings import POOLINGS, VALUE_ENCODINGS, Crosses
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.manifest import MANIFEST, file_digests, write_manifest
 from ctrbench.data.store.opened import Store
@@ -43,7 +43,7 @@ def check_crosses(crosses: list[Cross], encodings: dict[str, str]) -> None:
         for name in names:
             if name not in encodings:
                 raise UserError(f"{said}: no such field {name}; {nearest(name, encodings)}")
-            if encodings[name] in ("value", "mean", "sum"):
+            if encodings[name] in (*VALUE_ENCODINGS, *POOLINGS):
                 raise UserError(
                     f"{said}: {name} is encoded as {encodings[name]}; "
                     "a cross takes fields of one id a row"

@@ -166,6 +166,20 @@ class Scaled:
         return pl.Series([self.mean, self.std])
 
 
+class Unscaled(Scaled):
+    """A value times its embedding, as it is: for numbers that come scaled. Missing has an id."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, 0.0, 1.0)
+
+    def values(self, column: pl.Series) -> Values:
+        values = column.cast(pl.Float32).to_numpy()
+        return np.where(np.isnan(values), np.float32(1.0), values)
+
+    def state(self) -> pl.Series:
+        return pl.Series([], dtype=pl.Float64)
+
+
 class RowEncoder:
     """The fitted columns of a set: raw rows to ids and values."""
 
@@ -193,7 +207,7 @@ def restore(field: Field, state: pl.Series) -> Encoder:
     if field.encoding == "quantile":
         return Quantiles(field.name, state.to_numpy())
     if field.encoding == "value":
-        return Scaled(field.name, *state)
+        return Scaled(field.name, *state) if len(state) else Unscaled(field.name)
     vocabulary = Vocabulary(field.name, field.encoding, state)
     return MultiValued(vocabulary, field.slots) if field.encoding in POOLINGS else vocabulary
 
@@ -223,6 +237,8 @@ def fit(
         return Quantiles.fit(column, counts, bins)
     if column.kind == NUMERIC and encoding == "value":
         return Scaled.fit(column, counts)
+    if column.kind == NUMERIC and encoding == "unscaled":
+        return Unscaled(column.name)
     return Vocabulary.fit(column, encoding, counts, min_count)
 
 

@@ -85,6 +85,16 @@ def test_values_are_standardised_logarithms() -> None:
     assert flat.values(pl.Series([7, None])).tolist() == [0, 1]
 
 
+def test_unscaled_values_are_as_they_are() -> None:
+    encoder = encode.fit(NUMBER, "unscaled", counts([0, 3, -5]), min_count=1, bins=2)
+    again = encode.restore(encoder.field, encoder.state())
+    column = pl.Series([0.25, -5, None])
+    assert encoder.field.encoding == "value" and encoder.ids(column).tolist() == [1, 1, 0]
+    for one in (encoder, again):
+        assert one.values(column).tolist() == [0.25, -5, 1]  # type: ignore[attr-defined]
+        assert one.values(column).dtype == np.float32  # type: ignore[attr-defined]
+
+
 def test_several_values_have_a_slot_each() -> None:
     """An empty list is a missing value, an unknown value is 0, a slot not used has the last id."""
     column = Column("g", MULTI)
