@@ -82,6 +82,7 @@ class _Run:
         reuse_memory()
         started = time.perf_counter()
         store = self.planned.prepare()
+        as_published = self.planned.source.as_published()
         prepare_seconds = time.perf_counter() - started
         settings, device = self.settings, self.device
         averaged = settings.trainer.ema is not None
@@ -108,7 +109,7 @@ class _Run:
             "metrics": figures,
             "seconds": seconds,
             "pretrain_seconds_per_epoch": None if stage is None else stage["seconds_per_epoch"],
-            "dataset": store.summary(),
+            "dataset": store.summary() | {"as_published": as_published},
         }
 
     def _about(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ctrbench.data.schema import MULTI, Column, Slice
-from ctrbench.data.settings import DataSettings, FileSettings
+from ctrbench.data.settings import DataSettings, DownloadSettings, FileSettings
 from ctrbench.data.sources.raw import content_digest, why_no_file
 from ctrbench.data.split import PARTS
 from ctrbench.errors import UserError
@@ -62,6 +62,10 @@ class Source(ABC):
     def fingerprint(self) -> str:
         """A hash of the content of the rows, as far as the settings do not say it."""
 
+    def as_published(self) -> bool | None:
+        """Whether the rows are those of a public set, to the byte; None where they name none."""
+        return None
+
     @abstractmethod
     def slices(self) -> Iterator[Slice]:
         """All rows, labelled."""
@@ -102,6 +106,13 @@ class FileSource(Source):
     def fingerprint(self) -> str:
         """A hash of the rows' bytes: the same rows elsewhere are the same data."""
         return ":".join(f"{part}={content_digest(path)}" for part, path in self.files.items())
+
+    def as_published(self) -> bool | None:
+        """By the MD5 of its files."""
+        public = self.settings.download
+        if not isinstance(public, DownloadSettings):
+            return None
+        return [content_digest(path, "md5") for path in self.files.values()] == list(public.md5)
 
     def slices(self) -> Iterator[Slice]:
         """The rows of all files."""

@@ -27,38 +27,42 @@ def why_no_file(path: Path) -> str:
     return "" if stat.S_ISREG(mode) else "a pipe or a device, not a file"
 
 
-def content_digest(path: Path) -> str:
+def content_digest(path: Path, algorithm: str = "sha256") -> str:
     """A hash of a file's bytes, read once for every version of the file: it is remembered in the
     user's cache folder by the file's path and signature, for a full set takes many seconds.
+
+    Args:
+        algorithm: by its name in ``hashlib``.
 
     Raises:
         UserError: for a file that may not be read.
     """
     try:
-        return _digest(path.resolve(), file_signature(path))
+        return _digest(path.resolve(), file_signature(path), algorithm)
     except PermissionError:
         raise UserError(f"{path}: may not be read; change its permissions") from None
 
 
 @functools.cache
-def _digest(path: Path, version: tuple[int, ...]) -> str:
+def _digest(path: Path, version: tuple[int, ...], algorithm: str) -> str:
     key = {"path": str(path), "version": list(version)}
     with contextlib.suppress(OSError, RuntimeError, ValueError, KeyError, TypeError):
-        remembered = json.loads(_note(path).read_text())
+        remembered = json.loads(_note(path, algorithm).read_text())
         if {name: remembered[name] for name in key} == key:
             return str(remembered["digest"])
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        digest = hashlib.file_digest(file, algorithm).hexdigest()[:32]
     if file_signature(path) == version:
         with contextlib.suppress(OSError, RuntimeError):  # no home, or none to write to: only slow
-            note = _note(path)
+            note = _note(path, algorithm)
             note.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(note, json.dumps(key | {"digest": digest}))
     return digest
 
 
-def _note(path: Path) -> Path:
+def _note(path: Path, algorithm: str) -> Path:
     """Where the digest of a file is remembered."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     name = hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
-    return Path(cache) / "ctrbench" / "digests" / f"{name}.json"
+    suffix = "json" if algorithm == "sha256" else f"{algorithm}.json"
+    return Path(cache) / "ctrbench" / "digests" / f"{name}.{suffix}"

@@ -5,6 +5,7 @@ import io
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -157,3 +158,15 @@ def test_the_command(tmp_path: Path, settings: Compose) -> None:
     own = settings("data=frappe_x1", "model=lr")
     with pytest.raises(UserError, match=r"train.csv: no such file; ctrbench download frappe_x1 "):
         open_source(own.data)
+
+
+def test_whether_rows_are_those_of_the_set(tmp_path: Path, settings: Compose) -> None:
+    """By the MD5 of the files, wherever they lie."""
+    for part, data in ROWS.items():
+        (tmp_path / part).write_bytes(data)
+    files = [f"data.{part}={tmp_path / part}" for part in ROWS]
+    own = replace(settings("data=frappe_x1", "model=lr", *files).data, download=SET)
+    assert open_source(own).as_published() is True
+    (tmp_path / "valid").write_bytes(ROWS["valid"] + b"1,y\n")
+    assert open_source(own).as_published() is False
+    assert open_source(settings("data=planted").data).as_published() is None
