@@ -8,7 +8,13 @@ from typing import Any
 from ctrbench.command.compose import choices, compose, quoted, to_settings
 from ctrbench.errors import UserError
 
-PLACES = ("results", "experiment", "budget", "classes")  # of a run, of which it is none itself
+PLACES = (
+    "results",
+    "experiment",
+    "budget",
+    "recipe",
+    "classes",
+)  # of a run, of which it is none itself
 PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.+-]*")  # what Hydra reads as text without quotes
 WORDS = ("null", "true", "false", "nan", "inf")  # which it does not
 
@@ -31,25 +37,29 @@ def words_of(config: dict[str, Any]) -> list[str] | None:
 
 def _choices(config: dict[str, Any]) -> list[str]:
     """The words that choose YAML files."""
-    data = config["data"]["name"]
-    if data not in _known("data"):  # one's own name of a layout
-        data = config["classes"]["data"]
-    words = [f"model={config['model']['name']}", f"data={data}"]
+    data, model, recipe = config["data"]["name"], config["model"]["name"], config.get("recipe")
+    if recipe is not None:
+        words = [f"recipe={recipe['source']}/{recipe['data']}/{model}"]
+        words += [f"data={data}"] if data != recipe["data"] and data in _known("data") else []
+    else:  # one's own name of a layout
+        layout = data if data in _known("data") else config["classes"]["data"]
+        words = [f"model={model}", f"data={layout}"]
     optimizer = config["optimizer"]["name"]
     if _defaults(tuple(words))["optimizer"]["name"] != optimizer:
         words += [f"optimizer={optimizer}", "tuned=none"]  # tuned values are of one optimizer
-    stage = (config.get("pretraining") or {}).get("trainer")
-    return [
-        *words,
-        *_schedule("schedule", config["trainer"]),
-        *_schedule("schedule@pretraining.trainer.schedule", stage),
-    ]
+    own, default = (_schedules(each) for each in (config, _defaults(tuple(words))))
+    return words + [f"{group}={own[group]}" for group in own if own[group] != default.get(group)]
 
 
-def _schedule(group: str, trainer: dict[str, Any] | None) -> list[str]:
-    """The word for a schedule; there was none before 0.2.0, nor is there without a stage."""
-    name = ((trainer or {}).get("schedule") or {}).get("name", "constant")
-    return [] if name == "constant" else [f"{group}={name}"]
+def _schedules(config: dict[str, Any]) -> dict[str, str]:
+    """The name of each schedule by its group; there was but one before 0.2.0, the constant."""
+    trainers = {"schedule": config["trainer"]}
+    if stage := config.get("pretraining"):
+        trainers["schedule@pretraining.trainer.schedule"] = stage["trainer"]
+    return {
+        group: (trainer.get("schedule") or {}).get("name", "constant")
+        for group, trainer in trainers.items()
+    }
 
 
 @cache
@@ -69,7 +79,7 @@ def _differences(own: dict[str, Any], other: dict[str, Any], path: str = "") -> 
         theirs = other.get(key)
         if isinstance(value, dict) and isinstance(theirs, dict):
             words += _differences(value, theirs, f"{path}{key}.")
-        elif value != theirs and not isinstance(theirs, dict):
+        elif value != theirs and not (value is None and isinstance(theirs, dict)):
             words.append(_word(f"{path}{key}", value))
     return words
 

@@ -34,7 +34,8 @@ CONF = str(ROOT / "conf")
 EXPERIMENTS = ROOT / "experiments"
 NAMES = re.compile(r"(pretraining\.)?(trainer\.)?(?P<group>model|optimizer|schedule)(\.\w+)?\.name")
 NEEDED = ("model", "data", "optimizer", "split", "trainer", "schedule", "budget")
-GROUPS = (*NEEDED, "tuned", "experiment")
+FOLDERS = ("tuned", "recipe")  # groups whose files lie in folders
+GROUPS = (*NEEDED, *FOLDERS, "experiment")
 INSIDE = re.compile(r"In '(.+?)'.*\n(.*)\n.*full_key: (\S+)")
 SWEPT = re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'")
 EXTRAS = {  # launchers that are packages, and our extras that install them
@@ -177,17 +178,17 @@ def _refuse_unknown_choices(config: DictConfig, loader: ConfigLoader) -> None:
         group = key.partition("@")[0]
         if choice is None or choice in assumed.get(key, ()) or "/" in group:
             continue
-        parts = choice.split("/") if group == "tuned" else [choice]
+        parts = choice.split("/") if group in FOLDERS else [choice]
         is_ours = all(map(NAME.fullmatch, parts)) and Path(CONF, group, f"{choice}.yaml").is_file()
         if not is_ours and choice not in (options := _options(loader, group)):
             raise UserError(f"{key}={choice}: no such choice; {nearest(choice, options)}")
 
 
 def _options(loader: ConfigLoader, group: str) -> list[str]:
-    """The files of a group; tuned ones lie in a folder for each data set."""
+    """The files of a group, and of the folders in it."""
     options = loader.get_group_options(group)
-    for folder in loader.get_group_options(group, ObjectType.GROUP) if group == "tuned" else ():
-        options += [f"{folder}/{name}" for name in loader.get_group_options(f"{group}/{folder}")]
+    for folder in loader.get_group_options(group, ObjectType.GROUP):
+        options += [f"{folder}/{name}" for name in _options(loader, f"{group}/{folder}")]
     return options
 
 
@@ -195,7 +196,7 @@ def with_tuned(overrides: list[str]) -> list[str]:
     """The words, and where tuned values are found of rows that ``data.name=`` gives a name of their
     own, if there are any."""
     given = dict(word.partition("=")[::2] for word in overrides)
-    name = given.get("data.name", "")
+    name = "" if "recipe" in given else given.get("data.name", "")  # it has values of its own
     folders = [Path(CONF), *([OwnFolder.folder] if OwnFolder.folder else [])]
     if not NAME.fullmatch(name) or not any((path / "tuned" / name).is_dir() for path in folders):
         return overrides

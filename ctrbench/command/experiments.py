@@ -12,6 +12,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from ctrbench.command.compose import choices, compose, fixed
 from ctrbench.command.estimates import Estimates
 from ctrbench.command.launch import every_job, jobs, launch, plan, plan_sweep
+from ctrbench.command.recipes import recipes
 from ctrbench.command.settings import Experiment
 from ctrbench.errors import UserError
 from ctrbench.progress import duration
@@ -37,7 +38,7 @@ def find_experiment(name: str, words: list[str]) -> Experiment:
         raise UserError(f"{name}: no such experiment; {nearest(name, known)}")
     own = [word for word in words if word.startswith(OWN)]
     experiment = _typed(name, compose([f"experiment={name}", *fixed(own)]).experiment)
-    if not experiment.sweep and not experiment.models and experiment.measure is None:
+    if not any((experiment.sweep, experiment.models, experiment.recipes, experiment.measure)):
         raise UserError(
             f"experiment/{name}.yaml: names no runs; it needs '# @package _global_' in its first "
             "line, and experiment.sweep with the values of each key"
@@ -71,6 +72,9 @@ def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list
             f"model.hidden: gives each layer's width, so that {name}'s {', '.join(sorted(lost))} "
             "would change nothing; leave it out"
         )
+    if experiment.recipes is not None and "recipe" not in given:
+        found, words = recipes(experiment.recipes, words)
+        axes = {"recipe": found} | axes
     if experiment.models and "model" not in given:
         if words:  # what is mistyped is refused before torch is imported
             compose([w for w in fixed(words) if not w.startswith("model.")])
@@ -192,8 +196,9 @@ def _models_of_runs(name: str, experiment: Experiment, words: list[str]) -> "Cou
     if experiment.measure is not None:
         return Counter()
     made = every_job(sweep_overrides(name, experiment, words))
-    named = [word for job in made for word in job.overrides if word.startswith("model=")]
-    return Counter(word.partition("=")[2] for word in named)
+    keys = ("model=", "recipe=")
+    named = [word for job in made for word in job.overrides if word.startswith(keys)]
+    return Counter(word.partition("=")[2].rpartition("/")[2] for word in named)
 
 
 def _total(seconds: dict[str, float | None], runs: "Counter[str]") -> str:

@@ -31,6 +31,8 @@ class Experiment:
         title: of its report.
         models: what its models have in common, as the registry of models knows it: ``[all]``,
             ``[compared, model.dropout]``; they are the axis ``model``.
+        recipes: who published the recipes that its runs follow, those of the data set; they are
+            the axis ``recipe``, and ``model=`` chooses among them.
         sweep: the values of each key.
         pivot: for a second table: an option, ``columns``, and a test figure, ``value``.
         measure: what is made in place of runs.
@@ -38,6 +40,7 @@ class Experiment:
 
     title: str = ""
     models: list[str] = field(default_factory=list)
+    recipes: str | None = None
     sweep: dict[str, Any] = field(default_factory=dict)
     pivot: dict[str, str] | None = None
     measure: str | None = None

@@ -125,7 +125,7 @@ def _finished(path: Path, result: dict[str, Any], config: dict[str, Any]) -> dic
     own = result.pop("settings")
     group = digest({key: value for key, value in own.items() if key != "seed"})
     own["trainer"] = neutral(TrainerSettings) | own["trainer"]
-    shown = {key: config[key] for key in ("data", "split", "tuned") if key in config}
+    shown = {key: config[key] for key in ("data", "split", "tuned", "recipe") if key in config}
     return {
         "state": FINISHED,
         "group": group,

@@ -14,7 +14,7 @@ from ctrbench.models.settings import ModelSettings
 from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.runs.record import Results
 from ctrbench.settings import nearest, option, settings
-from ctrbench.training.settings import TrainerSettings, TunedSettings
+from ctrbench.training.settings import RecipeSettings, TrainerSettings, TunedSettings
 
 THREADS_PER_CORE = 4  # more only cost, and a million end the process
 
@@ -67,6 +67,12 @@ class RunSettings:
     pretraining: Any = option("the stage before this run, of a model that has one", default=None)
     tuned: TunedSettings | None = option(
         "DATA/MODEL of conf/tuned, taken where it exists; none: no tuned values",
+        default=None,
+        decides=False,
+    )
+
+    recipe: RecipeSettings | None = option(
+        "SOURCE/DATA/MODEL of conf/recipe: the published recipe to follow",
         default=None,
         decides=False,
     )

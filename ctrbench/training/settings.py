@@ -85,6 +85,20 @@ class TunedSettings:
     note: str | None = option("what else is to be known", default=None)
 
 
+@settings("recipe")
+@dataclass
+class RecipeSettings:
+    """The published recipe that a run follows. It tells, and decides nothing."""
+
+    source: str = option("who published its result: a file of report/published")
+    data: str = option("the published data set")
+    model: str = option("the model, by its published name")
+    publication: str = option("where the model was published, as the source has it")
+    reading: str | None = option(
+        "how the model is read, where its paper or ours reads otherwise", default=None
+    )
+
+
 @settings("stage")
 @dataclass
 class StageSettings:

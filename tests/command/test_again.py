@@ -8,6 +8,7 @@ import pytest
 from support import ctrbench, run, run_directory, settings_in
 
 from ctrbench.command.again import words_of
+from ctrbench.command.compose import compose, to_settings
 from ctrbench.command.launch import plan
 from ctrbench.runs.planned import Planned
 
@@ -41,6 +42,25 @@ def test_only_what_is_not_as_by_default() -> None:
         "data=planted",
         "seed=1",
     ]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [],
+        ["trainer.monitor=auc", "seed=1"],
+        ["schedule=constant", "optimizer=adagrad"],
+        ["data=planted", "data.numeric=log_squared"],
+    ],
+)
+def test_a_recipe_is_one_word(more: list[str]) -> None:
+    """What was chosen in place of its own follows it."""
+    settings = to_settings(compose(["recipe=bars/criteo_x4/lr", *more]))
+    classes = {key: getattr(settings, key).registered for key in ("model", "data")}
+    words = words_of(asdict(settings) | {"classes": classes})
+    assert words is not None and words[0] == "recipe=bars/criteo_x4/lr"
+    assert to_settings(compose(words)) == settings
+    assert {*more} <= {*words} | {"data.numeric=log_squared"} and (more or len(words) == 1)
 
 
 def test_names_and_files_that_need_quotes(tmp_path: Path) -> None:

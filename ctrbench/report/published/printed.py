@@ -3,7 +3,8 @@
 The DeepFM paper was printed twice, with different numbers in Table 2; both are kept. Its figures 6
 to 11 were read off the drawings, to about .0001 in AUC and .000005 in logloss; the note says which
 points were overlapped. ``model`` is the name in our registry, ``key`` and ``value`` an option as we
-take it: dropout is the probability of dropping. The rows of BARS keep its own names.
+take it: dropout is the probability of dropping. A leaderboard's rows keep its own names of models;
+``ours`` is the name of its form in our registry, ``lacks`` what keeps its recipe from being ours.
 """
 
 from functools import cache
@@ -41,3 +42,16 @@ def table2(data: str) -> dict[str, pd.DataFrame]:
         for version, source in VERSIONS.items()
     }
     return {version: table for version, table in versions.items() if len(table)}
+
+
+def leaderboard(source: str, data: str) -> pd.DataFrame:
+    """All that a source prints of a data set, the best AUC first."""
+    rows = published(source)
+    rows = rows[rows["dataset"] == data].sort_values("auc", ascending=False, kind="stable")
+    return rows.fillna({"ours": "", "lacks": ""})
+
+
+def published_rows(source: str, data: str) -> dict[str, int]:
+    """The rows of each part of a source's data set; nothing for one that it does not have."""
+    rows = published(f"{source}_sets").set_index("dataset").drop(columns="source")
+    return {} if data not in rows.index else {k: int(v) for k, v in rows.loc[data].items()}

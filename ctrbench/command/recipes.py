@@ -1,0 +1,72 @@
+"""Published recipes of a data set: which there are, and which a command asks for."""
+
+import re
+
+from hydra.core.object_type import ObjectType
+
+from ctrbench.command.compose import choices, compose, fixed, hydra_here, parsed
+from ctrbench.errors import UserError
+from ctrbench.settings import nearest
+
+
+def recipes(source: str, words: list[str]) -> tuple[list[str], list[str]]:
+    """The recipes of a source that a command asks for: those of its data set and models.
+
+    Returns:
+        Their names ``SOURCE/DATA/MODEL`` in the order of tables, and the command's other words.
+
+    Raises:
+        UserError: for a data set or a model without a recipe, and for several data sets.
+    """
+    wanted = _values("model", words)
+    rest = [word for word in words if not word.startswith("model=")]
+    if len(_values("data", words) or ()) > 1:
+        raise UserError("data: recipes are those of one data set; give one in a command")
+    own = [word for word in fixed(rest) if not word.startswith("model.")]
+    data = compose(own).hydra.runtime.choices["data"]
+    known = choices(f"recipe/{source}/{data}")
+    if not known:
+        with hydra_here() as loader:
+            sets = loader.get_group_options(f"recipe/{source}", ObjectType.GROUP)
+        raise UserError(
+            f"data={data}: {source.upper()} has no recipe for it; {nearest(data, sets)}"
+        )
+    for model in wanted or ():
+        if model not in known:
+            raise UserError(f"model={model}: {_why_none(source, data, model, known)}")
+    return [f"{source}/{data}/{model}" for model in wanted or _in_order(known)], rest
+
+
+def _values(key: str, words: list[str]) -> list[str] | None:
+    """The values that words give a key; None where they give none."""
+    for word, override in zip(words, parsed(words), strict=True):
+        if override.get_key_element() == key:
+            several = override.is_sweep_override()
+            values = override.sweep_string_iterator() if several else [word.partition("=")[2]]
+            return [str(value) for value in values]
+    return None
+
+
+def _in_order(models: list[str]) -> list[str]:
+    from ctrbench.models.registry import names  # takes torch with it
+
+    return [name for name in names() if name in models]
+
+
+def _why_none(source: str, data: str, model: str, known: list[str]) -> str:
+    """What the source prints of a model that has no recipe."""
+    from ctrbench.report.published.printed import leaderboard
+
+    printed = leaderboard(source, data)
+    for _, row in printed.iterrows():
+        if _plain(row["model"]) == _plain(model):
+            figures = f"AUC {row['auc']:.4f}, logloss {row['logloss']:.4f}"
+            said = f"{source.upper()} prints {figures} of {row['model']} on {data}"
+            if row["ours"] in known:
+                return f"{said}; ours of that form is model={row['ours']}"
+            return f"{said}, and {row['lacks'] or 'ctrbench has no such model'}"
+    return f"{source.upper()} has no recipe of it for {data}; {nearest(model, known)}"
+
+
+def _plain(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower().replace("+", "plus").replace("&", ""))
