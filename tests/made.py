@@ -22,6 +22,8 @@ def make_run(
     data: str = "planted",
     effects: str = "whole",
     test_rows: int = 7,
+    rows: dict[str, int] | None = None,
+    as_published: bool | None = None,
     logloss: float = 0.45,
     options: dict[str, Any] | None = None,
     environment: dict[str, Any] | None = None,
@@ -31,6 +33,8 @@ def make_run(
 
     Args:
         effects: of the rows, and so their content.
+        rows: of every part, in place of ten, five and ``test_rows``.
+        as_published: whether they are those of a public set.
         options: of the model.
         environment: in place of what ``environment`` says otherwise.
         config: other keys of its config that decide nothing.
@@ -74,7 +78,8 @@ def make_run(
             "content": effects,
             "fields": 39,
             "features": 10,
-            "rows": {"train": 10, "valid": 5, "test": test_rows},
+            "rows": rows or {"train": 10, "valid": 5, "test": test_rows},
+            "as_published": as_published,
         },
     }
     (path / "result.json").write_text(json.dumps(result))

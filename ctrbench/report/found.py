@@ -17,6 +17,7 @@ from ctrbench.report.judged.comparisons import comparisons, level_with_best
 from ctrbench.report.markdown import Rows
 from ctrbench.report.predictions import calibration, slices
 from ctrbench.report.predictions.scored import Scored, scored
+from ctrbench.report.published.beside import Again, Leaderboard, leaderboards
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Found:
     section: Section
     compared: pd.DataFrame
     verdicts: list[Verdict]
+    published: list[Leaderboard]
     leaderboard: Drawing
     cost: list[Drawing]
     ablations: list[Drawing]
@@ -66,6 +68,7 @@ def find(
     x: str | None = None,
     field: str | None = None,
     steps: dict[str, Any] | None = None,
+    again: Again | None = None,
 ) -> list[Found]:
     """What is made of each section; names of figures are told apart where there are several.
 
@@ -73,6 +76,7 @@ def find(
         x: the option to draw figures over; None draws one for each that was swept.
         field: whose values the test rows are sliced by, beside what is done anyway.
         steps: as :func:`verdicts` takes it.
+        again: gives for a run's config the words that make it again.
 
     Raises:
         UserError: for an option that was not swept, or a field that cannot be sliced by.
@@ -80,7 +84,14 @@ def find(
     if x is not None and parts and not any(is_swept(part, x) for part in parts):
         sweeps(parts[0], x)  # says what is
     return [
-        _found(part, verdicts(part, steps), x, field, _namer(part, len(parts) > 1))
+        _found(
+            part,
+            verdicts(part, steps),
+            leaderboards(part, again),
+            x,
+            field,
+            _namer(part, len(parts) > 1),
+        )
         for part in parts
     ]
 
@@ -94,7 +105,12 @@ def _namer(part: Section, several: bool) -> Namer:
 
 
 def _found(
-    part: Section, judged: list[Verdict], x: str | None, field: str | None, named: Namer
+    part: Section,
+    judged: list[Verdict],
+    published: list[Leaderboard],
+    x: str | None,
+    field: str | None,
+    named: Namer,
 ) -> Found:
     compared = comparisons(part)
     swept = ablations(part, x) if x is None or is_swept(part, x) else []
@@ -103,6 +119,7 @@ def _found(
         part,
         compared,
         judged,
+        published,
         named(leaderboard(part, level_with_best(part, compared))),
         [] if spent is None else [named(spent)],
         [named(one) for one in swept + (heat_maps(part) if x is None else [])],

@@ -1,7 +1,6 @@
 """The report as one self-contained page: first the answer, then the evidence, then everything."""
 
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,11 @@ from ctrbench.report.html import Command, render
 from ctrbench.report.judged import comparisons, verdicts
 from ctrbench.report.judged.comparisons import UNTOLD
 from ctrbench.report.markdown import NONE, Rows, cells
+from ctrbench.report.published.beside import Again
 from ctrbench.runs.frame import FINISHED
 from ctrbench.runs.record import RunDirectory
 
 FIGURES = {"auc": "AUC", "logloss": "logloss", "gauc": "GAUC"}
-
-
-Again = Callable[[dict[str, Any]], list[str] | None]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from ctrbench.report.judged import verdicts
 from ctrbench.report.judged.comparisons import note, reading
 from ctrbench.report.markdown import markdown
 from ctrbench.report.orders import left_by_order
-from ctrbench.report.page import Again, headline, page
+from ctrbench.report.page import headline, page
+from ctrbench.report.published.beside import Again
 from ctrbench.report.step_times import find_step_times, step_times_drawing
 from ctrbench.runs.frame import FINISHED, find_runs, frame
 from ctrbench.runs.record import Results
@@ -87,7 +88,7 @@ def write_report(
         UserError: for two different runs of the same settings and seed.
     """
     table = frame(runs)
-    found = find(sections(table), x, field, steps)
+    found = find(sections(table), x, field, steps, again)
     pivoted = _pivoted(found, pivot) if pivot and found else {}
     left = left_by_order([one.section for one in found])
     over_all = OverAll(
@@ -120,7 +121,7 @@ def _text(
         said += [f"{head}:", tables.text_of(shown)]
     said += [_shown(drawing) for drawing in over_all.first]
     for one in found:
-        said += [*_section(one), *_verdicts(one), *map(_shown, one.drawings)]
+        said += [*_section(one), *_published(one), *_verdicts(one), *map(_shown, one.drawings)]
         for look in one.closer:
             said += [f"{look.title}:", markdown(look.rows)] if look.rows else []
     said += [_shown(drawing) for drawing in over_all.last]
@@ -145,6 +146,13 @@ def _section(one: Found) -> list[str]:
     return said
 
 
+def _published(one: Found) -> list[str]:
+    said = []
+    for board in one.published:
+        said += [f"{board.title}:", tables.text_of(board.reading()), *board.notes]
+    return said
+
+
 def _verdicts(one: Found) -> list[str]:
     found = one.verdicts
     if not found:
@@ -157,6 +165,8 @@ def _files(found: list[Found], over_all: OverAll) -> dict[str, str | bytes]:
     if not found:
         return {}
     latex = [tables.latex(tables.reading(one.section), one.section.title) for one in found]
+    boards = [board for one in found for board in one.published]
+    latex += [tables.latex(board.reading(), board.title) for board in boards]
     files: dict[str, str | bytes] = {"table.tex": "\n".join(latex)}
     for name, numbers in _numbers(found).items():
         files[f"{name}.csv"] = pd.concat(numbers, ignore_index=True).to_csv(index=False)
@@ -173,6 +183,8 @@ def _numbers(found: list[Found]) -> dict[str, list[pd.DataFrame]]:
     for one in found:
         title = one.section.title
         made.setdefault("table", []).append(tables.numbers(one.section))
+        for board in one.published:
+            made.setdefault("published", []).append(board.numbers.assign(data=title))
         if one.verdicts:
             made.setdefault("claims", []).append(verdicts.numbers(one.verdicts, title))
         for look in one.closer:
