@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from support import Compose, ctrbench
 
-from ctrbench.command.compose import compose, quoted, to_settings
+from ctrbench.command.compose import compose, to_settings
+from ctrbench.command.explain import quoted
 from ctrbench.errors import UserError
 
 EXPERIMENT = """\
@@ -45,7 +46,7 @@ def test_every_verb_finds_ones_own_files(own: Path, tmp_path: Path) -> None:
     assert done.returncode == 0 and done.stdout.startswith("# Mine")
     assert len(list((tmp_path / "out" / "runs" / "tiny").glob("*/*/result.json"))) == 2
     assert "mine " in ctrbench("reproduce", "--list", *flag).stdout
-    assert "mine " not in ctrbench("reproduce", "--list").stdout
+    assert "mine: no such experiment" in ctrbench("reproduce", "mine").stderr
     assert "|narrow|" in ctrbench("train", "--help", *flag).stdout
 
 

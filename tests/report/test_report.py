@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from made import make_run
+from matplotlib import font_manager
 
 from ctrbench.errors import UserError
 from ctrbench.report.report import report_on
@@ -57,6 +58,15 @@ def test_figures_of_what_was_swept(here: Path) -> None:
     assert all(f"(figures/{name}.png)" in text for name in names)
     with pytest.raises(UserError, match=r"x=model\.dim: no model's runs differ in it"):
         report_on([Path("swept")], x="model.dim")
+
+
+def test_the_first_figure_on_a_machine_says_nothing_of_fonts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+    caplog.set_level("INFO")
+    font_manager._load_fontmanager(try_read_cache=False)
+    assert list(tmp_path.iterdir()) and not caplog.records
 
 
 def test_a_name_is_a_name(here: Path) -> None:
