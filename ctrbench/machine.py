@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from ctrbench.errors import UnavailableError
+
 LIBC = ctypes.CDLL(None)
 FIRST_THREADS = torch.get_num_threads()  # before any run sets its own
 
