@@ -19,7 +19,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -141,20 +141,18 @@ def _composed(words: list[str], loader: ConfigLoaderImpl) -> DictConfig:
     The words are not in the config's ``hydra.overrides``.
     """
     found = OverridesParser.create().parse_overrides(words)
-    changes = [override for override in found if _is_change(override, loader)]
-    if any(override.type is not OverrideType.CHANGE for override in found):
-        changes = []  # what is added or left out before it may decide what a change finds
-    rest = [word for word, one in zip(words, found, strict=True) if one not in changes]
-    config: DictConfig = pickle.loads(_chosen(tuple(rest), _own_files()))
+    chooses = [_is_choice(override, loader) for override in found]
+    choosing = tuple(word for word, yes in zip(words, chooses, strict=True) if yes)
+    config: DictConfig = pickle.loads(_chosen(choosing, _own_files()))
+    changes = [override for override, yes in zip(found, chooses, strict=True) if not yes]
     ConfigLoaderImpl._apply_overrides_to_config(changes, config)
     return config
 
 
-def _is_change(override: Override, loader: ConfigLoaderImpl) -> bool:
-    """Whether it gives a key another value, whatever files are chosen."""
-    is_own = override.package is None and not override.is_hydra_override()
+def _is_choice(override: Override, loader: ConfigLoaderImpl) -> bool:
+    """Of a file; or for Hydra alone, to do or to refuse."""
     is_file = loader.repository.group_exists(override.key_or_group)
-    return is_own and not is_file and not override.is_sweep_override()
+    return is_file or override.is_hydra_override() or override.is_sweep_override()
 
 
 @cache
