@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ctrbench.errors import UserError
+from ctrbench.errors import UnavailableError
 
 LIBC = ctypes.CDLL(None)
 FIRST_THREADS = torch.get_num_threads()  # before any run sets its own
@@ -23,19 +23,19 @@ def resolve_device(name: str) -> torch.device:
     """``auto`` is the GPU where there is one, ``cuda:1`` the second one.
 
     Raises:
-        UserError: for a GPU that is not there.
+        UnavailableError: for a GPU that is not there.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
     if device.type == "cuda":
         if not torch.cuda.is_available():
-            raise UserError(
+            raise UnavailableError(
                 f"device={name}: no GPU is visible to torch; use device=auto or device=cpu"
             )
         if (device.index or 0) >= (found := torch.cuda.device_count()):
             last = "cuda:0 alone" if found == 1 else f"cuda:0 to cuda:{found - 1}"
-            raise UserError(f"device={name}: no such GPU; torch sees {last}")
+            raise UnavailableError(f"device={name}: no such GPU; torch sees {last}")
     return device
 
 

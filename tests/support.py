@@ -5,7 +5,6 @@ import dataclasses
 import io
 import logging
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -157,14 +156,7 @@ def ctrbench(*words: str, cwd: Path | None = None) -> Done:
     return Done(int(code or 0), out.buffer.getvalue().decode(), err.getvalue())
 
 
-def process(
-    *words: str, limit: int | None = None, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """The command as a process, with a limit on the size of the files that it writes."""
-
-    def lower() -> None:
-        if limit:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
+def process(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command as a process."""
     command = [sys.executable, "-m", "ctrbench", *words]
-    return subprocess.run(command, capture_output=True, text=True, preexec_fn=lower, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)

@@ -5,7 +5,8 @@ import re
 from functools import cache
 from typing import Any
 
-from ctrbench.command.compose import choices, compose, quoted, to_settings
+from ctrbench.command.compose import choices, compose, to_settings
+from ctrbench.command.explain import quoted
 from ctrbench.errors import UserError
 
 PLACES = (

@@ -1,16 +1,18 @@
 """From the words of a command to checked settings, with one clear line for a mistake."""
 
 import dataclasses
+import pickle
 import re
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -19,11 +21,12 @@ from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ctrbench.command.explain import explain, first_line
 from ctrbench.errors import UserError, one_line
 from ctrbench.runs.settings import RunSettings
 from ctrbench.settings import NAME, check, nearest
@@ -36,14 +39,6 @@ NAMES = re.compile(r"(pretraining\.)?(trainer\.)?(?P<group>model|optimizer|sched
 NEEDED = ("model", "data", "optimizer", "split", "trainer", "schedule", "budget")
 FOLDERS = ("tuned", "recipe")  # groups whose files lie in folders
 GROUPS = (*NEEDED, *FOLDERS, "experiment")
-INSIDE = re.compile(r"In '(.+?)'.*\n(.*)\n.*full_key: (\S+)")
-SWEPT = re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'")
-EXTRAS = {  # launchers that are packages, and our extras that install them
-    "joblib": "joblib",
-    "ray": "ray",
-    "submitit_local": "submitit",
-    "submitit_slurm": "submitit",
-}
 REFUSED = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)
 
 
@@ -97,18 +92,12 @@ def one_line_for_hydra() -> Iterator[None]:
 
 
 @contextmanager
-def hydra_here() -> Iterator[ConfigLoader]:
+def hydra_here() -> Iterator[ConfigLoaderImpl]:
     """Hydra's loader of the YAML files."""
     with one_line_for_hydra(), initialize_config_dir(CONF, version_base="1.3"):
-        yield GlobalHydra.instance().config_loader()
-
-
-def quoted(key: str, value: str) -> str:
-    """A word of Hydra's grammar for any value."""
-    escaped = re.sub(
-        r'(\\*)("|$)', lambda found: found[1] * 2 + found[2].replace('"', '\\"'), value
-    )
-    return f'{key}="{escaped}"'
+        loader = GlobalHydra.instance().config_loader()
+        assert isinstance(loader, ConfigLoaderImpl)
+        yield loader
 
 
 def parsed(words: list[str]) -> list[Override]:
@@ -139,12 +128,45 @@ def compose(overrides: list[str]) -> DictConfig:
         _refuse_word(override)
     with hydra_here() as loader:
         try:
-            config = hydra_compose("config", overrides, return_hydra_config=True)
+            config = _composed(overrides, loader)
         except (AttributeError, TypeError, ValueError, AssertionError) as error:
             what = f"{' '.join(overrides)}: not understood by Hydra"
             raise UserError(f"{what} ({one_line(error)})") from None
         _refuse_unknown_choices(config, loader)
         return config
+
+
+def _composed(words: list[str], loader: ConfigLoaderImpl) -> DictConfig:
+    """As Hydra composes: files are chosen first, then the words that change values apply.
+
+    The words are not in the config's ``hydra.overrides``.
+    """
+    found = OverridesParser.create().parse_overrides(words)
+    chooses = [_is_choice(override, loader) for override in found]
+    choosing = tuple(word for word, yes in zip(words, chooses, strict=True) if yes)
+    config: DictConfig = pickle.loads(_chosen(choosing, _own_files()))
+    changes = [override for override, yes in zip(found, chooses, strict=True) if not yes]
+    ConfigLoaderImpl._apply_overrides_to_config(changes, config)
+    return config
+
+
+def _is_choice(override: Override, loader: ConfigLoaderImpl) -> bool:
+    """Of a file; or for Hydra alone, to do or to refuse."""
+    is_file = loader.repository.group_exists(override.key_or_group)
+    return is_file or override.is_hydra_override() or override.is_sweep_override()
+
+
+@cache
+def _chosen(words: tuple[str, ...], _own: tuple[Any, ...]) -> bytes:
+    """A pickled config: to compose takes a tenth of a second, and jobs of a sweep, trials and
+    experiments have most of their files in common."""
+    return pickle.dumps(hydra_compose("config", list(words), return_hydra_config=True))
+
+
+def _own_files() -> tuple[Any, ...]:
+    """The files of one's own folder as they are now: a search writes some."""
+    paths = sorted(OwnFolder.folder.rglob("*.yaml")) if OwnFolder.folder else []
+    return tuple((path, path.stat().st_mtime_ns) for path in paths)
 
 
 def _refuse_word(override: str) -> None:
@@ -220,7 +242,7 @@ def to_settings(config: DictConfig) -> RunSettings:
     except MissingMandatoryValue as error:
         raise UserError(f"{error.full_key}: has no value; give one in its YAML file") from None
     except OmegaConfBaseException as error:
-        raise UserError(_first_line(error)) from None
+        raise UserError(first_line(error)) from None
     check(settings)
     return settings
 
@@ -242,56 +264,3 @@ def _refuse_added_keys(node: DictConfig, keys: list[str], path: str = "") -> Non
             raise UserError(f"{name}: no such key; {nearest(key, known)}")
         if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
             _refuse_added_keys(node[key], list(map(str, node[key])), f"{name}.")
-
-
-def explain(error: Exception) -> str:
-    """One line for Hydra's several."""
-    if isinstance(error, OverrideParseException):
-        return _parsing(error)
-    if isinstance(error, MissingConfigException) and error.options is not None:
-        group, _, name = str(error.missing_cfg_file).rpartition("/")
-        if group == "hydra/launcher" and name in EXTRAS:
-            return f"{group}={name} needs a package: pip install 'ctrbench[{EXTRAS[name]}]'"
-        return f"{group}={name}: no such choice; {nearest(name, error.options)}{_plugin(group)}"
-    cause = error.__cause__
-    if isinstance(cause, OmegaConfBaseException) and cause.key is not None:
-        known = _keys(cause.parent_node)
-        if known and str(cause.key) not in known:
-            return f"{cause.full_key}: no such key; {nearest(str(cause.key), known)}"
-        return _first_line(cause)
-    if (inside := INSIDE.match(str(error))) is not None:
-        file, why, key = inside.groups()
-        hint = "; leave the tuned values out with tuned=none" if file.startswith("tuned/") else ""
-        return f"{file}: {key}: {why}{hint}"
-    if (swept := SWEPT.match(str(error))) is not None:
-        return f"{swept[1]}: several runs need ctrbench train -m; a list is one value as [A,B]"
-    if isinstance(error, UnicodeDecodeError):
-        return f"a YAML file of --config-dir is not text: {error}"
-    return " ".join(str(error).split()) if isinstance(error, yaml.YAMLError) else _first_line(error)
-
-
-def _parsing(error: OverrideParseException) -> str:
-    """A word that Hydra's grammar does not take, and whether quotes would help."""
-    key, _, value = error.override.partition("=")
-    word = quoted(key, value)
-    try:
-        OverridesParser.create().parse_override(word)
-    except HydraException:
-        return f"{error.override}: not readable as KEY=VALUE"
-    return f"{error.override}: quote the value, then for the shell the word: {shlex.quote(word)}"
-
-
-def _plugin(group: str) -> str:
-    kind = group.rpartition("/")[2]
-    installed = f"; others are packages (hydra-NAME-{kind})"
-    return installed if group in ("hydra/launcher", "hydra/sweeper") else ""
-
-
-def _keys(node: Any) -> list[str]:
-    return [str(key) for key in node if key != "hydra"] if isinstance(node, DictConfig) else []
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).split("\n")[0]
-    key = getattr(error, "full_key", None)
-    return f"{key}: {text}" if key else text

@@ -20,10 +20,10 @@ from ctrbench.command.compose import (
     fixed,
     one_line_for_hydra,
     parsed,
-    quoted,
     to_settings,
     with_tuned,
 )
+from ctrbench.command.explain import quoted
 from ctrbench.command.sweeps import (
     DONE,
     FAILED,
@@ -80,7 +80,7 @@ def _plan_job(job: Job) -> "Planned":
         return plan(job.overrides)
     except UserError as error:
         where = f"{' '.join(job.swept)}: " if job.swept else ""
-        raise UserError(f"{where}{error}") from None
+        raise type(error)(f"{where}{error}") from None
 
 
 def jobs(overrides: list[str]) -> list[Job]:
@@ -238,7 +238,7 @@ def train(planned: "Planned") -> dict[str, Any]:
     try:
         result = run(planned)
     except UserError as error:
-        raise UserError(f"{planned.settings.title}: {error}") from None
+        raise type(error)(f"{planned.settings.title}: {error}") from None
     test = result["metrics"]["test"]
     log.info(
         "test AUC %.5f, logloss %.5f, best epoch %d: %s",

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hydra import compose as hydra_compose
+from omegaconf import open_dict
 from support import Compose, ctrbench
 
-from ctrbench.command.compose import compose, quoted, to_settings
+from ctrbench.command.compose import compose, hydra_here, to_settings
+from ctrbench.command.explain import quoted
 from ctrbench.errors import UserError
 
 EXPERIMENT = """\
@@ -45,7 +48,7 @@ def test_every_verb_finds_ones_own_files(own: Path, tmp_path: Path) -> None:
     assert done.returncode == 0 and done.stdout.startswith("# Mine")
     assert len(list((tmp_path / "out" / "runs" / "tiny").glob("*/*/result.json"))) == 2
     assert "mine " in ctrbench("reproduce", "--list", *flag).stdout
-    assert "mine " not in ctrbench("reproduce", "--list").stdout
+    assert "mine: no such experiment" in ctrbench("reproduce", "mine").stderr
     assert "|narrow|" in ctrbench("train", "--help", *flag).stdout
 
 
@@ -82,6 +85,29 @@ def test_an_experiment_that_names_no_runs(tmp_path: Path) -> None:
     assert "experiment/half.yaml: names no runs; it needs" in done.stderr
     listed = ctrbench("reproduce", "--list", "-cd", str(tmp_path))
     assert "names no runs" in listed.stdout and "table2" in listed.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "model=fnn pretraining.trainer.epochs=3 data=criteo data.path=x",
+        "data.name=z model=wide_deep optimizer.wide.lr=.5 experiment=table2",
+        "model.hidden=[3,4] tuned=none seed=1 seed=2 model.dropout=.2",
+        "optimizer=adagrad model=lr_dnn optimizer.lr=.3 budget=small hydra.sweep.dir=x",
+        "+data.added=1 data.added=2 ++seed=4 seed=5",
+        "~experiment seed=4",
+    ],
+)
+def test_composed_as_by_hydra(words: str) -> None:
+    """The first time, and from what was kept of other values."""
+    with hydra_here():
+        whole = hydra_compose("config", words.split())
+    compose([f"{word}1" if ".lr=" in word else word for word in words.split()])
+    for _ in range(2):
+        config = compose(words.split())
+        with open_dict(config):
+            del config["hydra"]
+        assert config == whole
 
 
 @pytest.mark.parametrize("value", ["a=b.csv", "日本é.csv", 'a"b', "a\\b", "it's [x", "a, b\\"])

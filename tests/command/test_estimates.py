@@ -61,7 +61,7 @@ def test_the_listing(tmp_path: Path) -> None:
     listed = ctrbench("reproduce", "--list", "seed=0", *words)
     assert listed.returncode == 0, listed.stderr
     rows = {line.split()[0]: line.split()[1:3] for line in listed.stdout.splitlines() if line}
-    assert rows["table2"] == ["1", "?"] and rows["table1"] == ["0", "no"]
+    assert rows["table2"] == ["1", "?"] and rows["table1"] == rows["figure6"] == ["0", "no"]
     tried = ctrbench("reproduce", "--list", "--trial", "seed=0", *words)
     (line,) = [line for line in tried.stdout.splitlines() if line.startswith("table2")]
     assert line.split()[1] == "1" and "?" not in line

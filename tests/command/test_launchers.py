@@ -13,7 +13,7 @@ import pytest
 from hydra.errors import MissingConfigException
 from support import ctrbench
 
-from ctrbench.command.compose import explain
+from ctrbench.command.explain import explain
 from ctrbench.command.sweeps import cores
 
 PACKAGES = {"joblib": "hydra_joblib_launcher", "submitit_local": "hydra_submitit_launcher"}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from made import make_run
+from matplotlib import font_manager
 
 from ctrbench.errors import UserError
 from ctrbench.report.report import report_on
@@ -57,6 +58,14 @@ def test_figures_of_what_was_swept(here: Path) -> None:
     assert all(f"(figures/{name}.png)" in text for name in names)
     with pytest.raises(UserError, match=r"x=model\.dim: no model's runs differ in it"):
         report_on([Path("swept")], x="model.dim")
+
+
+def test_the_first_figure_on_a_machine_says_nothing_of_fonts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    font_manager._load_fontmanager(try_read_cache=False)
+    assert not caplog.records
 
 
 def test_a_name_is_a_name(here: Path) -> None:

@@ -41,7 +41,3 @@ def test_settings_are_checked_before_anything_is_measured(
     done = ctrbench("reproduce", "figure6", word, f"results={tmp_path / 'r'}")
     assert done.returncode == 1 and message in done.stderr
     assert not (tmp_path / "r").exists()
-
-
-def test_it_is_listed() -> None:
-    assert "figure6" in ctrbench("reproduce", "--list").stdout

@@ -1,0 +1,258 @@
+"""The verbs: what each takes, and who does its work. What is heavy is imported where it is used."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctrbench.command.words import CONFIG_DIR, flag, verb
+from ctrbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ctrbench.runs.settings import RunSettings
+
+
+@verb(
+    "[-m] [--cfg job [-p PACKAGE]] [--config-dir DIR] [KEY=VALUE ...]",
+    "ctrbench train model=deepfm data=criteo data.path=train.txt",
+    "ctrbench train -m model=lr,fm,deepfm seed=0,1,2 data=planted",
+    flags=(
+        flag("-m", "--multirun", action="store_true", help="a sweep over lists"),
+        flag("-c", "--cfg", choices=("job", "hydra", "all"), help="print the config and stop"),
+        flag("-p", "--package", help="with --cfg: print this part of it"),
+        flag("--info", nargs="?", const="all", help="what Hydra finds, and where"),
+        flag("--hydra-help", action="store_true", help="Hydra's own flags"),
+    ),
+)
+def train(given: Any) -> None:
+    """One run, or with -m one for every combination of the lists given."""
+    from ctrbench.command import launch
+
+    package = ["--package", given.package] if given.package else []
+    if given.hydra_help:
+        launch.run_hydra(["--hydra-help"])
+    elif given.info:
+        launch.run_hydra(["--info", given.info, *given.words])
+    elif given.cfg in ("hydra", "all"):
+        launch.run_hydra(["--cfg", given.cfg, *package, *given.words])
+    else:
+        planned = launch.plan_sweep(given.words) if given.multirun else [launch.plan(given.words)]
+        if given.cfg:
+            return _show([job.settings for job in planned], given.package)
+        planned[0].results.check()
+        if given.multirun:
+            launch.launch(given.words, planned)
+        else:
+            launch.train(planned[0])
+
+
+def _show(runs: list["RunSettings"], package: str | None) -> None:
+    from omegaconf import OmegaConf
+
+    for settings in runs:
+        config = OmegaConf.create(dataclasses.asdict(settings))
+        part = OmegaConf.select(config, package) if package else config
+        if part is None:
+            raise UserError(f"-p {package}: no such part; see ctrbench train --cfg job")
+        print(OmegaConf.to_yaml(part) if OmegaConf.is_config(part) else part)
+
+
+@verb(
+    "EXPERIMENT [--dry-run] [--config-dir DIR] [KEY=VALUE ...] | --list",
+    "ctrbench reproduce --list budget=small",
+    "ctrbench reproduce table2 data=planted model=lr,fm,deepfm",
+    "ctrbench reproduce figure8 budget=small hydra/launcher=joblib",
+    names=1,
+    flags=(
+        flag("-l", "--list", action="store_true", help="what can be reproduced, its runs and time"),
+        flag("-n", "--dry-run", action="store_true", help="the runs, and which are finished"),
+        flag("--trial", action="store_true", help="with these: time a few steps where no run is"),
+    ),
+)
+def reproduce(given: Any) -> None:
+    """The runs of an experiment, then its report. What is finished is not run again."""
+    from ctrbench.command import experiments
+
+    if given.list or not given.names:
+        print(experiments.listing(given.words, by_steps=given.trial))
+    elif given.dry_run:
+        print(experiments.dry_run(given.names[0], given.words, by_steps=given.trial))
+    elif given.trial:
+        raise UserError("--trial: goes with --list or --dry-run")
+    else:
+        experiments.reproduce(given.names[0], given.words)
+
+
+@verb(
+    "[trials=N] [warmup=N] [search.KEY=RANGE] [--config-dir DIR] [KEY=VALUE ...]",
+    "ctrbench tune model=lr,fm,deepfm data=planted trials=30 trainer.patience=6",
+    "ctrbench tune model=fm 'search.optimizer.lr=tag(log,interval(1e-4,1e-2))' trials=12",
+)
+def tune(given: Any) -> None:
+    """Search for the values of one model or several, on validation rows alone. The ranges are those
+    of conf/search and of search.KEY=RANGE; a KEY=VALUE is not searched. The same command goes on to
+    the number of trials; several processes may work at it. The values found are written as YAML
+    that --config-dir finds."""
+    from ctrbench.command.tune import Tuning
+
+    tuning = Tuning(given.words, given.config_dir)
+    tuning.results.check()
+    for found in tuning.run():
+        print(found, flush=True)
+
+
+@verb(
+    "[--verify] [--config-dir DIR] [KEY=VALUE ...]",
+    "ctrbench prepare data=criteo data.path=train.txt",
+    flags=(flag("--verify", action="store_true", help="look at every stored byte"),),
+)
+def prepare(given: Any) -> None:
+    """Encode a data set; training finds it again."""
+    from ctrbench.command.launch import plan
+
+    planned = plan(given.words)
+    planned.results.check()
+    store = planned.prepare()
+    if given.verify:
+        store.verify()
+    rows = ", ".join(f"{name} {n:,}" for name, n in store.summary()["rows"].items())
+    print(f"{store.folder}: {store.schema.features:,} features, rows: {rows}")
+
+
+@verb(
+    "[--config-dir DIR] [KEY=VALUE ...]",
+    "ctrbench data data=table data.path=clicks.csv data.label=clicked",
+)
+def data(given: Any) -> None:
+    """A look at a data set before training: its columns, their types, its clicks."""
+    from ctrbench.command.launch import plan
+
+    planned = plan(given.words)
+    planned.results.check()
+    from ctrbench.report.dataset import write_page
+
+    folder = planned.results.report(f"data-{planned.settings.data.name}-{planned.content}")
+    print(write_page(planned.prepare(), folder))
+
+
+@verb(
+    "NAME [results=FOLDER] [url=ADDRESS] [--config-dir DIR]",
+    "ctrbench download frappe_x1",
+    names=1,
+    keys=("results", "url"),
+    flags=(CONFIG_DIR,),
+)
+def download(given: Any) -> None:
+    """A public set by its name; url is another address of its archive."""
+    if len(given.names) != 1:
+        raise UserError("download takes one name: ctrbench download NAME [results=FOLDER] [url=U]")
+    from ctrbench.command.public import public_set
+    from ctrbench.data.sources.download import download
+    from ctrbench.runs.record import Results
+
+    name, values = given.names[0], _values(given.words)
+    public = public_set(name)
+    results = values.get("results", "results")
+    Results(results).check()
+    for path in download(public, Results(results).download(name), values.get("url")):
+        print(path)
+    print(f"train with: ctrbench train data={name} results={results} model=...")
+
+
+@verb(
+    "RUN FILE",
+    "ctrbench predict results/runs/criteo/deepfm/0123456789abcdef rows.txt > probabilities.txt",
+    names=2,
+    keys=(),
+)
+def predict(given: Any) -> None:
+    """A probability of a click per row of FILE, which is in the layout of the run's data set."""
+    if len(given.names) != 2:
+        raise UserError("predict takes a run's directory and a file: ctrbench predict RUN FILE")
+    run, file = map(Path, given.names)
+    if not file.exists():
+        raise UserError(f"{file}: no such file; ctrbench predict RUN FILE scores the rows of one")
+    from ctrbench.runs.predict import predict
+
+    predict(run, file, sys.stdout.buffer)
+
+
+@verb(
+    "RUN [onnx=true]",
+    "ctrbench export results/runs/criteo/deepfm/0123456789abcdef onnx=true",
+    names=1,
+    keys=("onnx",),
+)
+def export(given: Any) -> None:
+    """The model of a run as a program of its own: torch.export, and ONNX."""
+    onnx = _values(given.words).get("onnx", "false")
+    if len(given.names) != 1 or onnx not in ("true", "false"):
+        raise UserError("export takes a run's directory: ctrbench export RUN [onnx=true]")
+    from ctrbench.runs.export import export
+
+    for path in export(Path(given.names[0]), onnx=onnx == "true"):
+        print(path)
+
+
+@verb(
+    "[--config-dir DIR] [KEY=VALUE ...]",
+    "ctrbench rows data=planted data.rows=1000 > rows.txt",
+)
+def rows(given: Any) -> None:
+    """Planted rows in Criteo's raw layout, on standard output."""
+    from ctrbench.command.launch import plan
+
+    planned = plan(given.words)
+    from ctrbench.data.sources.criteo import to_text
+    from ctrbench.data.sources.planted import Planted
+
+    if not isinstance(planned.source, Planted):
+        name = planned.settings.data.name
+        raise UserError(f"data={name}: only planted rows are made; data=planted")
+    for piece in planned.source.slices():
+        sys.stdout.buffer.write(to_text(piece.read()))
+
+
+@verb(
+    "[FOLDER ...] [name=NAME] [x=KEY] [slice=FIELD] [results=FOLDER]",
+    "ctrbench report",
+    "ctrbench report results/runs/criteo x=model.dropout",
+    names=sys.maxsize,
+    keys=("results", "name", "x", "slice"),
+)
+def report(given: Any) -> None:
+    """Tables, figures and a page of all runs below some folders; of those in results= if none is
+    named."""
+    from ctrbench.command.again import words_of
+    from ctrbench.report.report import report_on
+
+    values, folders = _values(given.words), [Path(folder) for folder in given.names]
+    results, name, x, field = map(values.get, ("results", "name", "x", "slice"))
+    print(report_on(folders, results, name, x, field, again=words_of))
+
+
+@verb(
+    "[peers|gpu] [bench.KEY=VALUE ...] [--config-dir DIR] [KEY=VALUE ...]",
+    "ctrbench bench model=deepfm trainer.batch_size=4096 threads=2",
+    "ctrbench bench model=lr,fm,deepfm precision=bf16",
+    "ctrbench bench peers model=lr,fm,deepfm",
+    "ctrbench bench gpu bench.gpu.parts=[checks,steps]",
+    names=1,
+)
+def bench(given: Any) -> None:
+    """A training step of a model beside what the machine allows; several models in turn. With the
+    word peers, beside FuxiCTR and DeepCTR-Torch; with the word gpu, whether a GPU trains as a CPU
+    does, its steps, and epochs at Criteo's size."""
+    if given.names == ["gpu"]:
+        from ctrbench.command.gpu.bench import bench_gpu as measure
+    elif given.names == ["peers"]:
+        from ctrbench.command.bench.peers import bench_peers as measure
+    elif given.names:
+        raise UserError(f"bench {given.names[0]}: not known; bench, bench peers or bench gpu")
+    else:
+        from ctrbench.command.bench.models import bench_models as measure
+    print(measure(given.words))
+
+
+def _values(words: list[str]) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in words)
