@@ -13,8 +13,8 @@ from ctrbench.layers.lookup import Read, lookup
 class Embedding(nn.Module):
     """x_i times the table row of feature i, for every field of a batch.
 
-    A field of several values is the mean or the sum of their rows. A numeric field fed as a value
-    is the value times its row.
+    A field of several values is the mean or the sum of their rows, 0 where it has none. A numeric
+    field fed as a value is the value times its row.
 
     Args:
         schema: the fields; feature ids are local to a field, the layer adds the field's offset.
@@ -97,7 +97,7 @@ class Embedding(nn.Module):
         used_BS = (ids_BS != self.padding_S).to(rows_BSD.dtype)
         pool_FS = self.pool_FS.to(rows_BSD.dtype)
         sums_BFD = pool_FS @ (rows_BSD * used_BS[..., None])
-        counts_BF = torch.where(self.is_mean_F, used_BS @ pool_FS.T, 1)
+        counts_BF = torch.where(self.is_mean_F, (used_BS @ pool_FS.T).clamp(min=1), 1)
         return sums_BFD / counts_BF[..., None]
 
 
