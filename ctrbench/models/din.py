@@ -44,9 +44,7 @@ class DIN(Model):
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         rows = self.history(ids_BS, values_BX)
         p_BTK, q_B1K = rows.past_BTCK.flatten(2), self.history.targets(rows).flatten(1)[:, None]
-        seen_BTI = torch.cat(
-            [rows.inputs, q_B1K.expand_as(p_BTK), p_BTK - q_B1K, p_BTK * q_B1K], 2
-        )
+        seen_BTI = torch.cat([rows.inputs, q_B1K.expand_as(p_BTK), p_BTK - q_B1K, p_BTK * q_B1K], 2)
         a_BT = torch.where(rows.used_BT, self.attention(seen_BTI).squeeze(2), 0)
         interest_BI = (a_BT[:, None] @ rows.inputs).squeeze(1)
         inputs_BI = torch.cat([rows.present_BFK.flatten(start_dim=1), interest_BI], dim=1)
