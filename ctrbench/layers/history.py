@@ -46,6 +46,7 @@ class HistoryEmbedding(nn.Module):
     Shapes: ids_BS integer, values_BX float -> :class:`Rows`.
     """
 
+    padding_C1: Tensor
     offsets_C1: Tensor
     targets_C: Tensor
 
@@ -53,7 +54,7 @@ class HistoryEmbedding(nn.Module):
         super().__init__()
         present, history = schema.present, schema.history
         self.fields, self.length = len(present.fields), history[0].slots
-        self.own_slots, self.padding = present.slots, history[0].padding
+        self.own_slots = present.slots
         self.has_labels = history[-1].past == LABEL
         self.columns = len(history) - self.has_labels
         self.inputs = self.columns * dim + 2 * self.has_labels
@@ -61,23 +62,25 @@ class HistoryEmbedding(nn.Module):
         names = [field.name for field in present.fields]
         targets = [names.index(str(field.past)) for field in history[: self.columns]]
         offsets = [present.offsets[present.field_of_slot.index(i)] for i in targets]
-        offsets_C = torch.tensor(offsets, dtype=torch.int32)
-        self.register_buffer("offsets_C1", offsets_C[:, None], persistent=False)
+        paddings = [field.padding for field in history[: self.columns]]
+        for name, numbers in (("padding_C1", paddings), ("offsets_C1", offsets)):
+            constant_C1 = torch.tensor(numbers, dtype=torch.int32)[:, None]
+            self.register_buffer(name, constant_C1, persistent=False)
         self.register_buffer("targets_C", torch.tensor(targets), persistent=False)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Rows:
         own_BS, past_BP = ids_BS[:, : self.own_slots], ids_BS[:, self.own_slots :]
         columns, length = self.columns, self.length
         past_BCT = past_BP.reshape(-1, columns + self.has_labels, length)
-        used_BT = past_BCT[:, 0] != self.padding
-        row_BCT = torch.where(used_BT[:, None], past_BCT[:, :columns], 0) + self.offsets_C1
+        is_used_BCT = past_BCT[:, :columns] != self.padding_C1
+        row_BCT = torch.where(is_used_BCT, past_BCT[:, :columns], 0) + self.offsets_C1
         present_BFK, past_BPK = self.embedding.beside(own_BS, values_BX, row_BCT.flatten(1))
-        past_BCTK = (
-            past_BPK.view(-1, columns, length, past_BPK.shape[2]) * used_BT[:, None, :, None]
-        )
+        past_BCTK = past_BPK.view(*row_BCT.shape, -1) * is_used_BCT[..., None]
         label_BT1 = past_BCT[:, columns:].transpose(1, 2)
         labels_BTY = torch.cat([label_BT1 == CLICK, label_BT1 == NO_CLICK], dim=2)
-        return Rows(present_BFK, past_BCTK.transpose(1, 2), labels_BTY.to(past_BPK.dtype), used_BT)
+        return Rows(
+            present_BFK, past_BCTK.transpose(1, 2), labels_BTY.to(past_BPK.dtype), is_used_BCT[:, 0]
+        )
 
     def targets(self, rows: Rows) -> Tensor:
         """The row's own embeddings of the fields whose past is there, BCK."""
