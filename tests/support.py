@@ -37,6 +37,7 @@ needs_real_rows = pytest.mark.skipif(
 # For what takes long: models of every optimizer and first stage, and of every kind of layer too.
 FEW = ("lr", "ffm", "ccpm", "fnn", "pnn", "wide_deep", "deepfm")
 KINDS = (*FEW, "dcnv2", "cin", "autoint", "afn", "fibinet", "finalmlp", "edcn")
+PAST = ("gru4ctr", "din")  # read a history
 PLACE = "/the/folder/of/a/test"
 # What keeps the tests of a model quick.
 SMALL_MLP = ["model.hidden=[16,16]"]
