@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from support import Compose, run
+from support import Compose, run, store_of
 
 from ctrbench.data.schema import LABEL, TIME, TRUTH, USER
 from ctrbench.data.sources.planted import (
@@ -159,3 +159,8 @@ def test_labels_follow_moods(settings: Compose) -> None:
             error = 4 * 0.5 / np.sqrt(inside.sum())
             labels = frame[LABEL].to_numpy()[inside]
             assert labels.mean() == pytest.approx(chance[inside].mean(), abs=error)
+
+
+def test_users_are_groups(settings: Compose) -> None:
+    groups = store_of(settings("data.group=user", "data.rows=3000")).part("test").groups_N
+    assert groups is not None and 100 < len(np.unique(groups)) < 400

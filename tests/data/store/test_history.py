@@ -217,6 +217,7 @@ def test_what_is_looked_at(tmp_path: Path) -> None:
 BAD = {
     "user": ("user: whom", "data.history.user=whom: data=table has no such column; did you mean"),
     "time": ("time: sean", "data.history.time=sean: data=table has no such column; did you mean s"),
+    "hour": ("user: seen.hour", "data.history.user=seen.hour: data=table has no such column"),
     "label": ("user: clicked", "data.history.user=clicked: data=table has no such column"),
     "of": ("of: [itm]", "data.history.of: no such field itm; did you mean item?"),
     "twice": ("of: [item,item]", "data.history.of: item stands in it twice"),
@@ -269,7 +270,7 @@ def test_dates_are_times(settings: Compose, tmp_path: Path) -> None:
 
 def test_rows_without_users(settings: Compose, criteo_file: Path) -> None:
     words = ["data=criteo", f"data.path={criteo_file}", "data.history={user:C1,time:I1,of:[C2]}"]
-    with pytest.raises(UserError, match="user=C1: data=criteo has no such column; data=table re"):
+    with pytest.raises(UserError, match="time=I1: data=criteo has no such column; data=table re"):
         Planned(settings(*words))
     with pytest.raises(UserError, match=r"split=time: needs data.time=COLUMN"):
         Planned(settings("split=time"))
