@@ -114,22 +114,20 @@ def past_slots(schema: Schema) -> list[int]:
 
 
 class Past:
-    """What comes before each of some rows that are of some users at some times.
+    """What comes before each of some rows.
 
     Args:
+        rows_V: the rows that are seen, all of a user side by side, by time.
         user_N: a number for each user, 0 for nobody.
-        time_N: when.
-        rows_V: those that are seen, in their order.
     """
 
-    def __init__(self, user_N: npt.NDArray[Any], time_N: npt.NDArray[Any], rows_V: Rows) -> None:
-        order_V = np.lexsort((time_N[rows_V], user_N[rows_V]))  # stable: equal times stay in order
-        self.rows_V = rows_V[order_V]
-        places_V, users_V = np.arange(len(rows_V)), user_N[self.rows_V]
+    def __init__(self, rows_V: Rows, user_N: npt.NDArray[Any]) -> None:
+        self.rows_V = rows_V
+        places_V, users_V = np.arange(len(rows_V)), user_N[rows_V]
         is_first_V = (users_V == 0) | (np.diff(users_V, prepend=-1) != 0)
         self.first_V = np.maximum.accumulate(np.where(is_first_V, places_V, 0))
         self.place_N = np.zeros(len(user_N), np.int64)
-        self.place_N[self.rows_V] = places_V
+        self.place_N[rows_V] = places_V
 
     def of(self, rows_B: Rows, length: int) -> Rows:
         """The numbers BT of the last T = ``length`` rows before each, the oldest first, then -1."""
@@ -159,8 +157,9 @@ class Timed:
         if LABEL in frame.columns:  # and none but those of training rows are given
             self.label_N[:] = np.where(part_N == 0, frame[LABEL].to_numpy() + 1, 0)
         user_N = frame[USER].rank("dense").fill_null(0).to_numpy().astype(np.int64)
+        order_N = np.lexsort((self.time_N, user_N))  # rows of equal times stay in their order
         self.past = {
-            part: Past(user_N, self.time_N, np.flatnonzero(part_N <= part))
+            part: Past(order_N[part_N[order_N] <= part], user_N)
             for part in np.unique(part_N).tolist()
         }
 
