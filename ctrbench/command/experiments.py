@@ -79,7 +79,8 @@ def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list
         axes = {"recipe": found} | axes
     if experiment.models and "model" not in given:
         # what is mistyped is refused before torch is imported
-        base = compose([w for w in fixed(words) if not w.startswith("model.")])
+        own = [f"experiment={name}", *fixed(words)]
+        base = compose([word for word in own if not word.startswith("model.")])
         from ctrbench.models.registry import able, having  # takes torch with it
 
         axes = {"model": able(having(experiment.models), base.data.history.user)} | axes
