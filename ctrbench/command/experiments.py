@@ -174,7 +174,8 @@ def listing(words: list[str], *, by_steps: bool) -> str:
             experiment = find_experiment(name, words)
             runs = _models_of_runs(name, experiment, words)
             for model in runs.keys() - models.keys():
-                one = [f"model={model}", *(w for w in fixed(words) if not w.startswith("model="))]
+                others = [word for word in fixed(words) if not word.startswith("model=")]
+                one = [f"experiment={name}", f"model={model}", *others]
                 models[model] = estimates.seconds(plan(one)) if may_know(model) else None
         except UserError as error:  # one's own, half written: the others are listed all the same
             lines.append(f"{name:14}{'-':>6}{'-':>14}  {error}")

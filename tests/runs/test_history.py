@@ -96,3 +96,16 @@ def test_rows_without_their_user(shared: Compose, files: dict[str, Path], tmp_pa
     pl.read_csv(files["test"]).drop("who").write_csv(tmp_path / "rows.csv")
     done = ctrbench("predict", str(directory.path), str(tmp_path / "rows.csv"))
     assert done.returncode == 1 and "rows.csv: no column who; known here" in done.stderr
+
+
+def test_a_mood_is_found_by_the_labels_of_past_rows(settings: Compose) -> None:
+    """Of rows whose logit is a user's mood for the most part; little is left then."""
+    words = ["model=rnn", "model.embedding_dim=2", "model.state_dim=8", "optimizer.lr=0.02"]
+    words += ["data.rows=12000", "data.effects=[1,0,0,0]", "data.mood=0.8", "data.vocabulary=10"]
+    words += ["trainer.epochs=3", "trainer.batch_size=256"]
+    past = "data.history={user: user, time: time, of: [C1], length: 12, labels: %s}"
+    left = {
+        labels: run(settings(*words, past % labels))["metrics"]["test"]["excess_logloss"]
+        for labels in ("false", "true")
+    }
+    assert 0 < left["true"] < 0.6 * left["false"]

@@ -34,7 +34,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ctrbench.data.schema import LABEL, PAST_LABELS, TIME, USER, Field, Schema
-from ctrbench.data.settings import HistorySettings, SplitSettings
+from ctrbench.data.settings import POOLINGS, VALUE_ENCODINGS, HistorySettings, SplitSettings
 from ctrbench.data.sources.base import Source
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.arrays import Bytes, create
@@ -71,7 +71,7 @@ def check_history(source: Source, split: SplitSettings, encodings: dict[str, str
     for name in history.of:
         if name not in encodings:
             raise UserError(f"data.history.of: no such field {name}; {nearest(name, encodings)}")
-        if encodings[name] in ("value", "mean", "sum"):
+        if encodings[name] in (*VALUE_ENCODINGS, *POOLINGS):
             raise UserError(
                 f"data.history.of: {name} is encoded as {encodings[name]}; a history takes fields "
                 "of one id a row"

@@ -169,6 +169,27 @@ def test_three_files(settings: Compose, tmp_path: Path) -> None:
     check_store(store_of(settings(*words, WORDS)), pl.concat(frames), parts)
 
 
+def test_killed_it_goes_on_to_the_same_bytes(
+    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Amid its histories, of which some are written."""
+    write_rows(tmp_path / "rows.csv")
+    words = [*table(tmp_path / "rows.csv"), WORDS]
+    whole = store_of(settings(*words, f"results={tmp_path}/whole"))
+    histories = Timed.histories
+
+    def killed(timed: Timed) -> Any:
+        yield next(histories(timed))
+        raise KeyboardInterrupt
+
+    own = settings(*words, f"results={tmp_path}/killed")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Timed, "histories", killed)
+        store_of(own)
+    assert store_of(own).manifest["files"] == whole.manifest["files"]
+    assert f"{PARTS[0]}.history.npy" in whole.manifest["files"]
+
+
 def test_the_key(settings: Compose, tmp_path: Path) -> None:
     """Rows without a history keep theirs; every part of a history is in it."""
     unused = deciding(settings().data)
