@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,11 @@ import pytest
 
 from ctrbench.command.cli import main
 from ctrbench.command.compose import compose, to_settings, use_folder
+from ctrbench.data.schema import Schema
+from ctrbench.data.settings import HistorySettings
+from ctrbench.data.store.history import past_fields
 from ctrbench.data.store.opened import Store
+from ctrbench.models.registry import properties_of
 from ctrbench.runs.planned import Planned
 from ctrbench.runs.record import RunDirectory
 from ctrbench.runs.run import run as run_planned
@@ -32,6 +36,7 @@ needs_real_rows = pytest.mark.skipif(
 # For what takes long: models of every optimizer and first stage, and of every kind of layer too.
 FEW = ("lr", "ffm", "ccpm", "fnn", "pnn", "wide_deep", "deepfm")
 KINDS = (*FEW, "dcnv2", "cin", "autoint", "afn", "fibinet", "finalmlp", "edcn")
+PAST = ("gru4ctr", "din")  # read a history
 PLACE = "/the/folder/of/a/test"
 # What keeps the tests of a model quick.
 SMALL_MLP = ["model.hidden=[16,16]"]
@@ -54,14 +59,31 @@ SMALL = {
     # its regulation divides by the fields at first: it learns too late for a small run
     "edcn": ["model.embedding_dim=2", "model.dropout=0", "model.temperature=null"],
     "finalmlp": ["model.second_hidden=[20]", "model.gate=[8]", "model.hidden=[16,10]"],
+    "rnn": ["model.state_dim=8"],
+    "gru4ctr": ["model.state_dim=8", *SMALL_MLP],
     "fnn": [*SMALL_MLP, "pretraining.trainer.epochs=2", "pretraining.trainer.batch_size=512"],
     "wide_deep": [*SMALL_MLP, "model.crosses=[[C5,C6],[C1,C2,C3]]"],
 }
 
 
+# The rows that a model with a past reads.
+HISTORY = "data.history={user:user,time:time,of:[C1],length:4,labels:true}"
+
+
+def asked(name: str) -> list[str]:
+    """The words of a model, and of the rows that it asks for."""
+    return [f"model={name}", *([HISTORY] if properties_of(name).sequential else [])]
+
+
 def small(name: str) -> list[str]:
     """The words of a small run of a model."""
-    return [f"model={name}", *SMALL.get(name, SMALL_MLP)]
+    return [*asked(name), *SMALL.get(name, SMALL_MLP)]
+
+
+def with_history(schema: Schema, names: Sequence[str], length: int, *, labels: bool) -> Schema:
+    """A schema and the past of some of its fields."""
+    history = HistorySettings("user", "time", list(names), length, labels)
+    return Schema(schema.fields + past_fields(history, schema.fields), schema.crosses)
 
 
 def settings_in(folder: Path) -> Compose:

@@ -64,7 +64,9 @@ def _typed(name: str, about: Any) -> Experiment:
 
 
 def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list[str]:
-    """The words of an experiment's sweep; what the user gives takes the place of its axes."""
+    """The words of an experiment's sweep; what the user gives takes the place of its axes. Models
+    that read a history are left out where the data has none.
+    """
     given = {word.partition("=")[0] for word in words}
     axes = dict(experiment.sweep)
     if "model.hidden" in given and (lost := axes.keys() & WIDTHS - given):
@@ -76,11 +78,12 @@ def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list
         found, words = recipes(experiment.recipes, words)
         axes = {"recipe": found} | axes
     if experiment.models and "model" not in given:
-        if words:  # what is mistyped is refused before torch is imported
-            compose([w for w in fixed(words) if not w.startswith("model.")])
-        from ctrbench.models.registry import having  # takes torch with it
+        # what is mistyped is refused before torch is imported
+        own = [f"experiment={name}", *fixed(words)]
+        base = compose([word for word in own if not word.startswith("model.")])
+        from ctrbench.models.registry import able, having  # takes torch with it
 
-        axes = {"model": having(experiment.models)} | axes
+        axes = {"model": able(having(experiment.models), base.data.history.user)} | axes
     own = [f"{key}={_swept(values)}" for key, values in axes.items() if key not in given]
     return [f"experiment={name}", *own, *words]
 
@@ -171,7 +174,8 @@ def listing(words: list[str], *, by_steps: bool) -> str:
             experiment = find_experiment(name, words)
             runs = _models_of_runs(name, experiment, words)
             for model in runs.keys() - models.keys():
-                one = [f"model={model}", *(w for w in fixed(words) if not w.startswith("model="))]
+                others = [word for word in fixed(words) if not word.startswith("model=")]
+                one = [f"experiment={name}", f"model={model}", *others]
                 models[model] = estimates.seconds(plan(one)) if may_know(model) else None
         except UserError as error:  # one's own, half written: the others are listed all the same
             lines.append(f"{name:14}{'-':>6}{'-':>14}  {error}")

@@ -49,9 +49,13 @@ def _keys(base: Any) -> Iterator[tuple[str, str]]:
     seen = set()
     for cls in (base, *_descendants(base)):
         for field in dataclasses.fields(cls):
-            if field.name not in seen and not dataclasses.is_dataclass(field.type):
-                seen.add(field.name)
+            if field.name in seen:
+                continue
+            seen.add(field.name)
+            if not dataclasses.is_dataclass(field.type):
                 yield field.name, field.metadata["doc"]
+            elif not choices(field.name):
+                yield from ((f"{field.name}.{key}", doc) for key, doc in _keys(field.type))
 
 
 def _descendants(cls: Any) -> Iterator[Any]:

@@ -29,7 +29,7 @@ WINDOW_BLOCKS = 16_384
 AT_ONCE = 2**17  # bytes: Linux reads no more ahead on one request
 AHEAD = 2  # windows that are fetched before they are asked for
 MEMORY_SHARE = 0.5  # of what is free, that the rows may take
-Batch = tuple[Tensor, Tensor, Tensor]  # ids BS (crosses after fields), values BX, labels B
+Batch = tuple[Tensor, Tensor, Tensor]  # ids BS (history and crosses last), values BX, labels B
 
 
 def order(rows: int, seed: int, epoch: int) -> Iterator[Tensor]:
@@ -88,7 +88,7 @@ class Batches:
         self.rows = len(self.labels_N)
         self.steps = -(-self.rows // batch_size)  # in an epoch
         self.batch_size = -(-self.rows // self.steps)
-        self.ids = [array for array in (part.ids_NS, part.crosses_NC) if array.shape[1]]
+        self.ids = part.ids
         self.values = part.values_NX
         self.gathers_here = rows_in == "device" and device.type == "cpu"
         if self.gathers_here:

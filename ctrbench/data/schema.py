@@ -14,6 +14,8 @@ import polars as pl
 CATEGORICAL, NUMERIC, MULTI = "categorical", "numeric", "multi"
 # Columns of a source's frames beside its own.
 LABEL, TRUTH, GROUP = "__label__", "__truth__", "__group__"
+USER, TIME = "__user__", "__time__"
+PAST_LABELS = 3  # ids of the labels in a history: 0 not given, 1 no click, 2 a click
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,9 @@ class Slice:
         part: ``train``, ``valid`` or ``test``, or ``all`` where the split is still to be made.
         share: of the source, up to the end of these rows.
         read: gives the frame of these rows: the source's columns, LABEL where there are labels,
-            TRUTH (the logit of the click probability) where it is known, and GROUP where the raw
-            values of ``data.group`` are in no column of the source.
+            TRUTH (the logit of the click probability) where it is known, GROUP where the raw
+            values of ``data.group`` are in no column of the source, USER and TIME (a number that
+            grows with it) where they are declared.
     """
 
     part: str
@@ -51,12 +54,15 @@ class Field:
         size: number of ids, the out-of-vocabulary id 0 included; the last one of a field of several
             values fills its unused slots.
         slots: columns of ids.
+        past: of a field of the history, the field whose ids it has (or LABEL): those of the last
+            rows of the same user, the oldest first.
     """
 
     name: str
     encoding: str
     size: int
     slots: int = 1
+    past: str | None = None
 
     @property
     def padding(self) -> int:
@@ -98,6 +104,16 @@ class Schema:
     def value_slots(self) -> list[int]:
         """The slots that carry a value besides their id."""
         return [s for s, i in enumerate(self.field_of_slot) if self.fields[i].encoding == "value"]
+
+    @property
+    def present(self) -> "Schema":
+        """The fields of the row itself; those of its history follow them."""
+        return Schema(tuple(field for field in self.fields if field.past is None))
+
+    @property
+    def history(self) -> tuple[Field, ...]:
+        """The fields of the history, all of as many slots; that of the labels is the last."""
+        return tuple(field for field in self.fields if field.past is not None)
 
     @property
     def crossed(self) -> "Schema":

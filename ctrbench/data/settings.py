@@ -1,8 +1,9 @@
 """Settings of the data sets and of the split."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from ctrbench.errors import UserError
 from ctrbench.settings import option, settings
 
 VALUE_ENCODINGS = ("value", "unscaled")  # that multiply the field's embedding
@@ -26,6 +27,33 @@ class Crosses:
 
 
 @dataclass
+class HistorySettings:
+    """The past of every row: values of the same user's rows before it."""
+
+    user: str | None = option("column that says whose a row is; null: no history", default=None)
+    time: str | None = option("column that says when: numbers or dates", default=None)
+    of: list[str] = option("the fields whose past values a row is given", default_factory=list)
+    length: int = option("past rows at most, the last ones", default=20, ge=1, le=1000)
+    labels: bool = option("give the labels of past training rows too", default=False)
+
+    def __bool__(self) -> bool:
+        return self.user is not None
+
+    def validate(self) -> None:
+        """Refuse a history that is declared in part, or of the same twice."""
+        given = {"user": self.user, "time": self.time, "of": self.of}
+        lacking = [name for name, value in given.items() if not value]
+        if lacking and self != HistorySettings():
+            raise UserError(
+                f"data.history: {lacking[0]} is not given; a history is declared as "
+                "data.history={user: COLUMN, time: COLUMN, of: [FIELD, ...], length: 20}"
+            )
+        for name in self.of:
+            if self.of.count(name) > 1:
+                raise UserError(f"data.history.of: {name} stands in it twice; name it once")
+
+
+@dataclass
 class DataSettings:
     """What every data set has: its name, and how its fields are encoded."""
 
@@ -43,6 +71,29 @@ class DataSettings:
     crosses: list[list[str]] = option(
         "crosses for Wide & Deep: [[C1, C2], [C1, C3, C4]]", decides=False
     )
+    time: str | None = option(
+        "column that says when, for split=time; null: that of the history",
+        default=None,
+        neutral=None,
+    )
+    history: HistorySettings = option(
+        "past values of a row's user",
+        default_factory=HistorySettings,
+        neutral=asdict(HistorySettings()),
+    )
+
+    @property
+    def when(self) -> str | None:
+        """The column that says when a row is, where one is named."""
+        return self.time or self.history.time
+
+    def validate(self) -> None:
+        """Refuse two columns of time."""
+        if self.time and self.history and self.time != self.history.time:
+            raise UserError(
+                f"data.time={self.time}: data.history.time={self.history.time} is another; "
+                "leave one of them out"
+            )
 
 
 @settings("download")
@@ -122,6 +173,13 @@ class PlantedSettings(DataSettings):
     effects: list[float] = option("shares of the logit's variance: order 1, 2, 3, 4", ge=0)
     signal: float = option("standard deviation of the logit", gt=0)
     click_rate: float = option("expected share of clicks", gt=0, lt=1)
+    mood: float | None = option(
+        "share of the logit's variance by the mood of a row's user; effects share the rest",
+        default=None,
+        neutral=None,
+        gt=0,
+        le=1,
+    )
 
 
 @settings("split")
@@ -130,7 +188,8 @@ class SplitSettings:
     """How rows become training, validation and test rows."""
 
     kind: str = option(
-        "random: drawn by the seed; order: by the file's order", choices=("random", "order")
+        "random: drawn by the seed; order: by the file's order; time: by data.time",
+        choices=("random", "order", "time"),
     )
     fractions: list[float] = option("shares of train, valid and test", gt=0, lt=1)
     seed: int = option("seed of a random split, apart from the run's seed", ge=0)

@@ -1,5 +1,7 @@
 """Which rows are for training, validation and test."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +18,16 @@ def check_fractions(settings: SplitSettings) -> None:
         raise UserError(
             f"split.fractions={fractions}: give three shares (train, valid, test) that sum to 1"
         )
+
+
+def by_time(settings: SplitSettings, time_N: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The part of every row by its time: the first for training, the last for test.
+
+    Rows of one time are of one part, the later one: no row is as late as one of a later part.
+    """
+    edges = np.round(np.cumsum(settings.fractions)[:-1] * len(time_N)).astype(int)
+    bounds = np.sort(time_N)[np.minimum(edges, len(time_N) - 1)]
+    return np.searchsorted(bounds, time_N, side="right").astype(np.uint8)
 
 
 def assign(settings: SplitSettings, start: int, rows: int, total: int) -> npt.NDArray[np.uint8]:

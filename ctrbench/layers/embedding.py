@@ -13,8 +13,8 @@ from ctrbench.layers.lookup import Read, lookup
 class Embedding(nn.Module):
     """x_i times the table row of feature i, for every field of a batch.
 
-    A field of several values is the mean or the sum of their rows. A numeric field fed as a value
-    is the value times its row.
+    A field of several values is the mean or the sum of their rows, 0 where it has none. A numeric
+    field fed as a value is the value times its row.
 
     Args:
         schema: the fields; feature ids are local to a field, the layer adds the field's offset.
@@ -69,6 +69,13 @@ class Embedding(nn.Module):
         w_BF1, v_BFK = self._of_fields(ids_BS, values_BX, rows)
         return w_BF1.squeeze(2), v_BFK
 
+    def beside(self, ids_BS: Tensor, values_BX: Tensor, row_BP: Tensor) -> tuple[Tensor, Tensor]:
+        """The same and further rows of the table, by their numbers, BPD: gathered at once."""
+        row_BS = torch.cat([ids_BS + self.offsets_S, row_BP], dim=1)
+        (rows_BSD,) = self._rows(row_BS, [self.weight.shape[1]])
+        own_BSD, further_BPD = torch.split(rows_BSD, [ids_BS.shape[1], row_BP.shape[1]], dim=1)
+        return self._of_fields(ids_BS, values_BX, [own_BSD])[0], further_BPD
+
     def by_vectors(self, ids_BS: Tensor, values_BX: Tensor) -> tuple[Tensor, Tensor]:
         """Of a table of two vectors a row, w_i and v_i: <w_i, v_i> x_i BF, v_i x_i BFK."""
         w_BSK, v_BSK = self._gather(ids_BS, [self.weight.shape[1] // 2] * 2)
@@ -84,8 +91,10 @@ class Embedding(nn.Module):
         return [self._pool(ids_BS, rows_BSD) for rows_BSD in rows] if self.has_bags else rows
 
     def _gather(self, ids_BS: Tensor, widths: list[int]) -> list[Tensor]:
-        """Rows of the table, BSW each, in pieces of so many columns W."""
-        row_BS = ids_BS + self.offsets_S
+        """Rows of the slots, BSW each, in pieces of so many columns W."""
+        return self._rows(ids_BS + self.offsets_S, widths)
+
+    def _rows(self, row_BS: Tensor, widths: list[int]) -> list[Tensor]:
         if self.read is not None and torch.is_grad_enabled():
             return lookup(self.weight, row_BS, self.read, widths)
         if self.before_all is not None:
@@ -97,7 +106,7 @@ class Embedding(nn.Module):
         used_BS = (ids_BS != self.padding_S).to(rows_BSD.dtype)
         pool_FS = self.pool_FS.to(rows_BSD.dtype)
         sums_BFD = pool_FS @ (rows_BSD * used_BS[..., None])
-        counts_BF = torch.where(self.is_mean_F, used_BS @ pool_FS.T, 1)
+        counts_BF = torch.where(self.is_mean_F, (used_BS @ pool_FS.T).clamp(min=1), 1)
         return sums_BFD / counts_BF[..., None]
 
 

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctrbench.data.schema import Schema
+from ctrbench.layers.dice import Dice
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.initial import glorot_
 from ctrbench.layers.settings import ACTIVATIONS, HiddenSettings, MLPSettings
@@ -70,8 +71,10 @@ def glorot(*shape: int, inputs: int, outputs: int) -> nn.Parameter:
     return nn.Parameter(glorot_(torch.empty(shape), inputs=inputs, outputs=outputs))
 
 
-def activation(settings: HiddenSettings) -> nn.Module:
-    """That of the hidden layers."""
+def activation(settings: HiddenSettings, units: int) -> nn.Module:
+    """That of the hidden layers, for so many units."""
+    if settings.activation == "dice":
+        return Dice(units)
     function: nn.Module = getattr(nn, ACTIVATIONS[settings.activation])()
     return function
 
@@ -83,7 +86,7 @@ class Hidden(nn.Sequential):
     """
 
     def __init__(self, units: int, settings: HiddenSettings) -> None:
-        layers = [activation(settings)]
+        layers = [activation(settings, units)]
         if settings.batch_norm:
             layers.insert(0, nn.BatchNorm1d(units))
         if settings.dropout > 0:

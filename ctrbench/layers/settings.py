@@ -6,11 +6,12 @@ from itertools import pairwise
 from ctrbench.errors import UserError
 from ctrbench.settings import option
 
-ACTIVATIONS = {  # and torch.nn's names of them
+ACTIVATIONS = {  # and torch.nn's names of them; Dice is ours
     "relu": "ReLU",
     "tanh": "Tanh",
     "sigmoid": "Sigmoid",
     "prelu": "PReLU",
+    "dice": "Dice",
 }
 INNER_PRODUCTS = ("factorised", "full")
 INIT_NETWORK = ("glorot_uniform", "glorot_normal")

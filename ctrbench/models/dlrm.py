@@ -63,4 +63,5 @@ def _bottom(values: int, settings: DotsSettings) -> nn.Sequential:
     """X values to a vector of length K."""
     own = replace(settings, dropout=settings.bottom_dropout)
     last = linear([values, *settings.bottom][-1], settings.embedding_dim)
-    return nn.Sequential(*hidden_layers(values, settings.bottom, own), last, activation(settings))
+    after = activation(settings, settings.embedding_dim)
+    return nn.Sequential(*hidden_layers(values, settings.bottom, own), last, after)

@@ -16,6 +16,7 @@ class Properties:
             smaller ones.
         pretraining: whether it starts from the weights of another model.
         feature_engineering: whether it asks for crosses of fields, chosen by a person.
+        sequential: whether it reads a history in its order, and so needs one; others see it pooled.
         compared: whether it is a row of the DeepFM paper's Table 2.
         cited: whether the DeepFM paper names it.
     """
@@ -26,5 +27,6 @@ class Properties:
     high_order: bool = False
     pretraining: bool = False
     feature_engineering: bool = False
+    sequential: bool = False
     compared: bool = False
     cited: bool = False

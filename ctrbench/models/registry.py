@@ -118,6 +118,11 @@ def having(words: Iterable[str]) -> list[str]:
     return found
 
 
+def able(names: Iterable[str], history: object) -> list[str]:
+    """Those that can be trained on rows with such a history, or without one where it is false."""
+    return [name for name in names if history or not properties_of(name).sequential]
+
+
 def find(settings: ModelSettings) -> type[Model]:
     """The class that ``settings.name`` names.
 

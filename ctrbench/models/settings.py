@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ctrbench.data.settings import Crosses
+from ctrbench.data.settings import Crosses, HistorySettings
 from ctrbench.errors import UserError
 from ctrbench.layers.settings import FIELD_WEIGHTS, INNER_PRODUCTS, MLPSettings, NetworkSettings
 from ctrbench.settings import option, settings
@@ -30,6 +30,13 @@ class ModelSettings:
 
         Raises:
             UserError: naming the model or the key, and what to do.
+        """
+
+    def check_history(self, history: HistorySettings) -> None:
+        """Refuse rows without a past, of a model that reads it.
+
+        Raises:
+            UserError: naming the model, and how a history is declared.
         """
 
     def _ask_for(self, least: int, there: int, kind: str = "fields") -> None:

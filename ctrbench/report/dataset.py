@@ -50,10 +50,10 @@ def look(store: Store) -> list[FieldLook]:
     values = dict(zip(store.schema.value_slots, range(len(store.schema.value_slots)), strict=True))
     for field, counted in zip(store.schema.fields, store.manifest["statistics"], strict=True):
         slots = slice(slot, slot + field.slots)
-        ids = {name: np.asarray(part.ids_NS[:, slots]) for name, part in parts.items()}
+        ids = {name: np.asarray(part.slots(slots)) for name, part in parts.items()}
         has_oov = field.encoding not in ("quantile", "value")
         unseen = [
-            float((ids[name] == 0).sum() / (ids[name] != field.padding).sum()) if has_oov else 0.0
+            _share(ids[name] == 0, ids[name] != field.padding) if has_oov else 0.0
             for name in ("valid", "test")
         ]
         if slot in values:
@@ -75,6 +75,10 @@ def look(store: Store) -> list[FieldLook]:
         )
         slot += field.slots
     return sorted(looks, key=lambda field: -field.auc)
+
+
+def _share(some: Any, of_all: Any) -> float:
+    return float(some.sum() / max(1, of_all.sum()))
 
 
 def _rates(ids: Any, labels_N: Any, size: int, padding: int) -> Rates:

@@ -126,8 +126,7 @@ class Run:
         with tempfile.TemporaryDirectory() as folder:  # so that one reader reads all rows
             path = Path(folder) / "rows.txt"
             self._write(rows, path)
-            pieces = self.opened.source.slices_of(path)
-            logits = [self.opened.logits(piece.read()).numpy() for piece in pieces]
+            logits = [logits_N.numpy() for _, logits_N in self.opened.scored(path)]
         probabilities: Floats = np.exp(-np.logaddexp(0, -np.concatenate(logits)))
         return probabilities
 

@@ -3,6 +3,7 @@
 All of it lies in the run's directory, so that a copy of that is as good.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,12 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from ctrbench.data.schema import TIME, USER
 from ctrbench.data.sources.base import FileSource
 from ctrbench.data.sources.registry import source_class
+from ctrbench.data.split import PARTS
 from ctrbench.data.store.crosses import cross_ids
+from ctrbench.data.store.history import Ids, Timed, past_slots
 from ctrbench.data.store.manifest import file_digest
 from ctrbench.data.store.opened import Encoding
 from ctrbench.errors import UserError
@@ -91,20 +95,54 @@ class OpenedRun:
         opened: FileSource = source(self.data)
         return opened
 
-    def inputs(self, frame: pl.DataFrame) -> tuple[Tensor, Tensor]:
-        """What the model takes, ids BS (crosses after fields) and values BX, of raw rows."""
+    def _timed(self, frames: Iterable[pl.DataFrame]) -> Timed | None:
+        """Raw rows whose histories are rows among them, of a run with a history."""
+        schema, keys, ids = self.encoding.schema, list[pl.DataFrame](), list[Ids]()
+        if not schema.history:
+            return None
+        for frame in frames:
+            keys.append(frame.select(USER, TIME))
+            ids.append(self.encoder(frame)[0][:, past_slots(schema)])
+        whole = pl.concat(keys)
+        part_N = np.full(len(whole), PARTS.index("test"), np.uint8)
+        return Timed(whole, part_N, np.concatenate(ids), schema.history)
+
+    def inputs(
+        self, frame: pl.DataFrame, timed: Timed | None = None, start: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        """What the model takes, ids BS (history and crosses last) and values BX, of raw rows.
+
+        Args:
+            timed: rows that the frame is a part of, from row ``start`` on; None: itself.
+        """
         ids_NS, values_NX = self.encoder(frame)
+        if (timed := timed or self._timed([frame])) is not None:
+            rows_N, part = np.arange(start, start + len(frame)), PARTS.index("test")
+            ids_NS = np.concatenate([ids_NS, timed.of(rows_N, part)], axis=1, dtype=np.int32)
         if self.encoding.crosses is not None:
             fields = self.settings.crossing().fields
             made = (fields, self.encoding.schema.crosses, self.encoding.crosses)
-            ids_NC = cross_ids(self.encoder.schema, *made, ids_NS)
+            ids_NC = cross_ids(self.encoding.schema, *made, ids_NS)
             ids_NS = np.concatenate([ids_NS, ids_NC], axis=1)
         return torch.from_numpy(ids_NS), torch.from_numpy(values_NX)
 
+    def scored(self, file: Path) -> Iterator[tuple[pl.DataFrame, Tensor]]:
+        """The rows of a file in its order, some at a time, and their logits.
+
+        Of a run with a history, that of a row is of the file's own earlier rows. Past labels are
+        not given, as they are not of test rows.
+        """
+        timed = self._timed(piece.read() for piece in self.source.slices_of(file))
+        start = 0
+        for piece in self.source.slices_of(file):
+            frame = piece.read()
+            yield frame, self.logits(frame, timed, start)
+            start += len(frame)
+
     @torch.no_grad()
-    def logits(self, frame: pl.DataFrame) -> Tensor:
-        """Logits N of raw rows, in the precision that the run was trained in."""
-        ids, values = self.inputs(frame)
+    def logits(self, frame: pl.DataFrame, timed: Timed | None = None, start: int = 0) -> Tensor:
+        """Logits N of raw rows (see :meth:`inputs`), in the precision of the run."""
+        ids, values = self.inputs(frame, timed, start)
         rows = step.evaluation_rows(self.model, ids.shape[1])
         starts = range(0, len(ids), rows)
         pieces = [(ids[i : i + rows], values[i : i + rows]) for i in starts]

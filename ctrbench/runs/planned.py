@@ -10,6 +10,7 @@ from ctrbench.data.sources.registry import open_source
 from ctrbench.data.split import check_fractions
 from ctrbench.data.store.crosses import check_crosses, with_crosses
 from ctrbench.data.store.grouping import check_group
+from ctrbench.data.store.history import check_history, past_encodings
 from ctrbench.data.store.opened import Store
 from ctrbench.data.store.prepare import content_key, field_encodings, prepare
 from ctrbench.errors import UserError
@@ -40,7 +41,9 @@ class Planned:
         self.results = Results(settings.results)
         check_group(self.source)
         encodings = field_encodings(self.source)
-        settings.model.check_fields(encodings)
+        check_history(self.source, settings.split, encodings)
+        settings.model.check_fields(encodings | past_encodings(settings.data.history))
+        settings.model.check_history(settings.data.history)
         if (crosses := settings.model.crossing()) is not None:
             check_crosses(crosses.fields, encodings)
         self.stage, self.start = self._first_stage()

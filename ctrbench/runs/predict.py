@@ -28,9 +28,9 @@ def predict(run: Path, file: Path, out: BinaryIO) -> None:
     """
     opened = OpenedRun(run)
     logits, labels, rows = [], [], 0
-    for piece in opened.source.slices_of(file):
-        frame = piece.read()
-        logits_N = opened.logits(frame)
+    if opened.encoding.schema.history:
+        log.info("histories are of the file's own earlier rows, without their labels")
+    for frame, logits_N in opened.scored(file):
         rows += len(frame)
         probabilities = pl.DataFrame({"p": logits_N.sigmoid().numpy()})
         out.write(probabilities.write_csv(include_header=False).encode())

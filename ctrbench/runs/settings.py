@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+import ctrbench.models.history_settings
 import ctrbench.models.interaction_settings  # noqa: F401  (its classes enter themselves)
 from ctrbench.data.settings import DataSettings, SplitSettings
 from ctrbench.errors import UserError

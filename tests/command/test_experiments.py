@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from made import texts
-from support import ctrbench
+from support import HISTORY, ctrbench
 
 from ctrbench.command.compose import compose, to_settings
 from ctrbench.command.experiments import find_experiment, sweep_overrides
 from ctrbench.command.launch import jobs
 from ctrbench.errors import UserError
-from ctrbench.models.registry import having, names
+from ctrbench.models.registry import having, names, properties_of
 from ctrbench.report.published.printed import published
 
 TINY = ["data.rows=2000", "data.vocabulary=30", "model.hidden=[8]", "trainer.epochs=1"]
@@ -45,7 +45,10 @@ def test_the_shapes_of_figure_11() -> None:
 
 def test_models_come_from_the_registry() -> None:
     assert list(dict.fromkeys(job["model"] for job in words_of("table2"))) == having(["cited"])
-    assert list(dict.fromkeys(job["model"] for job in words_of("orders"))) == names()
+    past = [name for name in names() if properties_of(name).sequential]
+    static = [name for name in names() if name not in past]
+    assert list(dict.fromkeys(job["model"] for job in words_of("orders"))) == static and past
+    assert {job["model"] for job in words_of("orders", HISTORY)} == set(names())
     given = words_of("figure8", "model=ccpm,wide_deep", "seed=5")
     assert {job["model"] for job in given} == {"ccpm", "wide_deep"}
     assert {job["seed"] for job in given} == {"5"} and len(given) == 12

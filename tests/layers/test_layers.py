@@ -11,6 +11,7 @@ from support import Compose
 from ctrbench.data.schema import Field, Schema
 from ctrbench.errors import UserError
 from ctrbench.layers.convolution import flexible_p, p_max_pooling
+from ctrbench.layers.dice import Dice
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.mlp import Dropout, Hidden
 from ctrbench.layers.settings import ACTIVATIONS
@@ -106,7 +107,7 @@ def test_every_activation_is_what_its_name_says() -> None:
         "sigmoid": [1 / (1 + np.exp(2)), 1 / (1 + np.exp(-3))],
         "prelu": [-0.5, 3],
     }
-    assert list(ACTIVATIONS) == list(expected)
+    assert list(ACTIVATIONS) == [*expected, "dice"]  # of the batch, below
     for name, values in expected.items():
         layer = getattr(torch.nn, ACTIVATIONS[name])()
         np.testing.assert_allclose(layer(x).detach(), values, rtol=1e-6)
@@ -157,3 +158,13 @@ def test_several_values_are_pooled(pooling: str) -> None:
     pair = w[3 + 0] + w[3 + 1]
     torch.testing.assert_close(found[0, 1], pair / 2 if pooling == "mean" else pair)
     torch.testing.assert_close(found[1], torch.stack([w[1], w[3 + 2]]))
+
+
+def test_dice_in_training_goes_by_the_batch() -> None:
+    """Eq. 4 of DIN, by the mean and the biased variance of a batch, in float64."""
+    dice = Dice(3).double().train()
+    torch.nn.init.normal_(dice.alpha)
+    s = torch.randn(50, 3, dtype=torch.float64) * 3 + 1
+    x, alpha = s.numpy(), dice.alpha.detach().numpy()
+    p = 1 / (1 + np.exp(-(x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + 1e-8)))
+    np.testing.assert_allclose(dice(s).detach(), p * x + (1 - p) * alpha * x, rtol=1e-10)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from models.references import base, crossed, deep, factorised
+from models.references import base, crossed, deep, factorised, histories
 from models.references.base import SCHEMA
-from support import Compose
+from support import Compose, with_history
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -43,6 +43,9 @@ SMALL = {
     "afn_plus": ["model.logarithmic_neurons=4", "model.second_hidden=[4,3]", *HIDDEN],
     "masknet": ["model.mask_blocks=2", "model.mask_units=4", "model.mask_ratio=0.2", *HIDDEN],
     "edcn": ["model.embedding_dim=3", "model.cross_layers=2"],
+    "rnn": ["model.state_dim=4"],
+    "gru4ctr": ["model.state_dim=4", *HIDDEN],
+    "din": ["model.attention_hidden=[5]", *HIDDEN],
     "finalmlp": [
         "model.hidden=[5,4]",
         "model.second_hidden=[6]",
@@ -50,17 +53,26 @@ SMALL = {
         "model.fusion_heads=2",
     ],
 }
-REFERENCES = base.REFERENCES | factorised.REFERENCES | crossed.REFERENCES | deep.REFERENCES
+FILES = (base, factorised, crossed, deep, histories)
+REFERENCES = {name: own for file in FILES for name, own in file.REFERENCES.items()}
 # Options of a model that change its formula.
-VARIANTS = base.VARIANTS | factorised.VARIANTS | crossed.VARIANTS | deep.VARIANTS
+VARIANTS = {name: own for file in FILES for name, own in file.VARIANTS.items()}
 CASES = {name: (name, list[str](), reference) for name, reference in REFERENCES.items()} | VARIANTS
+
+
+def schema_of(name: str, schema: Schema = SCHEMA) -> Schema:
+    """A schema, with the past that a model asks for."""
+    if not registry.properties_of(name).sequential:
+        return schema
+    of = [schema.fields[i].name for i in (0, 2)]
+    return with_history(schema, of, histories.LENGTH, labels=True)
 
 
 def make(name: str, settings: Compose, *words: str) -> Model:
     """A model with random weights everywhere."""
     torch.manual_seed(3)
     chosen = settings(f"model={name}", *SMALL.get(name, HIDDEN), *words)
-    model = registry.build(SCHEMA, chosen.model)
+    model = registry.build(schema_of(name), chosen.model)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     for key, buffer in model.named_buffers():
@@ -70,20 +82,28 @@ def make(name: str, settings: Compose, *words: str) -> Model:
 
 
 def batch(rows: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Slots of ``e`` are used by one, two or three values; the cross comes last."""
+    """Slots of ``e`` are used by one, two or three values; the cross comes behind them, and then a
+    past of none to three rows of a and c, and their labels, of which some are not given."""
     rng = np.random.default_rng(5)
     single = [rng.integers(field.size, size=(rows, 1)) for field in SCHEMA.fields[:4]]
     several = rng.integers(5, size=(rows, 3))
     several[np.arange(3) >= rng.integers(1, 4, size=(rows, 1))] = 5
     ids = np.concatenate([*single, several, rng.integers(4, size=(rows, 1))], axis=1)
     values, labels = rng.normal(size=(rows, 2)), rng.integers(2, size=rows)
+    past = rng.integers([[5], [7], [3]], size=(rows, 3, histories.LENGTH))
+    is_used = np.arange(histories.LENGTH) < rng.integers(4, size=(rows, 1, 1))
+    past = np.where(is_used, past, [[5], [7], [3]]).reshape(rows, -1)
+    ids = np.concatenate([ids, past], axis=1)
     return torch.tensor(ids, dtype=torch.int32), torch.tensor(values), torch.tensor(labels)
 
 
 def given(rows: int, name: str) -> tuple[Tensor, Tensor, Tensor]:
-    """The batch as a model is given it: only one of crosses sees those."""
+    """The batch as a model is given it: only one of crosses sees those, and only one of a history
+    the past."""
     ids, values, labels = batch(rows)
-    return ids if name in CROSSED else ids[:, : SCHEMA.slots], values, labels
+    fields, cross, past = ids.tensor_split((SCHEMA.slots, SCHEMA.slots + 1), dim=1)
+    seen = [fields, *([past] if registry.properties_of(name).sequential else [])]
+    return torch.cat([*seen, *([cross] if name in CROSSED else [])], dim=1), values, labels
 
 
 def test_every_model_has_a_config_and_a_reference() -> None:
@@ -138,7 +158,8 @@ def test_steps_lower_the_loss(name: str, settings: Compose) -> None:
 def test_the_seed_gives_the_bytes(name: str, settings: Compose) -> None:
     def weights() -> list[Tensor]:
         torch.manual_seed(11)
-        return list(registry.build(SCHEMA, settings(f"model={name}").model).parameters())
+        own = settings(f"model={name}").model
+        return list(registry.build(schema_of(name), own).parameters())
 
     assert all(torch.equal(a, b) for a, b in zip(weights(), weights(), strict=True))
 
@@ -149,7 +170,7 @@ def test_the_step_reads_no_value_on_the_host(name: str, settings: Compose) -> No
     fails. The gradients of tables are dense, as on a GPU."""
     own = settings(f"model={name}", "tuned=none")
     with FakeTensorMode():
-        model = registry.build(SCHEMA, own.model).train()
+        model = registry.build(schema_of(name), own.model).train()
         optimizer = optimizers.build(model, own.optimizer)
         for embedding in tables_on_cpu(model):
             embedding.read = None
@@ -159,7 +180,7 @@ def test_the_step_reads_no_value_on_the_host(name: str, settings: Compose) -> No
 
 DROPPED = {  # hidden layers that drop their units, of models with others than three
     **dict.fromkeys(("lr", "fm", "ffm", "ccpm", "hofm", "fwfm", "fmfm"), 0),
-    **dict.fromkeys(("crossnet", "crossnet_v2", "cin", "autoint"), 0),
+    **dict.fromkeys(("crossnet", "crossnet_v2", "cin", "autoint", "rnn"), 0),
     "afm": 2,
     "nfm": 4,
     "afn_plus": 6,
@@ -179,7 +200,7 @@ def test_every_hidden_layer_drops_its_units(name: str, settings: Compose) -> Non
     """With the probability of dropping, not of keeping."""
     deep = ["model.hidden=[200,200,200]", "model.dropout=0.25"]
     words = [*([] if name in ("afm", "edcn") else deep), *DROP.get(name, [])]
-    model = registry.build(SCHEMA, settings(f"model={name}", *words).model).train()
+    model = registry.build(schema_of(name), settings(f"model={name}", *words).model).train()
     layers = [module for module in model.modules() if isinstance(module, Dropout)]
     assert len(layers) == DROPPED.get(name, 3)
     torch.manual_seed(0)
@@ -197,7 +218,8 @@ def test_every_hidden_layer_drops_its_units(name: str, settings: Compose) -> Non
 def test_initial_weights(name: str, settings: Compose) -> None:
     """Biases and first-order weights are zero, embeddings have the deviation asked for."""
     words = [] if name == "lr" else ["model.init_std=0.05"]
-    model = registry.build(LARGE, settings(f"model={name}", *words).model)
+    own = settings(f"model={name}", *words).model
+    model = registry.build(schema_of(name, LARGE), own)
     for key, bias in model.named_parameters():
         if key.endswith("bias"):
             assert not bias.any()
@@ -298,6 +320,16 @@ COUNTS = {  # of LARGE, K = 10: embedding, network
         + ((390 * 400 + 400) + 2 * (400 * 400 + 400) + (390 * 800 + 800))
         + (401 + 800 + 10 * 40 * 80),
     ),
+    # of past rows two fields and two marks of the label: 22 numbers
+    "rnn": (3900 * 10, (22 * 64 + 64) + 64 * 64 + (390 * 64 + 64) + 65),
+    "gru4ctr": (
+        3900 * 10,
+        3 * (22 * 64 + 64 + 64 * 64) + ((390 + 64) * 400 + 400) + MLP_400,
+    ),
+    "din": (
+        3900 * 10,
+        (82 * 36 + 36) + 1 + 37 + (412 * 400 + 400) + MLP_400 + 3 * 400,
+    ),
     "gdcn": (3900 * 10, 3 * (2 * 390 * 390 + 390) + 390 + DEEP_400),
 }
 
@@ -305,7 +337,8 @@ COUNTS = {  # of LARGE, K = 10: embedding, network
 @pytest.mark.parametrize("words", COUNTS)
 def test_parameter_counts(words: str, settings: Compose) -> None:
     name, *options = words.split()
-    model = registry.build(LARGE, settings(f"model={name}", *options).model)
+    own = settings(f"model={name}", *options).model
+    model = registry.build(schema_of(name, LARGE), own)
     counted = tuple(sum(p.numel() for p in part) for part in optimizers.split_parameters(model))
     assert counted == COUNTS[words]
 

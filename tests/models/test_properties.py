@@ -4,10 +4,11 @@ from itertools import product
 
 import pytest
 import torch
-from support import Compose, small
+from support import Compose, small, with_history
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Field, Schema
+from ctrbench.data.settings import HistorySettings
 from ctrbench.errors import UserError
 from ctrbench.models import registry
 from ctrbench.models.finalmlp import BilinearFusion
@@ -24,17 +25,23 @@ def make(name: str, settings: Compose) -> Model:
     """A model with large random weights, in float64, so that nothing is lost in rounding."""
     torch.manual_seed(1)
     chosen = settings(*small(name)).model
-    model = registry.build(Schema(FIELDS, CROSSES if chosen.crossing() else ()), chosen)
+    schema = Schema(FIELDS, CROSSES if chosen.crossing() else ())
+    if properties_of(name).sequential:
+        schema = with_history(schema, ["a", "d"], 2, labels=True)
+    model = registry.build(schema, chosen)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.7)
     return model.double().eval()
 
 
 def logits(model: Model, ids: list[list[int]]) -> Tensor:
-    """Of rows of four fields each; the crosses stand still."""
+    """Of rows of four fields each; the crosses and the past stand still."""
     given = torch.tensor(ids, dtype=torch.int32)
     if properties_of(model.name).feature_engineering:
         given = torch.cat([given, torch.zeros(len(ids), 1, dtype=torch.int32)], dim=1)
+    if properties_of(model.name).sequential:
+        past = torch.tensor([[1, 2, 2, 0, 1, 2]], dtype=torch.int32)
+        given = torch.cat([given, past.expand(len(ids), -1)], dim=1)
     with torch.no_grad():
         return model(given, torch.zeros(len(ids), 0, dtype=torch.float64))
 
@@ -68,6 +75,11 @@ def test_stages_and_crosses(name: str, settings: Compose) -> None:
     own, chosen = properties_of(name), settings(f"model={name}").model
     assert own.pretraining == chosen.pretraining()
     assert own.feature_engineering == (chosen.crossing() is not None)
+    if own.sequential:
+        with pytest.raises(UserError, match=f"model={name}: reads past rows, and the data has no"):
+            chosen.check_history(HistorySettings())
+    else:
+        chosen.check_history(HistorySettings())
 
 
 def test_the_comparison_is_the_papers() -> None:

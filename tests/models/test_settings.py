@@ -1,7 +1,7 @@
 """Knobs of a model that do not fit each other or the data: one line, before any work."""
 
 import pytest
-from support import Compose
+from support import Compose, asked
 
 from ctrbench.data.settings import VALUE_ENCODINGS
 from ctrbench.errors import UserError
@@ -27,7 +27,7 @@ def test_one_field_for_an_interaction_of_two(name: str, settings: Compose) -> No
 @pytest.mark.parametrize("name", [name for name in registry.names() if name not in TAKE_TWO])
 def test_one_field_is_enough_for_all_others(name: str, settings: Compose) -> None:
     if name not in ("hofm", "wide_deep"):  # of three, and of declared crosses
-        Planned(settings(f"model={name}", only("C1")))
+        Planned(settings(*asked(name), only("C1")))
 
 
 def test_an_order_above_the_fields(settings: Compose) -> None:

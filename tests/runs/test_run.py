@@ -17,7 +17,18 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from support import FEW, KINDS, REAL, Compose, needs_real_rows, run, run_directory, small, store_of
+from support import (
+    FEW,
+    KINDS,
+    PAST,
+    REAL,
+    Compose,
+    needs_real_rows,
+    run,
+    run_directory,
+    small,
+    store_of,
+)
 
 from ctrbench import machine
 from ctrbench.data.batches import Batches
@@ -139,7 +150,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, evaluations: int, number: int) -> N
     monkeypatch.setattr(RunDirectory, "write_history", write_and_stop)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", (*KINDS, *PAST))
 def test_resumed_from_the_middle_of_an_epoch(
     name: str,
     shared: Compose,

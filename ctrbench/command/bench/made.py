@@ -16,6 +16,8 @@ import torch
 from ctrbench.command.settings import BenchSettings
 from ctrbench.data.batches import Batch, Batches
 from ctrbench.data.schema import Field, Schema
+from ctrbench.data.settings import HistorySettings
+from ctrbench.data.store.history import past_fields
 from ctrbench.data.store.opened import Part
 
 FIELDS, CROSSES = 39, 10
@@ -40,10 +42,11 @@ class Rows:
         folder: Path,
         *,
         crossed: bool,
+        history: HistorySettings,
         batch_size: int,
         device: torch.device,
     ) -> None:
-        self.schema = made_schema(own.features, crossed=crossed)
+        self.schema = made_schema(own.features, crossed=crossed, history=history)
         self.plain = Schema(self.schema.fields)
         counts = {"real-like": own.rows, "spread": min(own.rows, SPREAD_ROWS)}
         self.parts = {k: made_part(self.schema, n, k, folder) for k, n in counts.items()}
@@ -77,8 +80,9 @@ def _endless(batches: Batches, seed: int) -> Iterator[Batch]:
         yield from batches.epoch(seed, epoch)
 
 
-def made_schema(features: int, *, crossed: bool) -> Schema:
-    """Fields of 2 features to about a quarter of all, by equal ratios; crosses as large as one."""
+def made_schema(features: int, *, crossed: bool, history: HistorySettings | None = None) -> Schema:
+    """Fields of 2 features to about a quarter of all, by equal ratios; crosses as large as one; the
+    past of as many of the largest fields as a history has."""
     low, high = 2.0, float(features)
     for _ in range(60):  # bisection on the largest field
         middle = (low * high) ** 0.5
@@ -88,6 +92,9 @@ def made_schema(features: int, *, crossed: bool) -> Schema:
     sizes[-1] += features - sizes.sum()
     fields = tuple(Field(f"f{i}", "vocabulary", int(size)) for i, size in enumerate(sizes))
     crosses = tuple(Field(f"x{i}", "vocabulary", features // FIELDS) for i in range(CROSSES))
+    if history:
+        past = replace(history, of=[field.name for field in fields[-len(history.of) :]])
+        fields += past_fields(past, fields)
     return Schema(fields, crosses if crossed else ())
 
 
@@ -96,7 +103,7 @@ def made_part(schema: Schema, rows: int, kind: str, folder: Path) -> Part:
     rng = np.random.default_rng(0)
     arrays: list[Any] = []
     for fields in (schema.fields, schema.crosses):
-        sizes = np.array([field.size for field in fields])
+        sizes = np.array([field.size for field in fields for _ in range(field.slots)])
         path = folder / f"{kind}-{len(arrays)}.npy"
         ids_NS = np.lib.format.open_memmap(path, "w+", np.int32, (rows, len(sizes)))
         for start in range(0, rows if len(sizes) else 0, ROWS_AT_ONCE):

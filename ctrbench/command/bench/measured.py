@@ -191,10 +191,13 @@ def _measured(runs: list[RunSettings], own: BenchSettings, folder: Path) -> dict
     device = resolve_device(runs[0].device)
     reuse_memory()
     use_threads(runs[0].threads)
-    crossed = any(run.model.crossing() is not None for run in runs)
+    made: dict[str, Any] = {
+        "crossed": any(run.model.crossing() is not None for run in runs),
+        "history": runs[0].data.history,
+    }
     batch_size = runs[0].trainer.batch_size or BATCH
-    _check_memory(runs, made_schema(own.features, crossed=crossed), device)
-    rows = Rows(own, folder, crossed=crossed, batch_size=batch_size, device=device)
+    _check_memory(runs, made_schema(own.features, **made), device)
+    rows = Rows(own, folder, **made, batch_size=batch_size, device=device)
     reset_peak_memory(device)  # what making them took is given back
     measured = [Measured(run, rows, device) for run in runs]
     machine = Machine(device, runs[0].precision)

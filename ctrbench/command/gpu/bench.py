@@ -57,9 +57,10 @@ def _runs(words: list[str]) -> Runs:
     names = [name for word in words if word.startswith(MODEL) for name in word[6:].split(",")]
     others = [word for word in words if not word.startswith(MODEL)]
     runs = {}
-    for name in names or models.names():
+    for name in names or models.able(models.names(), compose(others).data.history.user):
         runs[name] = to_settings(compose([*others, f"{MODEL}{name}"]))
         check(runs[name])
+        runs[name].model.check_history(runs[name].data.history)
     return runs
 
 

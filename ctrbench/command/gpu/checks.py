@@ -127,13 +127,13 @@ CHECKS: dict[str, Check] = {
 
 
 @cache
-def _rows(count: int, crossed: bool) -> tuple[Schema, Part]:
-    made = made_schema(FEATURES, crossed=crossed)
-    return made, rows.part(made, count, 0, torch.device("cpu"))
+def _rows(count: int, made: Schema) -> Part:
+    return rows.part(made, count, 0, torch.device("cpu"))
 
 
 def _small(gpu: Gpu, run: RunSettings) -> tuple[Schema, Part]:
-    return _rows(gpu.rows_of_checks, run.model.crossing() is not None)
+    made = made_schema(FEATURES, crossed=run.model.crossing() is not None, history=run.data.history)
+    return made, _rows(gpu.rows_of_checks, made)
 
 
 def _without_dropout(model: Any) -> Any:

@@ -38,7 +38,8 @@ Figures = dict[str, Any]
 
 def of_a_step(gpu: Gpu, run: RunSettings, own: GpuSettings) -> Figures:
     """Seconds of the plain and the captured step, medians of turns, and of its limits."""
-    made = made_schema(own.features, crossed=run.model.crossing() is not None)
+    crossed = run.model.crossing() is not None
+    made = made_schema(own.features, crossed=crossed, history=run.data.history)
     size = run.trainer.batch_size or BATCH
     batches = Batches(rows.part(made, BATCHES * size, 0, gpu.device), size, gpu.device)
     reset_peak_memory(gpu.device)

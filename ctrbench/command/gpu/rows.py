@@ -16,7 +16,8 @@ def part(made: Schema, rows: int, seed: int, device: torch.device) -> Part:
     effects_V = torch.randn(made.crossed.features, generator=torch.Generator().manual_seed(0)).to(
         device
     )
-    sizes_S = torch.tensor([field.size for field in made.crossed.fields], device=device)
+    sizes = [field.size for field in made.crossed.fields for _ in range(field.slots)]
+    sizes_S = torch.tensor(sizes, device=device)
     offsets_S = torch.tensor(made.crossed.offsets, device=device)
     ids_NS = np.empty((rows, len(sizes_S)), np.int32)
     labels_N = np.empty(rows, np.uint8)

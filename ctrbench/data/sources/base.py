@@ -8,7 +8,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from ctrbench.data.schema import MULTI, Column, Slice
+import polars as pl
+
+from ctrbench.data.schema import GROUP, MULTI, TIME, USER, Column, Slice
 from ctrbench.data.settings import DataSettings, DownloadSettings, FileSettings
 from ctrbench.data.sources.raw import content_digest, why_no_file
 from ctrbench.data.split import PARTS
@@ -40,7 +42,8 @@ class Source(ABC):
 
     @property
     def groupable(self) -> set[str]:
-        """The columns that rows can be grouped by: those of one value a row."""
+        """The columns that rows can be grouped by, and that can say whose a row is: those of one
+        value a row."""
         return {column.name for column in self.columns if column.kind != MULTI}
 
     @property
@@ -52,6 +55,17 @@ class Source(ABC):
     def doubts(self) -> dict[str, str]:
         """The columns whose type was found out but may be another, and how to declare it."""
         return {}
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The columns that can say when it is, for a history and a split by time."""
+        return ()
+
+    def keyed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame with GROUP, USER and TIME, where the settings name columns of it for them."""
+        own = self.settings
+        named = {GROUP: own.group, USER: own.history.user, TIME: own.when}
+        return frame.with_columns(pl.col(n).alias(key) for key, n in named.items() if n)
 
     @property
     def is_split(self) -> bool:

@@ -1,7 +1,7 @@
 """MovieLens-1M (GroupLens 2003) as a click data set: user, film and their traits, 739,012 rows."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -39,9 +39,13 @@ class File:
             "data.path=FOLDER"
         )
 
+    def is_grouplens(self, path: Path) -> bool:
+        """Whether a file has the layout of GroupLens."""
+        return path.name.startswith(self.names[0])
+
     def read(self, path: Path) -> pl.DataFrame:
         """All its rows."""
-        is_grouplens = path.name.startswith(self.names[0])
+        is_grouplens = self.is_grouplens(path)
         separator = b"::" if is_grouplens else self.separator
         frames = []
         for block in blocks(path):
@@ -59,8 +63,9 @@ RATINGS = File(
     ("ratings.dat", "ratings.csv"),
     b",",
     has_header=True,
-    columns={"user": INTEGER, "item": INTEGER, "rating": INTEGER, "fourth": TEXT},
+    columns={"user": INTEGER, "item": INTEGER, "rating": INTEGER, "time": TEXT},
 )
+TIMED = replace(RATINGS, columns=RATINGS.columns | {"time": INTEGER})
 USERS = File(
     ("users.dat", "ml1m_users.dat"),
     b"\t",
@@ -77,7 +82,10 @@ ITEMS = File(
 
 @reads(MovieLensSettings)
 class MovieLens(Source):
-    """A source: ratings joined with the traits of their user and film, in the ratings' order."""
+    """A source: ratings joined with the traits of their user and film, in the ratings' order.
+
+    GroupLens's ``ratings.dat`` says when a film was rated, the column ``time``.
+    """
 
     columns = (
         *(Column(name, CATEGORICAL) for name in ("user", "item")),
@@ -97,6 +105,10 @@ class MovieLens(Source):
             raise UserError(f"{folder}: {what}; name the folder with data.path=FOLDER")
         self.files = {table: table.find(folder) for table in (RATINGS, USERS, ITEMS)}
 
+    @property
+    def times(self) -> tuple[str, ...]:
+        return ("time",) if RATINGS.is_grouplens(self.files[RATINGS]) else ()
+
     def fingerprint(self) -> str:
         """A hash of the bytes of the three files."""
         return ":".join(content_digest(path) for path in self.files.values())
@@ -114,13 +126,15 @@ class MovieLens(Source):
         year = pl.col("title").str.extract(r"\((\d{4})\)\s*$").cast(pl.Int64)
         genres = pl.col("genres").str.split("|")
         items = self._traits(ITEMS, "item").select("item", year.alias("year"), genres)
-        ratings = RATINGS.read(path)
+        ratings = (TIMED if self.settings.when else RATINGS).read(path)
+        if self.settings.when:
+            _refuse_gap(path, ratings["time"])
         wrong = ratings["rating"].is_between(1, 5).fill_null(False).not_().arg_max()
         if wrong is not None and ratings["rating"][wrong] not in range(1, 6):
             value = ratings["rating"][wrong]
             raise UserError(f"{path}, row {wrong + 1}, column rating: {value}; must be 1 to 5")
         label = (pl.col("rating") > 3).cast(pl.UInt8).alias(LABEL)
-        rows = ratings.filter(pl.col("rating") != 3).with_columns(label).drop("rating", "fourth")
+        rows = ratings.filter(pl.col("rating") != 3).with_columns(label).drop("rating")
         for name, traits in (("user", users), ("item", items)):
             unknown = rows.filter(~pl.col(name).is_in(traits[name].implode()))
             if len(unknown):
@@ -129,10 +143,16 @@ class MovieLens(Source):
                     f"{self.files[USERS if name == 'user' else ITEMS]}; fetch the set again"
                 )
             rows = rows.join(traits, on=name, how="left", maintain_order="left")
-        return rows
+        return self.keyed(rows).drop("time")
 
     def _traits(self, table: File, key: str) -> pl.DataFrame:
         traits = table.read(self.files[table])
         if traits[key].n_unique() != len(traits):
             raise UserError(f"{self.files[table]}: a {key} stands in it twice; fetch the set again")
         return traits
+
+
+def _refuse_gap(path: Path, times: pl.Series) -> None:
+    gap = times.is_null().arg_max()
+    if gap is not None and times[gap] is None:
+        raise UserError(f"{path}, row {gap + 1}, column time: empty; mend or remove the row")

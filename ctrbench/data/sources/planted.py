@@ -13,6 +13,16 @@ Order 1 is of every field. Order 2 is of six pairs of fields; each is an inner p
 length one, so a factorisation machine with K = 6 expresses it all. Orders 3 and 4 are one effect
 each, of fields with four levels, its factors evenly spaced over the levels: a smooth product, which
 a network finds from some hundred thousand rows.
+
+Rows have a user and a time, columns for a history and no features: those of one chunk are of USERS
+users, by turns. With ``mood=m`` every user is in one of two moods and changes it after a row with
+probability CHANGES; the logit is then
+
+    b + signal * (sqrt(1 - m) * (the sum above) + sqrt(m) * mood), mood = 1 or -1
+
+The true probability is that of one who knows all effects and has seen all earlier rows of the user
+with their labels, but not the mood: the mean over the moods by their probability given those rows
+(the forward recursion of a hidden Markov model).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +46,8 @@ FEW, FEW_EXPONENT, MANY_EXPONENT = 8, 0.2, 1.1  # levels; the p-th frequent has 
 PAIRS = [(i, i + 1) for i in range(17, 29, 2)]  # C5 and C6, ..., C15 and C16
 TRIPLES = [(0, 4, 13)]  # I1, I5, C1
 QUADRUPLES = [(0, 4, 8, 13)]  # I1, I5, I9, C1
+
+USERS, CHANGES = 1024, 0.05  # users of a chunk; how likely a mood ends after a row
 
 Floats = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.int64]
@@ -110,6 +122,14 @@ class Planted(Source):
         rng = np.random.default_rng([self.settings.seed, 3])
         return [rng.integers(2**32, size=len(f.probabilities)) for f in self.fields]
 
+    @property
+    def groupable(self) -> set[str]:
+        return super().groupable | {"user"}
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        return ("time",)
+
     def fingerprint(self) -> str:
         """The version of the generator: the settings decide all else."""
         return f"planted {GENERATOR}"
@@ -125,7 +145,12 @@ class Planted(Source):
         rng = np.random.default_rng([self.settings.seed, 1, chunk])
         levels = [field.draw(rng, CHUNK_ROWS) for field in self.fields]
         truth = self.intercept + self._effect(levels)
-        label = (rng.random(CHUNK_ROWS) < _sigmoid(truth)).astype(np.uint8)
+        chance = rng.random(CHUNK_ROWS)
+        if self.settings.mood is None:
+            label = (chance < _sigmoid(truth)).astype(np.uint8)
+        else:
+            moods = np.random.default_rng([self.settings.seed, 4, chunk])
+            label, truth = _moody(truth, self._mood, chance, moods)
         frame: dict[str, npt.NDArray[np.generic] | pl.Series] = {LABEL: label}
         for field, level, codes in zip(self.fields, levels, self.codes, strict=True):
             if field.name in NUMERIC_NAMES:
@@ -135,18 +160,27 @@ class Planted(Source):
             if field.has_missing:
                 raw = raw.set(pl.Series(level == 0), None)
             frame[field.name] = raw
-        return pl.DataFrame(frame | {TRUTH: truth}).head(rows)
+        turn, user = np.divmod(np.arange(CHUNK_ROWS), USERS)
+        keys = {"user": user + chunk * USERS, "time": turn + chunk * (CHUNK_ROWS // USERS)}
+        keyed = self.keyed(pl.DataFrame(frame | {TRUTH: truth} | keys))
+        return keyed.drop("user", "time").head(rows)
 
     def _effect(self, levels: list[Levels]) -> Floats:
-        """The logit of each row without the intercept."""
+        """The logit of each row without the intercept and the mood."""
         total: Floats = np.sum([effect(levels) for effect in self.effects], axis=0)
-        return total
+        return total * float(np.sqrt(1 - (self.settings.mood or 0)))
+
+    @property
+    def _mood(self) -> float:
+        """What a mood adds to the logit, or takes from it."""
+        return float(self.settings.signal * np.sqrt(self.settings.mood or 0))
 
     @cached_property
     def intercept(self) -> float:
         """The intercept that gives the wanted click rate, by bisection over a sample."""
         rng = np.random.default_rng([self.settings.seed, 2])
         effect = self._effect([field.draw(rng, CHUNK_ROWS) for field in self.fields])
+        effect += self._mood * rng.choice([-1, 1], CHUNK_ROWS)
         low, high = -50.0 * self.settings.signal, 50.0 * self.settings.signal
         for _ in range(60):
             middle = (low + high) / 2
@@ -199,6 +233,26 @@ def _normal(field: PlantedField, rng: np.random.Generator) -> Floats:
 def _ramp(field: PlantedField, rng: np.random.Generator) -> Floats:
     """Evenly spaced values, dealt to the levels."""
     return rng.permutation(len(field.probabilities)).astype(np.float64)
+
+
+def _moody(
+    logits: Floats, mood: float, chance: Floats, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.uint8], Floats]:
+    """Labels of rows whose users are in moods, and the logits that their past allows."""
+    labels, truth = np.empty(len(logits), np.uint8), np.empty(len(logits))
+    is_good, believed = rng.random(USERS) < 0.5, np.full(USERS, 0.5)
+    for start in range(0, len(logits), USERS):
+        turn = slice(start, start + USERS)
+        chances = [_sigmoid(logits[turn] + mood), _sigmoid(logits[turn] - mood)]
+        labels[turn] = chance[turn] < np.where(is_good, *chances)
+        expected = believed * chances[0] + (1 - believed) * chances[1]
+        expected = expected.clip(1e-300, 1 - 2.0**-53)
+        truth[turn] = np.log(expected) - np.log1p(-expected)
+        good, bad = (np.where(labels[turn] > 0, c, 1 - c) for c in chances)
+        believed = believed * good / (believed * good + (1 - believed) * bad)
+        believed = believed * (1 - CHANGES) + (1 - believed) * CHANGES
+        is_good ^= rng.random(USERS) < CHANGES
+    return labels, truth
 
 
 def _sigmoid(logits: Floats) -> Floats:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ctrbench.data.schema import GROUP, LABEL, Column, Slice
+from ctrbench.data.schema import GROUP, LABEL, TIME, USER, Column, Slice
 from ctrbench.data.settings import TableSettings
 from ctrbench.data.sources.base import CLICK, NO_CLICK, FileSource
 from ctrbench.data.sources.cells import Cells, Read, cells_of, header_of
@@ -144,6 +144,10 @@ class Table(FileSource):
         """Of all columns, in the file's order."""
         return tuple(c for name, type_ in self.types.items() for c in type_.columns(name))
 
+    @property
+    def times(self) -> tuple[str, ...]:
+        return tuple(name for name, found in self._found.items() if found.is_read)
+
     def resolved(self) -> TableSettings:
         """The settings with all types declared: the same rows are read the same elsewhere."""
         types = [f"{name}:{type_}" for name, type_ in self.types.items()]
@@ -152,7 +156,10 @@ class Table(FileSource):
     def slices_of(self, path: Path, part: str = "all") -> Iterator[Slice]:
         names = header_of(path, self.settings.separator)
         used = {name: type_ for name, type_ in self.types.items() if type_.name != "skip"}
-        for name in used.keys() - set(names) - set(self.settings.exclude):
+        keys = {name for name in (self.settings.history.user, self.settings.when) if name}
+        made = {column.name for name, type_ in used.items() for column in type_.columns(name)}
+        needed = (used.keys() - set(self.settings.exclude)) | (keys - (made - used.keys()))
+        for name in needed - set(names):
             raise UserError(f"{path}: no column {name}; {nearest(name, names)}")
         there = {name: type_ for name, type_ in used.items() if name in names}
         for share, read in cells_of(path, self.settings.separator):
@@ -166,7 +173,13 @@ class Table(FileSource):
             columns.append(cells.frame[self.settings.group].alias(GROUP))
         for name, type_ in used.items():
             columns += _convert(cells, name, type_, self.settings.values_separator)
-        return pl.DataFrame(columns)
+        if (when := self.settings.when) is not None:
+            columns.append(_times(cells, when, self.types.get(when, Type("category"))))
+        frame = pl.DataFrame(columns)
+        if (user := self.settings.history.user) is not None:
+            whose = cells.frame if user in cells.frame.columns else frame
+            frame = frame.with_columns(whose[user].alias(USER))
+        return frame
 
 
 def _refuse(cells: Cells, name: str, bad: pl.Series, expected: str) -> None:
@@ -184,6 +197,18 @@ def _labels(cells: Cells, name: str) -> pl.Series:
     known = (clicked | text.is_in(NO_CLICK)).fill_null(False)
     _refuse(cells, name, ~known, "a label; must be 0 or 1 (or true, false, yes, no)")
     return clicked.cast(pl.UInt8).alias(LABEL)
+
+
+def _times(cells: Cells, name: str, type_: Type) -> pl.Series:
+    """Numbers that grow with time: those of the column, or microseconds of its dates."""
+    text = cells.frame[name].cast(pl.String).str.strip_chars()
+    if type_.name in DATES:
+        times = to_dates(text, type_.form).to_physical().cast(pl.Float64)
+    else:
+        times = text.cast(pl.Float64, strict=False)
+    hint = f"a time; give numbers, or dates (data.types=[{name}:date:FORM])"
+    _refuse(cells, name, ~times.is_finite().fill_null(False), hint)
+    return times.alias(TIME)
 
 
 def _convert(cells: Cells, name: str, type_: Type, separator: str) -> list[pl.Series]:

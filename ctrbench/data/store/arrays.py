@@ -15,6 +15,18 @@ ENCODED = "encoded.json"  # how far an unfinished preparation has come
 Bytes = npt.NDArray[np.uint8]
 
 
+def create(path: Path, dtype: str, shape: tuple[int, ...]) -> Any:
+    """A .npy file to be written in any order, through a map of it. Its bytes are had from the disk
+    at once, so that a full disk is an error here and no crash later."""
+    with path.open("wb") as file:
+        header = {"descr": dtype, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        if size:
+            os.posix_fallocate(file.fileno(), file.tell(), size)
+    return np.load(path, mmap_mode="r+")
+
+
 class Writers:
     """The .npy files of all parts, written row by row: unlike a memory map, a full disk is an
     error here and not a crash.

@@ -35,6 +35,8 @@ class Part:
         truth_N: float64 logits of the true click probabilities, where the source knows them.
         groups_N: int32 codes of what ``data.group`` names, -1 without a value; of validation and
             test rows.
+        history_NP: int16 or int32, the slots of the history's fields, local to each; None where
+            none is declared.
     """
 
     ids_NS: npt.NDArray[np.int32]
@@ -43,11 +45,26 @@ class Part:
     values_NX: npt.NDArray[np.float32]
     truth_N: npt.NDArray[np.float64] | None
     groups_N: npt.NDArray[np.int32] | None = None
+    history_NP: npt.NDArray[Any] | None = None
+
+    @property
+    def ids(self) -> list[npt.NDArray[Any]]:
+        """The columns of ids that a model reads: of the fields, the history's behind them, and of
+        the crosses."""
+        arrays = (self.ids_NS, self.history_NP, self.crosses_NC)
+        return [array for array in arrays if array is not None and array.shape[1]]
 
     @property
     def bytes(self) -> int:
         """Of what a model reads."""
-        return self.ids_NS.nbytes + self.crosses_NC.nbytes + self.values_NX.nbytes
+        return sum(array.nbytes for array in self.ids) + self.values_NX.nbytes
+
+    def slots(self, of: slice) -> npt.NDArray[Any]:
+        """The ids of some slots, of one field."""
+        own = self.ids_NS.shape[1]
+        if self.history_NP is None or of.start < own:
+            return self.ids_NS[:, of]
+        return self.history_NP[:, of.start - own : of.stop - own]
 
 
 class Encoding:
@@ -73,7 +90,7 @@ class Encoding:
 
     def encoder(self) -> RowEncoder:
         """What made the ids and values of the store of raw rows."""
-        return read_encoder(self.folder, self.schema.fields)
+        return read_encoder(self.folder, self.schema.present.fields)
 
     def keep(self, folder: Path) -> None:
         """Write it to a folder of its own, which :meth:`kept` opens without the store."""
@@ -112,11 +129,11 @@ class Store(Encoding):
         labels_N = array("labels")
         none = np.empty((len(labels_N), 0), np.int32)
         crosses_NC = none if self.crosses is None else array("ids", self.crosses)
-        truth_N, groups_N = (
+        others = (
             array(what) if f"{name}.{what}.npy" in self.manifest["files"] else None
-            for what in ("truth", "groups")
+            for what in ("truth", "groups", "history")
         )
-        return Part(array("ids"), crosses_NC, labels_N, array("values"), truth_N, groups_N)
+        return Part(array("ids"), crosses_NC, labels_N, array("values"), *others)
 
     def summary(self) -> dict[str, Any]:
         """What a result says of its data."""

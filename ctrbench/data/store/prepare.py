@@ -16,24 +16,24 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ctrbench.data.schema import LABEL, MULTI, NUMERIC, TRUTH, Field
+from ctrbench.data.schema import LABEL, MULTI, NUMERIC, PAST_LABELS, TIME, TRUTH, Field, Schema
 from ctrbench.data.settings import NUMERIC_ENCODINGS, POOLINGS, SplitSettings
 from ctrbench.data.sources.base import Source
-from ctrbench.data.split import PARTS, assign
+from ctrbench.data.split import PARTS, assign, by_time
 from ctrbench.data.store.arrays import ENCODED, Bytes, Writers
 from ctrbench.data.store.fitting import Fitted, Fitting, fit_columns
 from ctrbench.data.store.found import described
 from ctrbench.data.store.grouping import write_groups
+from ctrbench.data.store.history import past_fields, write_histories
 from ctrbench.data.store.manifest import MANIFEST, file_digests, write_manifest
 from ctrbench.data.store.opened import VOCABULARIES, Store, read_encoder
-from ctrbench.data.store.stages import WORKERS, Reading, encoded, groups
+from ctrbench.data.store.stages import ENCODE_ROWS, WORKERS, Reading, encoded, groups
 from ctrbench.errors import UserError
 from ctrbench.files import in_order, locked
 from ctrbench.progress import Progress
 from ctrbench.settings import deciding, digest, nearest
 
 FORMAT = 5  # part of every key: a change of layout or encoding must change it
-ENCODE_ROWS = 250_000  # rows that are encoded at once
 log = logging.getLogger(__name__)
 
 
@@ -123,9 +123,11 @@ class _Preparation:
         parts, labels = self._parts(slices)
         counts = self._check_classes(parts, labels)
         fitted = self._fitted(slices, parts)
-        self._encode(fitted.fields, slices, parts, [count["rows"] for count in counts.values()])
+        part_rows = [count["rows"] for count in counts.values()]
+        self._encode(fitted.fields, slices, parts, part_rows)
         if self.settings.group is not None:
             write_groups(self.settings.group, slices, parts, self.work)
+        self._add_history(fitted, slices, parts, part_rows)
         self.passing = [*slices, *self.work.glob("fitted-*.json"), self.work / ENCODED]
         return {
             "fields": [asdict(field) for field in fitted.fields],
@@ -151,6 +153,9 @@ class _Preparation:
         """The part (an index into PARTS) and the label of every row."""
         labels = [pl.read_parquet(path, columns=[LABEL])[LABEL].to_numpy() for path in slices]
         total = sum(map(len, labels))
+        if self.split.kind == "time" and not self.source.is_split:
+            times = [pl.read_parquet(path, columns=[TIME])[TIME].to_numpy() for path in slices]
+            return by_time(self.split, np.concatenate(times)), np.concatenate(labels)
         parts, start = [], 0
         for path, column in zip(slices, labels, strict=True):
             named = path.stem.rpartition("-")[2]
@@ -184,6 +189,21 @@ class _Preparation:
                 f"data={self.settings.name}: no column is of use; column {first}: {why}"
             )
         return fitted
+
+    def _add_history(
+        self, fitted: Fitted, slices: list[Path], parts: Bytes, part_rows: list[int]
+    ) -> None:
+        """The fields of the history behind the others, where one is declared."""
+        if not (history := self.settings.history):
+            return
+        names = [field.name for field in fitted.fields]
+        known = dict(zip(names, fitted.statistics, strict=True))
+        fitted.fields += past_fields(history, fitted.fields)
+        schema = Schema(tuple(fitted.fields))
+        without = write_histories(self.work, schema, slices, parts, part_rows)
+        for field in schema.history:
+            about = known.get(str(field.past), {"distinct": PAST_LABELS - 1})
+            fitted.statistics.append(about | {"type": "history", "missing": without})
 
     def _encode(
         self, fields: list[Field], slices: list[Path], parts: Bytes, part_rows: list[int]

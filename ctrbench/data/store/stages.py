@@ -23,6 +23,7 @@ from ctrbench.files import in_order
 from ctrbench.progress import Progress
 
 WORKERS = 2  # threads that parse slices while others are read, and that encode
+ENCODE_ROWS = 250_000  # rows that are encoded at once
 FIT_CELLS = 4_000_000  # values that are counted at once
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,8 @@ class Reading:
 
     def _check_disk(self, raw_bytes: int, rows: int, share: float) -> None:
         """From the first slice: the raw slices, then the ids beside them."""
-        columns = len(self.source.columns)
+        history = self.source.settings.history
+        columns = len(self.source.columns) + (1 + len(history.of)) * history.length * bool(history)
         needed = int((raw_bytes + rows * (4 * columns + 1)) / share)
         written = sum(path.stat().st_size for path in self.work.rglob("*") if path.is_file())
         free = shutil.disk_usage(self.work).free + written

@@ -76,7 +76,7 @@ def _by_rarest(store: Store) -> Slicing:
     step = max(1, len(train) // SAMPLE)
     rarest_N = np.full(len(test), np.iinfo(np.int64).max)
     slot = 0
-    for field in store.schema.fields:
+    for field in store.schema.present.fields:
         own = slice(slot, slot + field.slots)
         counts = np.bincount(train[::step, own].ravel(), minlength=field.size) * step
         if field.encoding not in ("quantile", "value"):
@@ -93,7 +93,7 @@ def _by_rarest(store: Store) -> Slicing:
 
 def _by_field(store: Store, name: str) -> Slicing:
     """By the most frequent values of a field, the first of several that a row has."""
-    fields = store.schema.fields
+    fields = store.schema.present.fields
     known = [field.name for field in fields]
     if name not in known:
         raise UserError(f"slice={name}: no such field; {nearest(name, known)}")

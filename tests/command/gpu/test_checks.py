@@ -3,7 +3,7 @@
 import pytest
 import torch
 from stand_in import StandIn
-from support import FEW, Compose, small
+from support import FEW, PAST, Compose, small
 
 from ctrbench.command.gpu.checks import CHECKS, Check
 from ctrbench.command.gpu.device import Gpu
@@ -14,7 +14,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is n
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
-@pytest.mark.parametrize("name", FEW)
+@pytest.mark.parametrize("name", (*FEW, *PAST))
 def test_stand_in(name: str, check: Check, settings: Compose) -> None:
     """Of every optimizer, and of every kind of what a step can be made of."""
     figures = check(StandIn(), settings(*small(name), "tuned=none"))

@@ -10,6 +10,7 @@ from support import REAL, Compose, run, store_of
 from ctrbench.data.schema import LABEL
 from ctrbench.data.sources.registry import open_source
 from ctrbench.errors import UserError
+from ctrbench.runs.planned import Planned
 
 USERS = [[u, "MF"[u % 2], 1 + u % 7, u % 5, f"{u % 9:05}"] for u in range(1, 31)]
 ITEMS = [
@@ -62,6 +63,62 @@ def test_every_model_takes_genres(folder: Path, settings: Compose) -> None:
     genres = store.schema.fields[-1]
     assert (genres.name, genres.encoding, genres.slots) == ("genres", "sum", 3)
     assert np.unique(store.part("train").ids_NS[:, -3:]).tolist() == [1, 2, 3, genres.padding]
+
+
+def timed_folder(folder: Path, ratings: list[list[object]]) -> Path:
+    """The set as GroupLens gives it, with the second of every rating."""
+    (folder / "users.dat").write_text(lines(USERS, "::"))
+    (folder / "movies.dat").write_text(lines(ITEMS, "::"))
+    (folder / "ratings.dat").write_text(lines(ratings, "::"))
+    return folder
+
+
+PAST = "data.history={user: user, time: time, of: [item, year], length: 5, labels: true}"
+
+
+def test_a_split_by_time(settings: Compose, tmp_path: Path) -> None:
+    """The last ratings of all users are for test, and their past is made of earlier ones."""
+    rng = np.random.default_rng(0)
+    ratings = [[*row[:3], 956_703_932 + int(rng.integers(10**6))] for row in RATINGS]
+    path = timed_folder(tmp_path, ratings)
+    own = settings("data=movielens", f"data.path={path}", "split=time", PAST, "data.min_count=1")
+    store = store_of(own)
+    kept = [row for row in ratings if row[2] != 3]
+    test = sorted(kept, key=lambda row: int(str(row[3])))[-round(len(kept) / 10) :]
+    part = store.part("test")
+    assert len(part.labels_N) == len(test) and part.labels_N.sum() == sum(
+        int(str(row[2])) > 3 for row in test
+    )
+    assert part.history_NP is not None
+    train = store.part("train")
+    assert train.history_NP is not None
+    item = store.schema.history[0]
+    for row, (user, own_item) in enumerate(train.ids_NS[:, :2]):
+        others = train.ids_NS[train.ids_NS[:, 0] == user, 1]
+        past = train.history_NP[row, :5]
+        assert set(past[past != item.padding]) <= set(others) - {own_item}
+    assert (train.history_NP[:, 0] == item.padding).sum() == len(np.unique(train.ids_NS[:, 0]))
+
+
+@pytest.mark.parametrize("cell", ["x", ""])
+def test_what_is_no_time(cell: str, settings: Compose, tmp_path: Path) -> None:
+    ratings = [list(row) for row in RATINGS]
+    ratings[4][3] = cell
+    path = timed_folder(tmp_path, ratings)
+    words = ["data=movielens", f"data.path={path}"]
+    said = {"x": "line 5, column time: 'x' is not an integer", "": "row 5, column time: empty"}
+    with pytest.raises(UserError, match=said[cell]):
+        store_of(settings(*words, PAST))
+    store_of(settings(*words))  # the time of no row is asked for
+
+
+def test_no_times_but_grouplenss(folder: Path, settings: Compose) -> None:
+    words = ["data=movielens", f"data.path={folder}", PAST]
+    if (folder / "ratings.dat").exists():
+        Planned(settings(*words))
+    else:
+        with pytest.raises(UserError, match=r"data.history.time=time: data=movielens has no such"):
+            Planned(settings(*words))
 
 
 BAD = {

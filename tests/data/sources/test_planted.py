@@ -1,14 +1,24 @@
 """Planted rows: their shares of variance, their truth, their streams."""
 
 import dataclasses
+from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from support import Compose, run
+from support import Compose, run, store_of
 
-from ctrbench.data.schema import LABEL, TRUTH
-from ctrbench.data.sources.planted import PAIRS, QUADRUPLES, TRIPLES, Planted
+from ctrbench.data.schema import LABEL, TIME, TRUTH, USER
+from ctrbench.data.sources.planted import (
+    CHANGES,
+    CHUNK_ROWS,
+    PAIRS,
+    QUADRUPLES,
+    TRIPLES,
+    USERS,
+    Planted,
+)
 from ctrbench.data.store.encode import log_squared
 
 
@@ -90,3 +100,67 @@ def test_the_default_crosses_are_the_planted_effects(settings: Compose) -> None:
     names = [column.name for column in Planted.columns]
     planted = [[names[i] for i in fields] for fields in (*PAIRS, *TRIPLES, *QUADRUPLES)]
     assert sorted(settings().data.crosses) == sorted(planted)
+
+
+MOOD = ["data.mood=0.4", "data.history={user:user,time:time,of:[C1]}"]
+
+
+def test_without_a_mood_the_rows_are_the_same(settings: Compose) -> None:
+    """Users and times are beside them, where they are asked for."""
+    plain = next(iter(Planted(settings("data.rows=3000").data).slices())).read()
+    keyed = next(iter(Planted(settings("data.rows=3000", MOOD[1]).data).slices())).read()
+    assert keyed.drop(USER, TIME).equals(plain) and plain.columns[-1] == TRUTH
+    moody = next(iter(Planted(settings("data.rows=3000", *MOOD).data).slices())).read()
+    assert moody.drop(USER, TIME, LABEL, TRUTH).equals(plain.drop(LABEL, TRUTH))
+
+
+def test_the_truth_of_moods(settings: Compose) -> None:
+    """The probability given all earlier rows of a user, by a sum over every path of moods."""
+    source = Planted(settings(*MOOD, "data.rows=10000", "data.signal=2").data)
+    frame = next(iter(source.slices())).read()
+    mood = 2 * 0.4**0.5
+    assert frame[USER].n_unique() == USERS
+    for user in range(3):
+        own = frame.filter(pl.col(USER) == user)
+        assert own[TIME].to_list() == list(range(len(own))) and len(own) >= 9
+        labels = own[LABEL].to_list()
+        logits = _logits(source, user, len(own))
+        for n in range(5):
+            chance = [0.0, 0.0]  # of the labels so far, and of those with a click in row n
+            for path in product((1, -1), repeat=n + 1):
+                changes = sum(a != b for a, b in pairwise(path))
+                p = 0.5 * CHANGES**changes * (1 - CHANGES) ** (n - changes)
+                good = [1 / (1 + np.exp(-logits[i] - mood * m)) for i, m in enumerate(path)]
+                for i in range(n):
+                    p *= good[i] if labels[i] else 1 - good[i]
+                chance[0] += p
+                chance[1] += p * good[n]
+            expected = chance[1] / chance[0]
+            assert 1 / (1 + np.exp(-own[TRUTH][n])) == pytest.approx(expected, rel=1e-9)
+
+
+def _logits(source: Planted, user: int, count: int) -> Any:
+    """Of a user's rows but for the mood, from their levels."""
+    rng = np.random.default_rng([source.settings.seed, 1, 0])
+    levels = [field.draw(rng, CHUNK_ROWS) for field in source.fields]
+    plain = sum(effect(levels) for effect in source.effects) * 0.6**0.5
+    return (plain + source.intercept)[user : count * USERS : USERS]
+
+
+def test_labels_follow_moods(settings: Compose) -> None:
+    """The share of the variance, the click rate, and that the best reachable is well calibrated."""
+    source = Planted(settings(*MOOD, "data.rows=65536", "data.click_rate=0.25").data)
+    frame = pl.concat([piece.read() for piece in source.slices()])
+    assert frame[LABEL].mean() == pytest.approx(0.25, abs=0.01)
+    chance = 1 / (1 + np.exp(-frame[TRUTH].to_numpy()))
+    for low in np.arange(0, 1, 0.1):
+        inside = (chance >= low) & (chance < low + 0.1)
+        if inside.sum() > 1000:
+            error = 4 * 0.5 / np.sqrt(inside.sum())
+            labels = frame[LABEL].to_numpy()[inside]
+            assert labels.mean() == pytest.approx(chance[inside].mean(), abs=error)
+
+
+def test_users_are_groups(settings: Compose) -> None:
+    groups = store_of(settings("data.group=user", "data.rows=3000")).part("test").groups_N
+    assert groups is not None and 100 < len(np.unique(groups)) < 400

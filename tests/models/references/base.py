@@ -86,6 +86,13 @@ def normed(w: Weights, a: Floats, part: str) -> Floats:
     return centred * w[f"{part}weight"] + w[f"{part}bias"]
 
 
+def dice(w: Weights, s: Floats, part: str) -> Floats:
+    """By the running figures."""
+    deviation = np.sqrt(w[f"{part}norm.running_var"] + 1e-8)
+    p = 1 / (1 + np.exp(-(s - w[f"{part}norm.running_mean"]) / deviation))
+    return p * s + (1 - p) * w[f"{part}alpha"] * s
+
+
 def network(w: Weights, a: Floats, part: str, *, output: bool = True) -> Floats:
     """Linear layers and what follows each, relu(norm(W a + b)); nothing follows an ``output``."""
     numbers = {int(key.removeprefix(part).split(".")[0]) for key in w if key.startswith(part)}
@@ -94,7 +101,10 @@ def network(w: Weights, a: Floats, part: str, *, output: bool = True) -> Floats:
         a = w[f"{part}{n}.weight"] @ a + w[f"{part}{n}.bias"]
         if f"{part}{n + 1}.0.running_mean" in w:
             a = normed(w, a, f"{part}{n + 1}.0.")
-        a = a if output and n == layers[-1] else relu(a)
+        if f"{part}{n + 1}.0.alpha" in w:
+            a = dice(w, a, f"{part}{n + 1}.0.")
+        elif not output or n != layers[-1]:
+            a = relu(a)
     return a
 
 

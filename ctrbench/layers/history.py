@@ -1,0 +1,87 @@
+"""The rows that a row's user had before it, for a model that reads them in their order."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ctrbench.data.schema import LABEL, Schema
+from ctrbench.layers.embedding import Embedding
+
+NO_CLICK, CLICK = 1, 2  # ids of past labels; of none of the two the label is not given
+
+
+class Rows(NamedTuple):
+    """A batch of rows and of their past, T rows at most, of C fields each.
+
+    Attributes:
+        present_BFK: the embeddings of the row's own fields.
+        past_BTCK: those of the past rows, the oldest first, then 0.
+        labels_BTY: of the past rows, 1 for a click and 1 for none beside it, 0 where it is not
+            given; Y = 2, or 0 of a history without labels.
+        used_BT: whether there is a past row.
+    """
+
+    present_BFK: Tensor
+    past_BTCK: Tensor
+    labels_BTY: Tensor
+    used_BT: Tensor
+
+    @property
+    def inputs(self) -> Tensor:
+        """All that is known of each past row, BTI, I = CK + Y."""
+        return torch.cat([self.past_BTCK.flatten(start_dim=2), self.labels_BTY], dim=2)
+
+
+class HistoryEmbedding(nn.Module):
+    """One table for the fields of a row and of its past: a value has the same embedding in both,
+    and all are gathered at once.
+
+    Attributes:
+        fields: F, of the row itself.
+        length: T.
+        columns: C, fields whose past is there.
+        inputs: I, numbers that are known of each past row.
+
+    Shapes: ids_BS integer, values_BX float -> :class:`Rows`.
+    """
+
+    padding_C1: Tensor
+    offsets_C1: Tensor
+    targets_C: Tensor
+
+    def __init__(self, schema: Schema, dim: int, std: float) -> None:
+        super().__init__()
+        present, history = schema.present, schema.history
+        self.fields, self.length = len(present.fields), history[0].slots
+        self.own_slots = present.slots
+        self.has_labels = history[-1].past == LABEL
+        self.columns = len(history) - self.has_labels
+        self.inputs = self.columns * dim + 2 * self.has_labels
+        self.embedding = Embedding(present, dim, std)
+        names = [field.name for field in present.fields]
+        targets = [names.index(str(field.past)) for field in history[: self.columns]]
+        offsets = [present.offsets[present.field_of_slot.index(i)] for i in targets]
+        paddings = [field.padding for field in history[: self.columns]]
+        for name, numbers in (("padding_C1", paddings), ("offsets_C1", offsets)):
+            constant_C1 = torch.tensor(numbers, dtype=torch.int32)[:, None]
+            self.register_buffer(name, constant_C1, persistent=False)
+        self.register_buffer("targets_C", torch.tensor(targets), persistent=False)
+
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Rows:
+        own_BS, past_BP = ids_BS[:, : self.own_slots], ids_BS[:, self.own_slots :]
+        columns, length = self.columns, self.length
+        past_BCT = past_BP.reshape(-1, columns + self.has_labels, length)
+        is_used_BCT = past_BCT[:, :columns] != self.padding_C1
+        row_BCT = torch.where(is_used_BCT, past_BCT[:, :columns], 0) + self.offsets_C1
+        present_BFK, past_BPK = self.embedding.beside(own_BS, values_BX, row_BCT.flatten(1))
+        past_BCTK = past_BPK.view(*row_BCT.shape, -1) * is_used_BCT[..., None]
+        label_BT1 = past_BCT[:, columns:].transpose(1, 2)
+        labels_BTY = torch.cat([label_BT1 == CLICK, label_BT1 == NO_CLICK], dim=2)
+        return Rows(
+            present_BFK, past_BCTK.transpose(1, 2), labels_BTY.to(past_BPK.dtype), is_used_BCT[:, 0]
+        )
+
+    def targets(self, rows: Rows) -> Tensor:
+        """The row's own embeddings of the fields whose past is there, BCK."""
+        return rows.present_BFK.index_select(1, self.targets_C)
