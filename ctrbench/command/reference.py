@@ -45,7 +45,8 @@ def _line(key: str, doc: str) -> str:
 
 
 def _keys(base: Any) -> Iterator[tuple[str, str]]:
-    """The keys of a class and of all that extend it, each once; not those that are groups."""
+    """The keys of a class and of all that extend it, each once; not those that are groups, or of
+    one (``optimizer.wide``)."""
     seen = set()
     for cls in (base, *_descendants(base)):
         for field in dataclasses.fields(cls):
@@ -54,7 +55,7 @@ def _keys(base: Any) -> Iterator[tuple[str, str]]:
             seen.add(field.name)
             if not dataclasses.is_dataclass(field.type):
                 yield field.name, field.metadata["doc"]
-            elif not choices(field.name):
+            elif not choices(field.name) and not field.type.__subclasses__():
                 yield from ((f"{field.name}.{key}", doc) for key, doc in _keys(field.type))
 
 
