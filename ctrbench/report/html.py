@@ -9,8 +9,10 @@ import jinja2
 from markupsafe import Markup, escape
 
 from ctrbench.report.figures.drawing import Drawing
+from ctrbench.settings import digest
 
 TEMPLATES = Path(__file__).parent / "templates"
+LONGEST = 150  # characters of a name: a file's has 255, with what is drawn
 MARKS = {"reproduced": "good", "not reproduced": "bad", "undecided": "open", "failed": "bad"}
 
 
@@ -57,5 +59,6 @@ def is_number(cell: str) -> bool:
 
 
 def slug(text: str) -> str:
-    """A text as a part of a file's name or an address."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-")
+    """A text as a part of a file's name or an address; a long one is cut, and ends in its hash."""
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-")
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{digest(text)}"

@@ -186,3 +186,6 @@ def test_numbers_stand_on_the_right(cell: str, expected: bool) -> None:
 
 def test_slugs() -> None:
     assert slug("planted, data.effects=[1, 0]") == "planted-data.effects-1-0"
+    of = ", ".join(f"column_{i}" for i in range(60))
+    one, other = slug(f"clicks, data.history.of=[{of}]"), slug(f"clicks, data.history.of=[{of}x]")
+    assert one != other and max(len(one), len(other)) < 180
