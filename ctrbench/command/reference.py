@@ -55,7 +55,7 @@ def _keys(base: Any) -> Iterator[tuple[str, str]]:
             seen.add(field.name)
             if not dataclasses.is_dataclass(field.type):
                 yield field.name, field.metadata["doc"]
-            elif not choices(field.name) and not field.type.__subclasses__():
+            elif field.default_factory is not dataclasses.MISSING:  # no group gives its values
                 yield from ((f"{field.name}.{key}", doc) for key, doc in _keys(field.type))
 
 
