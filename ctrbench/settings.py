@@ -23,6 +23,7 @@ from ctrbench.errors import UserError
 T = TypeVar("T")
 SHOWN = 20  # names in one line at most
 _NO_VALUE = object()
+_REGISTERED: dict[str, type] = {}
 NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+")
 
 
@@ -71,9 +72,12 @@ def deciding(section: Any) -> dict[str, Any]:
     return found
 
 
-def neutral(section: type) -> dict[str, Any]:
-    """What :func:`deciding` leaves out of settings of a class, where it is as if it were not."""
-    values = {f.name: f.metadata.get("neutral", _NO_VALUE) for f in dataclasses.fields(section)}
+def neutral(registered: str) -> dict[str, Any]:
+    """The neutral values of the class registered under a name, which :func:`deciding` leaves out;
+    none of a class that is not known here."""
+    cls = _REGISTERED.get(registered)
+    fields = () if cls is None else dataclasses.fields(cls)
+    values = {field.name: field.metadata.get("neutral", _NO_VALUE) for field in fields}
     return {name: value for name, value in values.items() if value is not _NO_VALUE}
 
 
@@ -94,6 +98,7 @@ def settings(name: str) -> Callable[[type[T]], type[T]]:
 
     def register(cls: type[T]) -> type[T]:
         cls.registered = name  # type: ignore[attr-defined]
+        _REGISTERED[name] = cls
         ConfigStore.instance().store(group="settings", name=name, node=cls)
         return cls
 

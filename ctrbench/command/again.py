@@ -9,13 +9,8 @@ from ctrbench.command.compose import choices, compose, to_settings
 from ctrbench.command.explain import quoted
 from ctrbench.errors import UserError
 
-PLACES = (
-    "results",
-    "experiment",
-    "budget",
-    "recipe",
-    "classes",
-)  # of a run, of which it is none itself
+# What says where a run is from, and is no setting of it.
+PLACES = ("results", "experiment", "budget", "recipe", "classes")
 PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.+-]*")  # what Hydra reads as text without quotes
 WORDS = ("null", "true", "false", "nan", "inf")  # which it does not
 
@@ -42,8 +37,8 @@ def _choices(config: dict[str, Any]) -> list[str]:
     if recipe is not None:
         words = [f"recipe={recipe['source']}/{recipe['data']}/{model}"]
         words += [f"data={data}"] if data != recipe["data"] and data in _known("data") else []
-    else:  # one's own name of a layout
-        layout = data if data in _known("data") else config["classes"]["data"]
+    else:
+        layout = data if data in _known("data") else config["classes"]["data"]  # of rows named anew
         words = [f"model={model}", f"data={layout}"]
     optimizer = config["optimizer"]["name"]
     if _defaults(tuple(words))["optimizer"]["name"] != optimizer:

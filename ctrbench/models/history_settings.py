@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ctrbench.data.settings import HistorySettings
 from ctrbench.errors import UserError
-from ctrbench.layers.settings import MLPSettings
+from ctrbench.layers.settings import MLPSettings, NetworkSettings
 from ctrbench.models.settings import DeepSettings, FactorisedSettings, ModelSettings
 from ctrbench.settings import option, settings
 
@@ -21,7 +21,7 @@ class OfHistory(ModelSettings):
 
 
 @dataclass
-class _State:
+class _State(NetworkSettings):
     state_dim: int = option("units of the recurrent layer", ge=1)
 
 

@@ -21,7 +21,7 @@ class RNN(Model):
     """y = V h + c, h = tanh(U [V_1 x_1, ..., V_F x_F] + b + R h_n), eq. 1 and 2.
 
     h_n = tanh(U' p_n + b' + R h_{n-1}) of the last past row p_n, and so on; h_0 = 0. A past row has
-    the declared fields alone, so its U' is one of its own; R is the same. Dropout is none.
+    the declared fields alone, so its U' is one of its own; R is the same. There is no dropout.
     """
 
     def __init__(self, schema: Schema, settings: RecurrentSettings) -> None:

@@ -76,9 +76,11 @@ def _no_decay(groups: list[dict[str, Any]]) -> Iterator[None]:
     held = [group["weight_decay"] for group in groups]
     for group in groups:
         group["weight_decay"] = 0.0
-    yield
-    for group, decay in zip(groups, held, strict=True):
-        group["weight_decay"] = decay
+    try:
+        yield
+    finally:
+        for group, decay in zip(groups, held, strict=True):
+            group["weight_decay"] = decay
 
 
 def decay_rows_of_the_batch(w: Tensor, l2: float) -> None:

@@ -14,7 +14,6 @@ from ctrbench.errors import UserError, describe_os_error
 from ctrbench.runs.record import JOURNAL, RunDirectory
 from ctrbench.runs.settings import RunSettings
 from ctrbench.settings import digest, neutral
-from ctrbench.training.settings import TrainerSettings
 
 FINISHED, FAILED, UNFINISHED, BROKEN = "finished", "failed", "unfinished", "broken"
 MARKS = {"result.json", "failed.json", "history.jsonl", "checkpoint.pt"}
@@ -124,7 +123,11 @@ def _finished(path: Path, result: dict[str, Any], config: dict[str, Any]) -> dic
         raise UserError(f"{path}/result.json: lacks {lacking[0]}; delete it and run it again")
     own = result.pop("settings")
     group = digest({key: value for key, value in own.items() if key != "seed"})
-    own["trainer"] = neutral(TrainerSettings) | own["trainer"]
+    for key, registered in (
+        ("trainer", "trainer"),
+        ("model", config.get("classes", {}).get("model")),
+    ):
+        own[key] = neutral(registered) | own[key]
     shown = {key: config[key] for key in ("data", "split", "tuned", "recipe") if key in config}
     return {
         "state": FINISHED,

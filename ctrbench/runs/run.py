@@ -35,7 +35,7 @@ from ctrbench.optim import registry as optimizers
 from ctrbench.progress import Progress
 from ctrbench.runs.planned import Planned
 from ctrbench.runs.record import RunDirectory
-from ctrbench.runs.size import check_size
+from ctrbench.runs.size import check_batch_size, check_size
 from ctrbench.runs.tracker import tracking
 from ctrbench.training import checkpoint
 from ctrbench.training.trainer import Record, Trainer
@@ -84,9 +84,7 @@ class _Run:
         store = self.planned.prepare()
         as_published = self.planned.source.as_published()
         prepare_seconds = time.perf_counter() - started
-        settings, device = self.settings, self.device
-        averaged = settings.trainer.ema is not None
-        check_size(store.schema, settings.model, settings.optimizer, device, averaged=averaged)
+        self._check(store)
         stage = self._first_stage()
         self._write_inputs(store)
         reset_peak_memory(self.device)
@@ -111,6 +109,20 @@ class _Run:
             "pretrain_seconds_per_epoch": None if stage is None else stage["seconds_per_epoch"],
             "dataset": store.summary() | {"as_published": as_published},
         }
+
+    def _check(self, store: Store) -> None:
+        """Refuse what these rows and this machine have no room for, before any stage is trained."""
+        model, optimizer, trainer = (
+            self.settings.model,
+            self.settings.optimizer,
+            self.settings.trainer,
+        )
+        averaged = trainer.ema is not None
+        check_size(store.schema, model, optimizer, self.device, averaged=averaged)
+        rows = store.summary()["rows"]["train"]
+        batch_size = trainer.rows_of_step(rows)
+        check_batch_size(store.schema, model, batch_size)
+        trainer.schedule.check_steps(trainer.epochs * -(-rows // batch_size))
 
     def _about(self) -> dict[str, Any]:
         """What ran, where, and what it left."""

@@ -1,4 +1,4 @@
-"""The memory that training a model takes, known before it is built."""
+"""What a model asks for before it is trained: memory for its weights, rows for its batches."""
 
 import torch
 from torch import nn
@@ -22,14 +22,32 @@ def training_bytes(
     What a batch takes on top is left out. The model is built without memory.
     """
     try:
-        with torch.device("meta"):
-            built: nn.Module = models.build(schema, model)
+        built = _without_memory(schema, model)
     except (RuntimeError, TypeError, ValueError) as error:
         if "overflow" not in str(error).lower():
             raise
         return float(2**63)  # a tensor whose bytes 64 bits cannot count
     weights = sum(p.numel() for p in built.parameters())
     return float(FLOAT_BYTES * weights * (3 + averaged + optimizer.states()))
+
+
+def _without_memory(schema: Schema, model: ModelSettings) -> nn.Module:
+    with torch.device("meta"):
+        return models.build(schema, model)
+
+
+def check_batch_size(schema: Schema, model: ModelSettings, batch_size: int) -> None:
+    """Refuse batches of one row, of a model that normalises over a batch (batch norm, Dice).
+
+    Raises:
+        UserError: naming the model and the key.
+    """
+    parts = _without_memory(schema, model).modules() if batch_size == 1 else ()
+    if any(isinstance(part, nn.BatchNorm1d) for part in parts):
+        raise UserError(
+            f"trainer.batch_size=1: model={model.name} normalises over the rows of a batch; give 2 "
+            "or more"
+        )
 
 
 def check_size(

@@ -47,8 +47,10 @@ class Average:
         """Within, the model's weights are the average. They change places: no memory is taken for
         more than the largest of them."""
         self._swap()
-        yield
-        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
 
     @torch.no_grad()
     def _swap(self) -> None:

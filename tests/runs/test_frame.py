@@ -121,3 +121,13 @@ def test_nothing_heavy_before_the_work() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_an_option_that_is_left_out_as_neutral_has_its_value(tmp_path: Path) -> None:
+    classes = {"data": "planted", "model": "deep"}
+    make_run(tmp_path, "dnn", classes=classes)
+    make_run(tmp_path, "dnn", classes=classes, options={"init_network": "glorot_normal"})
+    table = frame(find_runs([tmp_path]))
+    assert sorted(table["model.init_network"]) == ["glorot_normal", "glorot_uniform"]
+    assert table["trainer.ema"].isna().all()
+    assert set(table["trainer.schedule.name"]) == {"constant"}

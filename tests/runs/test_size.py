@@ -7,9 +7,10 @@ import torch
 from support import Compose, small, store_of
 
 from ctrbench.data.batches import Batches
+from ctrbench.errors import UserError
 from ctrbench.models import registry
 from ctrbench.optim import registry as optimizers
-from ctrbench.runs.size import training_bytes
+from ctrbench.runs.size import check_batch_size, training_bytes
 from ctrbench.training.step import Step
 
 
@@ -38,3 +39,16 @@ def test_the_bytes_of_training(name: str, shared: Compose) -> None:
     taken = 3 * weights + kept  # gradients at most as large as the weights
     joint = own.optimizer.name == "joint"  # counted by the larger state of its two optimizers
     assert taken * 0.99 <= said <= taken * (1.4 if joint else 1.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("deepfm", "model.batch_norm=true"), ("dnn", "model.activation=dice"), ("edcn", "seed=0")],
+)
+def test_a_batch_of_one_row_is_not_normalised(name: str, word: str, shared: Compose) -> None:
+    own = shared(f"model={name}", word)
+    schema = store_of(own).schema
+    with pytest.raises(UserError, match=rf"batch_size=1: model={name} normalises .*; give 2 or"):
+        check_batch_size(schema, own.model, 1)
+    check_batch_size(schema, own.model, 2)
+    check_batch_size(schema, shared("model=deepfm", "model.batch_norm=false").model, 1)

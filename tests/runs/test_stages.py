@@ -12,6 +12,7 @@ from support import Compose, run, run_directory, small
 from ctrbench.command.compose import compose
 from ctrbench.errors import UserError
 from ctrbench.runs import run as running
+from ctrbench.runs.planned import Planned
 
 STAGE = ["trainer.epochs=2", "trainer.batch_size=512"]
 
@@ -108,3 +109,12 @@ def test_what_does_not_fit(settings: Compose, tmp_path: Any) -> None:
     name = f"pretraining.run={run_directory(settings('model=lr')).path}"
     with pytest.raises(UserError, match=r"not a finished run of model=fm"):
         run(settings(*small("fnn"), name))
+
+
+def test_what_has_no_room_is_refused_before_the_first_stage(settings: Compose) -> None:
+    words = ["schedule=cosine", "trainer.schedule.warmup=1000000"]
+    own = settings(*small("fnn"), *words)
+    with pytest.raises(UserError, match=r"warmup=1e\+06: takes all [\d,]+ steps of the run"):
+        run(own)
+    stage = Planned(own).stage
+    assert stage is not None and not stage.directory.path.exists()

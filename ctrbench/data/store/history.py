@@ -76,6 +76,11 @@ def check_history(source: Source, split: SplitSettings, encodings: dict[str, str
                 f"data.history.of: {name} is encoded as {encodings[name]}; a history takes fields "
                 "of one id a row"
             )
+    if history.labels and "label" in history.of:
+        raise UserError(
+            "data.history.of: a field named label, and labels=true, would both be history.label; "
+            "leave one out, or rename the column"
+        )
     for name in past_encodings(history).keys() & encodings.keys():
         raise UserError(f"data.history: the data has a column {name} already; exclude it")
 

@@ -265,6 +265,16 @@ def test_what_is_refused(name: str, settings: Compose, tmp_path: Path) -> None:
     assert not list((tmp_path / "stores").glob("*/*.partial"))
 
 
+def test_a_field_named_as_the_labels_are(settings: Compose, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    write_rows(path)
+    path.write_text(path.read_text().replace("kind", "label", 1))
+    words = [word.replace("kind", "label") for word in (*table(path), WORDS)]
+    with pytest.raises(UserError, match=r"a field named label, and labels=true, would both be"):
+        Planned(settings(*words))
+    Planned(settings(*words, "data.history.labels=false"))
+
+
 def test_a_gap_in_time(settings: Compose, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     write_rows(path, 300)
