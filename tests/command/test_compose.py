@@ -1,15 +1,17 @@
 """A folder of one's own YAML files, which every verb finds; values that must not be taken."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose as hydra_compose
-from omegaconf import open_dict
+from omegaconf import OmegaConf, open_dict
 from support import Compose, ctrbench
 
-from ctrbench.command.compose import compose, hydra_here, to_settings
+from ctrbench.command.compose import CONF, compose, hydra_here, to_settings
 from ctrbench.command.explain import quoted
 from ctrbench.errors import UserError
+from ctrbench.runs.frame import flatten
 
 EXPERIMENT = """\
 # @package _global_
@@ -121,58 +123,39 @@ def test_threads_beyond_use(settings: Compose) -> None:
         settings("threads=100000")
 
 
-RATES = {  # data set, then learning rate and L2 on embeddings (of LR: L2) of each model
-    "criteo_sample": {
-        "ccpm": (0.001, 0.0003),
-        "deepfm": (0.002, 0.001),
-        "ffm": (0.02, 0.0001),
-        "fm": (0.0005, 0.001),
-        "fm_dnn": (0.001, 0.002),
-        "fnn": (0.001, 0.002),
-        "ipnn": (0.002, 0.002),
-        "lr": (0.05, 0.1),
-        "lr_dnn": (0.001, 0.002),
-        "opnn": (0.002, 0.002),
-        "pnn": (0.001, 0.002),
-    },
-    "movielens": {
-        "ccpm": (0.003, 0.0001),
-        "deepfm": (0.003, 0.00001),
-        "ffm": (0.05, 0.00001),
-        "fm": (0.003, 0.00001),
-        "fm_dnn": (0.003, 0.00001),
-        "fnn": (0.001, 0.0001),
-        "ipnn": (0.003, 0.0001),
-        "lr": (0.2, 0.0001),
-        "lr_dnn": (0.003, 0.0001),
-        "opnn": (0.003, 0.00001),
-        "pnn": (0.003, 0.0001),
-    },
-    "planted": {"deepfm": (0.003, 0), "fm": (0.003, 0), "pnn": (0.001, 0)},
-}
+TUNED = sorted(Path(CONF, "tuned").glob("*/*.yaml"))
+TUNED = [path for path in TUNED if Path(CONF, "model", path.name).exists()]  # of one model
 
 
-@pytest.mark.parametrize(("data", "model"), [(d, m) for d, rates in RATES.items() for m in rates])
-def test_tuned_values_are_taken(data: str, model: str) -> None:
-    config = compose([f"data={data}", f"model={model}"])
-    own = config.optimizer
-    assert (own.lr, own.l2 if model == "lr" else own.l2_embedding) == RATES[data][model]
-    assert (config.get("tuned") is None) == ((data, model) == ("planted", "pnn"))
-    if config.tuned is not None:
-        other = "adam" if own.name != "adam" else "adagrad"
-        with pytest.raises(UserError, match=r"tuned=none|lr"):
-            to_settings(compose([f"data={data}", f"model={model}", f"optimizer={other}"]))
+def values_of(path: Path, part: str) -> dict[str, Any]:
+    """What a file says itself of a part, by dotted keys."""
+    said: Any = OmegaConf.to_container(OmegaConf.load(path))
+    return flatten(said.get(part, {}))
 
 
-def test_tuned_values_of_two_parts_and_of_a_stage() -> None:
-    config = compose(["data=criteo_sample", "model=wide_deep"])
-    assert (config.optimizer.wide.lr, config.optimizer.deep.l2_embedding) == (0.05, 0.0006)
-    stage = compose(["data=criteo_sample", "model=fnn"])
-    assert (stage.trainer.eval_every, stage.trainer.patience, stage.tuned.trials) == (18, 6, 8)
-    own = stage.pretraining
-    assert (own.optimizer.lr, own.optimizer.l2_embedding) == (0.0005, 0.001)
-    assert (own.trainer.eval_every, own.trainer.patience, own.model.init_std) == (36, 4, 0.003)
-    assert own.tuned.trials == 8 and own.tuned.monitor == "logloss"
+@pytest.mark.parametrize("path", TUNED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_tuned_values_are_taken(path: Path) -> None:
+    words = [f"data={path.parent.name}", f"model={path.stem}"]
+    config: Any = OmegaConf.to_container(compose(words), resolve=True)
+    for part in ("optimizer", "trainer", "model", "tuned"):
+        assert values_of(path, part).items() <= flatten(config[part]).items()
+    other = "adam" if config["optimizer"]["name"] != "adam" else "adagrad"
+    with pytest.raises(UserError, match=r"tuned=none|lr"):
+        to_settings(compose([*words, f"optimizer={other}"]))
+
+
+def test_a_model_without_tuned_values() -> None:
+    config = compose(["data=planted", "model=pnn"])
+    assert config.get("tuned") is None and config.optimizer.lr == 0.001
+
+
+def test_tuned_values_of_a_stage() -> None:
+    config: Any = OmegaConf.to_container(compose(["data=criteo_sample", "model=fnn"]), resolve=True)
+    path = Path(CONF, "tuned", "criteo_sample", "fm.yaml")
+    for part in ("optimizer", "trainer", "model", "tuned"):
+        own = values_of(path, part)
+        assert own and own.items() <= flatten(config["pretraining"][part]).items()
+    assert flatten(config["pretraining"]["tuned"]) != flatten(config["tuned"])
 
 
 def test_what_tuned_values_say_of_themselves_decides_nothing(own: Path, tmp_path: Path) -> None:
