@@ -126,6 +126,7 @@ def compose(overrides: list[str]) -> DictConfig:
     """
     for override in overrides:
         _refuse_word(override)
+    _refuse_model_beside_recipe(overrides)
     with hydra_here() as loader:
         try:
             config = _composed(overrides, loader)
@@ -186,6 +187,15 @@ def _refuse_word(override: str) -> None:
         raise UserError(f"{override}: a run needs one; choose another by {name}=NAME")
     if (group in GROUPS or "/" in group) and (value == "null" or value[:1] in ("[", "{")):
         raise UserError(f"{override}: is chosen by one name: {name}=NAME")
+
+
+def _refuse_model_beside_recipe(overrides: list[str]) -> None:
+    """Another model than the recipe's: its run would stand as the recipe's in a leaderboard."""
+    given = dict(word.partition("=")[::2] for word in overrides)
+    model, recipe = given.get("model"), given.get("recipe", "null")
+    own = recipe.rpartition("/")[2]
+    if model is not None and recipe != "null" and model != own:
+        raise UserError(f"model={model}: recipe={recipe} is of model={own}; leave one of them out")
 
 
 def _refuse_unknown_choices(config: DictConfig, loader: ConfigLoader) -> None:

@@ -118,6 +118,14 @@ def test_one_word_is_the_whole_recipe() -> None:
     assert ipnn.trainer.epochs == 8  # the budget's, which the report says
 
 
+def test_a_recipe_is_of_its_own_model() -> None:
+    """Another one would stand as the recipe's in a leaderboard."""
+    assert composed("frappe_x1/deepfm", "model=deepfm").model.name == "deepfm"
+    message = r"model=dnn: recipe=bars/frappe_x1/deepfm is of model=deepfm; leave one"
+    with pytest.raises(UserError, match=message):
+        composed("frappe_x1/deepfm", "model=dnn")
+
+
 def words_of(*words: str) -> list[dict[str, str]]:
     experiment = find_experiment("bars", list(words))
     made = jobs(sweep_overrides("bars", experiment, list(words)))
