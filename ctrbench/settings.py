@@ -49,8 +49,8 @@ def option(
     Args:
         named: a part of paths: letters, digits, ``-``, ``_`` and ``.``.
         decides: whether a result can depend on it; what cannot is left out of :func:`deciding`.
-        neutral: the value, as :func:`deciding` gives it, that is as if there were no such option.
-            It is left out too, so that an option that comes later renames no run.
+        neutral: the value, as :func:`deciding` gives it, with which all is as before there was this
+            option. It is left out too, so that a new option changes the identity of no older run.
     """
     limits = {"ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices, "named": named}
     about = {"doc": doc, "decides": decides, "neutral": neutral, **limits}

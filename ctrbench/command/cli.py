@@ -22,6 +22,7 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   export RUN [onnx=true]                               the model as a program of its own
   rows data=planted data.rows=1000                     planted rows in Criteo's raw layout
   bench model=deepfm                                   a training step beside the machine's limit
+  bench peers                                          the same beside FuxiCTR and DeepCTR-Torch
   bench gpu                                            what a GPU does right, and how fast
 
 `ctrbench VERB --help` says more, `ctrbench train --help` lists every key. Everything goes to

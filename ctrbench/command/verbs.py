@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     "[-m] [--cfg job [-p PACKAGE]] [--config-dir DIR] [KEY=VALUE ...]",
     "ctrbench train model=deepfm data=criteo data.path=train.txt",
     "ctrbench train -m model=lr,fm,deepfm seed=0,1,2 data=planted",
+    "ctrbench train recipe=bars/frappe_x1/deepfm",
     flags=(
         flag("-m", "--multirun", action="store_true", help="a sweep over lists"),
         flag("-c", "--cfg", choices=("job", "hydra", "all"), help="print the config and stop"),
@@ -62,6 +63,7 @@ def _show(runs: list["RunSettings"], package: str | None) -> None:
     "ctrbench reproduce --list budget=small",
     "ctrbench reproduce table2 data=planted model=lr,fm,deepfm",
     "ctrbench reproduce figure8 budget=small hydra/launcher=joblib",
+    "ctrbench reproduce bars data=frappe_x1",
     names=1,
     flags=(
         flag("-l", "--list", action="store_true", help="what can be reproduced, its runs and time"),

@@ -1,6 +1,7 @@
 """The verbs: the words that each takes, its flags and its help, and what is refused."""
 
 import argparse
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,11 +102,12 @@ class Verb:
                 raise UserError(f"{word}: no such option of {self.name}; {why}")
 
     def _parser(self) -> argparse.ArgumentParser:
-        keys = "keys and values: ctrbench train --help\n\n" if self.keys is None else ""
+        told = self.keys is not None or self.name == "train"  # by its own help
+        keys = "" if told else "keys and values: ctrbench train --help\n\n"
         parser = _Parser(
             f"ctrbench {self.name}",
             usage=f"ctrbench {self.name} {self.usage}",
-            description=self.work.__doc__,
+            description=inspect.getdoc(self.work),
             epilog=f"{keys}examples:\n" + "\n".join(f"  {line}" for line in self.examples),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             add_help=False,

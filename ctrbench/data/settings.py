@@ -31,7 +31,7 @@ class HistorySettings:
     """The past of every row: values of the same user's rows before it."""
 
     user: str | None = option("column that says whose a row is; null: no history", default=None)
-    time: str | None = option("column that says when: numbers or dates", default=None)
+    time: str | None = option("column that says when a row is: numbers or dates", default=None)
     of: list[str] = option("the fields whose past values a row is given", default_factory=list)
     length: int = option("past rows at most, the last ones", default=20, ge=1, le=1000)
     labels: bool = option("give the labels of past training rows too", default=False)
@@ -64,7 +64,7 @@ class DataSettings:
     min_count: int = option("training rows a value must occur in to have an id", ge=1)
     exclude: list[str] = option("fields to leave out")
     group: str | None = option(
-        "the column within whose values GAUC is measured, a user's as a rule; it may be excluded",
+        "the column within whose values GAUC is measured, mostly the user; it may be excluded",
         default=None,
         neutral=None,
     )
@@ -72,7 +72,7 @@ class DataSettings:
         "crosses for Wide & Deep: [[C1, C2], [C1, C3, C4]]", decides=False
     )
     time: str | None = option(
-        "column that says when, for split=time; null: that of the history",
+        "column that says when a row is, for split=time; null: that of the history",
         default=None,
         neutral=None,
     )
@@ -174,7 +174,7 @@ class PlantedSettings(DataSettings):
     signal: float = option("standard deviation of the logit", gt=0)
     click_rate: float = option("expected share of clicks", gt=0, lt=1)
     mood: float | None = option(
-        "share of the logit's variance by the mood of a row's user; effects share the rest",
+        "share of the logit's variance by a user's mood; effects share the rest; null: no moods",
         default=None,
         neutral=None,
         gt=0,

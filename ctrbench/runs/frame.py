@@ -123,11 +123,8 @@ def _finished(path: Path, result: dict[str, Any], config: dict[str, Any]) -> dic
         raise UserError(f"{path}/result.json: lacks {lacking[0]}; delete it and run it again")
     own = result.pop("settings")
     group = digest({key: value for key, value in own.items() if key != "seed"})
-    for key, registered in (
-        ("trainer", "trainer"),
-        ("model", config.get("classes", {}).get("model")),
-    ):
-        own[key] = neutral(registered) | own[key]
+    own["trainer"] = neutral("trainer") | own["trainer"]
+    own["model"] = neutral(config.get("classes", {}).get("model", "")) | own["model"]
     shown = {key: config[key] for key in ("data", "split", "tuned", "recipe") if key in config}
     return {
         "state": FINISHED,

@@ -75,13 +75,15 @@ class ConstantSettings(ScheduleSettings):
 class PlateauSettings(ScheduleSettings):
     """Times a factor after each evaluation without a gain.
 
-    That of the open benchmark of the field (BARS): its trainer counts the same evaluations for its
-    patience, and keeps no weights of them, and so does ours with this schedule.
+    As in BARS, the open benchmark of the field, the same evaluations count for the trainer's
+    patience, and their weights are not kept.
     """
 
-    factor: float = option("of the learning rate after an evaluation without a gain", gt=0, lt=1)
-    gain: float = option("of the monitored figure that counts as one, at least", ge=0)
-    min_lr: float = option("the least learning rate", ge=0)
+    factor: float = option(
+        "what an evaluation without a gain multiplies the learning rate by", gt=0, lt=1
+    )
+    gain: float = option("what the monitored figure must be better by to count as a gain", ge=0)
+    min_lr: float = option("the learning rate never falls below it", ge=0)
 
     def check_against(self, rates: dict[str, float]) -> None:
         for key, rate in rates.items():
@@ -99,8 +101,10 @@ class PlateauSettings(ScheduleSettings):
 class DecayingSettings(ScheduleSettings):
     """A rise over the first steps, then a decay that ends with the run's cap of epochs."""
 
-    warmup: float = option("steps of a linear rise at first; below 1: a share of all steps", ge=0)
-    floor: float = option("where the decay ends: a share of the learning rate", ge=0, lt=1)
+    warmup: float = option(
+        "steps of a linear rise at the start; below 1: a share of all steps", ge=0
+    )
+    floor: float = option("the share of the learning rate that the decay ends at", ge=0, lt=1)
 
     def validate(self) -> None:
         """Refuse a part of a step."""
