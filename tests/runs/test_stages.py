@@ -56,8 +56,11 @@ def test_the_stage_follows_the_batch_size_of_the_run(shared: Compose) -> None:
     assert own.trainer.batch_size == 300
     own = shared("model=fnn", "pretraining.trainer.batch_size=700").pretraining
     assert own.trainer.batch_size == 700
-    tuned = compose(["model=fnn", "data=criteo_sample", "data.path=x", "trainer.batch_size=300"])
-    assert tuned.trainer.batch_size == 300 and tuned.pretraining.trainer.batch_size == 1024
+    words = ["data=criteo_sample", "data.path=x"]
+    tuned = compose(["model=fnn", *words, "trainer.batch_size=300"])
+    fm = compose(["model=fm", *words])
+    assert tuned.trainer.batch_size == 300
+    assert tuned.pretraining.trainer.batch_size == fm.trainer.batch_size != 300
 
 
 def test_a_start_is_known_by_its_run_and_not_by_its_folder(
