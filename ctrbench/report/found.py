@@ -59,8 +59,8 @@ class Found:
 class OverAll:
     """Figures that belong to no section: ahead of them all, and behind."""
 
-    first: list[Drawing] = field(default_factory=list)
-    last: list[Drawing] = field(default_factory=list)
+    first: list[Drawing]
+    last: list[Drawing]
 
 
 def find(

@@ -90,10 +90,7 @@ def write_report(
     table = frame(runs)
     found = find(sections(table), x, field, steps, again)
     pivoted = _pivoted(found, pivot) if pivot and found else {}
-    left = left_by_order([one.section for one in found])
-    over_all = OverAll(
-        [] if left is None else [left], [] if steps is None else [step_times_drawing(steps)]
-    )
+    over_all = _over_all(found, steps)
     text = _text(title, found, pivoted, over_all, table)
     files = {"table.md": text} | _files(found, over_all)
     files["index.html"] = page(title, found, pivoted, over_all, table, again)
@@ -102,6 +99,12 @@ def write_report(
         write_atomic(folder / name, content)
     written = dict.fromkeys(name.partition("/")[0] for name in files)
     return f"{text}\nwritten to {folder}: {', '.join(written)}"
+
+
+def _over_all(found: list[Found], steps: dict[str, Any] | None) -> OverAll:
+    left = left_by_order([one.section for one in found])
+    measured = [] if steps is None else [step_times_drawing(steps)]
+    return OverAll([] if left is None else [left], measured)
 
 
 def _pivoted(found: list[Found], pivot: dict[str, str]) -> dict[str, pd.DataFrame]:
