@@ -1,8 +1,10 @@
 """Settings of the trainer."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
+from ctrbench.errors import UserError
 from ctrbench.models.settings import ModelSettings
 from ctrbench.monitor import check_monitor
 from ctrbench.optim.settings import OptimizerSettings
@@ -23,7 +25,9 @@ class TrainerSettings:
         f"from {FEWEST} to {MOST}",
         ge=1,
     )
-    eval_every: int | None = option("steps between evaluations; null: once an epoch", ge=1)
+    eval_every: Any = option(  # int | float | None, which OmegaConf 2.3 cannot compose
+        "steps between evaluations, or a share of an epoch's steps, .25; null: once an epoch"
+    )
     monitor: Any = option(
         "validation figure that decides: logloss, auc, or their sum with weights, "
         "{auc: 1, logloss: -1}"
@@ -51,14 +55,29 @@ class TrainerSettings:
     )
 
     def validate(self) -> None:
-        """Refuse what is no figure to decide by."""
+        """Refuse what is no figure to decide by, and what is neither steps nor a share."""
         check_monitor(self.monitor)
+        every = self.eval_every
+        whole = type(every) is int and every >= 1
+        if not (every is None or whole or (type(every) is float and 0 < every < 1)):
+            raise UserError(
+                f"trainer.eval_every={every}: give a whole number of steps, or a share of an "
+                "epoch's steps below 1"
+            )
 
     def rows_of_step(self, rows: int) -> int:
         """The batch size as it was set, or the power of two that fits so many training rows."""
         if self.batch_size is not None:
             return self.batch_size
         return int(min(MOST, max(FEWEST, 2 ** (max(1, rows // STEPS).bit_length() - 1))))
+
+    def steps_between(self, steps: int) -> int:
+        """Steps from one evaluation to the next, of an epoch of so many; the last may have fewer,
+        for an evaluation falls on the end of every epoch."""
+        every = self.eval_every or steps
+        if isinstance(every, float):
+            every = max(1, math.ceil(round(every * steps, 6)))  # .1 * 30 is a little over 3
+        return min(every, steps)
 
 
 @settings("tuned")

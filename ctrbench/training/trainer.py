@@ -72,11 +72,6 @@ class Trainer:
         self.pace = checkpoint.Pace()
 
     @property
-    def _interval(self) -> int:
-        """Steps between evaluations; one falls on the end of every epoch too."""
-        return min(self.settings.eval_every or self.train.steps, self.train.steps)
-
-    @property
     def ended_by(self) -> str | None:
         """``patience`` when it is spent, ``epochs`` when they are done, None before."""
         progress = self.progress
@@ -116,8 +111,9 @@ class Trainer:
     def _advance(self, advance: Advance, interrupts: checkpoint.Interrupts) -> None:
         """To the next evaluation; where a signal comes before it, no further than that."""
         progress, started = self.progress, time.perf_counter()
-        first = progress.step - progress.step % self._interval
-        stop = min(first + self._interval, self.train.steps)
+        interval = self.settings.steps_between(self.train.steps)
+        first = progress.step - progress.step % interval
+        stop = min(first + interval, self.train.steps)
         self.model.train()
         figures = [self._monitored(line) for line in progress.history]
         without = without_gain(figures, self.settings.schedule.gain)

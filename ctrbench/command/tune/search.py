@@ -23,6 +23,7 @@ from ctrbench.runs.record import JOURNAL
 from ctrbench.runs.run import run
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+RANDOM = 5  # trials before TPE learns of them; Optuna's ten are all that a laptop's search has
 log = logging.getLogger(__name__)
 
 
@@ -85,7 +86,7 @@ class Search:
             return None
         seed = self.request.base.settings.seed
         state = np.random.SeedSequence([seed, place]).generate_state(1)
-        study.sampler = TPESampler(seed=int(state[0]))
+        study.sampler = TPESampler(seed=int(state[0]), n_startup_trials=RANDOM)
         trial = study.ask()
         held.enter_context(self._lock(f"trial-{trial.number}"))
         words = [f"{one.key}={one.suggest(trial)}" for one in self.request.space]
