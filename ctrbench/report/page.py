@@ -105,7 +105,7 @@ def headline(section: Section, compared: pd.DataFrame) -> str:
             count = f"{seeds} seeds" if seeds > 1 else "one seed"
             said.append(f"not distinguishable from {_listed(names)} at {count}")
     if len(rivals) and not rivals["auc_says"].isin(UNTOLD).any():
-        said.append("better than all others by more than chance")
+        said.append("significantly better than all others")
     ratio = best["time_over_lr"]
     if ratio == ratio and best["model"] != BASELINE:
         said.append(f"{ratio:.3g} times LR's time an epoch")

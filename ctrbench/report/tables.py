@@ -130,9 +130,10 @@ def notes(section: Section) -> list[str]:
     """What a reader must know of the figures."""
     run, groups = section.runs.iloc[0], section.groups
     rows = {part: int(run[f"dataset.rows.{part}"]) for part in ("train", "valid", "test")}
+    seeds = ", mean ± deviation of several seeds" if groups["runs"].max() > 1 else ""
     said = [
         f"AUC and logloss on {rows['test']:,} test rows (train {rows['train']:,}, valid "
-        f"{rows['valid']:,}; {_split(run)}), mean ± deviation of several seeds; "
+        f"{rows['valid']:,}; {_split(run)}){seeds}; "
         f"{run['dataset.features']:,} features in {run['dataset.fields']} fields. Times measured "
         f"on {machine(section.environment)}."
     ]

@@ -143,9 +143,9 @@ def _files(settings: FileSettings) -> dict[str, Path]:
     if settings.path is not None:
         if any(named.values()):
             raise UserError("data.path and data.train are both given; give one file or three")
-        files = {"all": Path(settings.path)}
+        files = {"all": Path(settings.path).expanduser()}
     elif all(named.values()):
-        files = {part: Path(file) for part, file in named.items()}
+        files = {part: Path(file).expanduser() for part, file in named.items()}
     else:
         missing = (
             "data.path=FILE"
@@ -155,14 +155,19 @@ def _files(settings: FileSettings) -> dict[str, Path]:
         raise UserError(f"data={settings.name} needs {missing}")
     for part, path in files.items():
         if what := why_no_file(path):
-            how = (
-                f"ctrbench download {settings.name} fetches it"
-                if settings.download is not None
-                else f"name a file with data.{'path' if part == 'all' else part}=FILE"
-            )
-            raise UserError(f"{path}: {what}; {how}")
+            how = f"name a file with data.{'path' if part == 'all' else part}=FILE"
+            raise UserError(f"{path}: {what}; {_fetched(settings, path) or how}")
     _refuse_twins(files)
     return files
+
+
+def _fetched(settings: FileSettings, path: Path) -> str:
+    """The command that brings a public set to RESULTS/downloads/NAME, if the file lies there."""
+    if settings.download is None or path.parts[-3:-1] != ("downloads", settings.name):
+        return ""
+    results = path.parents[2]
+    where = "" if results == Path("results") else f" results={results}"
+    return f"ctrbench download {settings.name}{where} fetches it"
 
 
 def _refuse_twins(files: dict[str, Path]) -> None:

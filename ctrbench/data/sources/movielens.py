@@ -99,7 +99,7 @@ class MovieLens(Source):
         self.settings = settings
         if settings.path is None:
             raise UserError(f"data={settings.name} needs data.path=FOLDER")
-        folder = Path(settings.path)
+        folder = Path(settings.path).expanduser()
         if not folder.is_dir():
             what = "a file" if folder.exists() else "no such folder"
             raise UserError(f"{folder}: {what}; name the folder with data.path=FOLDER")

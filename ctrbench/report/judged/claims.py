@@ -104,11 +104,18 @@ def verdicts(section: Section, steps: dict[str, Any] | None = None) -> list[Verd
 
 def judge(evidence: list[Evidence]) -> str:
     """The verdict of a claim's comparisons."""
+    claimed, against = sides(evidence)
+    if against.any():
+        return NOT_REPRODUCED
+    return REPRODUCED if claimed.all() else UNDECIDED
+
+
+def sides(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
+    """Of each comparison whether it goes as claimed, by its own test, and whether it goes the other
+    way, by a test corrected for their number."""
     p = np.array([one.difference.p for one in evidence])
     gains = np.array([one.gain for one in evidence])
-    if np.any((holm(p) < SIGNIFICANT) & (gains < 0)):
-        return NOT_REPRODUCED
-    return REPRODUCED if np.all((p < SIGNIFICANT) & (gains > 0)) else UNDECIDED
+    return (p < SIGNIFICANT) & (gains > 0), (holm(p) < SIGNIFICANT) & (gains < 0)
 
 
 Counted = tuple[list[Evidence], int]

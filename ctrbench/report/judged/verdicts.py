@@ -5,7 +5,7 @@ import math
 import pandas as pd
 
 from ctrbench.report.figures.ablations import KEEP
-from ctrbench.report.judged.claims import SECONDS, STEP, Evidence, Verdict
+from ctrbench.report.judged.claims import SECONDS, STEP, Evidence, Verdict, sides
 from ctrbench.report.judged.comparisons import BETTER, SIGNIFICANT
 from ctrbench.report.judged.statistics import LEVEL
 from ctrbench.report.markdown import Rows
@@ -34,11 +34,11 @@ def reading(found: list[Verdict]) -> Rows:
 
 def _counted(verdict: Verdict) -> str:
     """How the comparisons went, and how many of the paper's there are."""
-    sure = [one.confidence for one in verdict.evidence]
+    claimed, against = (int(side.sum()) for side in sides(verdict.evidence))
     counts = {
-        "as claimed": sum(one > LEVEL for one in sure),
-        "the other way": sum(one < -LEVEL for one in sure),
-        "not told apart": sum(abs(one) <= LEVEL for one in sure),
+        "as claimed": claimed,
+        "the other way": against,
+        "not told apart": len(verdict.evidence) - claimed - against,
     }
     said = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
     lacking = verdict.possible - len(verdict.evidence)

@@ -183,5 +183,5 @@ def _says(wide: pd.DataFrame, found: pd.DataFrame) -> str:
     best = wide.idxmax(axis=1)
     said = "; ".join(f"{name}: {model}" for name, model in best.items())
     few = len(found["slice"].unique()) - len(wide)
-    left = f" {few} slices have too few clicks to tell." if few else ""
+    left = f" Too few clicks to tell: {few} of {len(wide) + few}." if few else ""
     return f"The best AUC, slice by slice: {said}. Of the first seed.{left}"

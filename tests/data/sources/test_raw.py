@@ -42,6 +42,14 @@ def test_what_is_no_file(odd: dict[str, Path], settings: Compose) -> None:
                 next(read(path))
 
 
+def test_the_home_folder(
+    criteo_file: Path, settings: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell leaves ~ as it is after a key."""
+    monkeypatch.setenv("HOME", str(criteo_file.parent))
+    open_source(settings("data=criteo", f'data.path="~/{criteo_file.name}"').data)
+
+
 def test_the_option_of_the_part_is_named(criteo_file: Path, settings: Compose) -> None:
     words = [f"data.train={criteo_file}", f"data.valid={criteo_file}x", "data.test=no"]
     with pytest.raises(UserError, match=r"train.txtx: no such file; .* data.valid=FILE"):

@@ -9,7 +9,16 @@ from made import make_run, section_of
 from scipy import stats
 
 from ctrbench.models.registry import names
-from ctrbench.report.judged.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict, verdicts
+from ctrbench.report.judged.claims import (
+    NOT_REPRODUCED,
+    REPRODUCED,
+    UNDECIDED,
+    Evidence,
+    Verdict,
+    judge,
+    verdicts,
+)
+from ctrbench.report.judged.statistics import Difference
 from ctrbench.report.judged.verdicts import numbers, reading, summary
 from ctrbench.report.published.printed import claims
 
@@ -74,6 +83,18 @@ def test_what_cannot_be_told(tmp_path: Path) -> None:
     assert of(tmp_path, "improves on LR").verdict == UNDECIDED
     assert "2 not told apart" in reading([of(tmp_path, "improves on LR")])[0]["compared"]
     assert "undecided" in summary(verdicts(section_of(tmp_path)))
+
+
+def test_the_other_way_is_counted_as_it_is_judged() -> None:
+    """After Holm's correction: of four at p = .03 none, of these four the first."""
+    for p, against in (((0.03,) * 4, 0), ((0.01, 0.03, 0.03, 0.03), 1)):
+        evidence = [
+            Evidence("fm", "lr", (), "auc", 5, Difference(-0.01, -0.02, -0.001, one)) for one in p
+        ]
+        found = Verdict({"says": "", "where": ""}, judge(evidence), evidence, 4, "")
+        assert found.verdict == (NOT_REPRODUCED if against else UNDECIDED)
+        apart = "1 the other way, 3" if against else "4"
+        assert reading([found])[0]["compared"] == f"{apart} not told apart"
 
 
 def test_common_seeds_alone(tmp_path: Path) -> None:
