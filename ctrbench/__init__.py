@@ -1,7 +1,8 @@
 """A benchmark of click-through-rate models, by the formulae of their papers.
 
-From Python: ``ctrbench.runs("results")`` is a table of all runs, ``ctrbench.open_run(path)`` one of
-them. Nothing heavy is imported before it is used.
+From Python: ``ctrbench.train("model=fm", "data=planted")`` is a run, trained by the words of the
+command; ``ctrbench.open_run(path)`` one that is finished, ``ctrbench.runs("results")`` a table of
+all, ``ctrbench.prepare("data=planted")`` encoded rows. Nothing heavy is imported before its use.
 """
 
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING
 from ctrbench import runs as runs
 
 if TYPE_CHECKING:
+    from ctrbench.data.store.opened import Store
     from ctrbench.runs.interface import Run
+    from ctrbench.runs.planned import Planned
 
 __version__ = "0.2.0"
 
@@ -24,3 +27,40 @@ def open_run(path: str | Path) -> "Run":
     from ctrbench.runs.interface import Run
 
     return Run(Path(path))
+
+
+def train(*words: str) -> "Run":
+    """Train one run, or find it finished.
+
+    Args:
+        words: KEY=VALUE, those of ``ctrbench train``.
+
+    Raises:
+        UserError: for words that do not fit, for data that cannot be used, for a loss that is not
+            finite.
+    """
+    from ctrbench.runs.run import run
+
+    planned = _planned(words)
+    run(planned)
+    return open_run(planned.directory.path)
+
+
+def prepare(*words: str) -> "Store":
+    """Encode a data set, or find it encoded: columns, vocabularies, ids.
+
+    Args:
+        words: KEY=VALUE, those of ``ctrbench prepare``.
+
+    Raises:
+        UserError: for words that do not fit, for data that cannot be used.
+    """
+    return _planned(words).prepare()
+
+
+def _planned(words: tuple[str, ...]) -> "Planned":
+    from ctrbench.command.launch import plan
+
+    planned = plan(list(words))
+    planned.results.check()
+    return planned

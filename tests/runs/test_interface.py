@@ -33,6 +33,20 @@ def test_what_a_run_says(settings: Compose) -> None:
         _ = ctrbench.open_run(str(path)).logits
 
 
+def test_a_run_by_the_words_of_the_command(tmp_path: Path) -> None:
+    words = ["model=lr", "data.rows=2000", "trainer.epochs=1", f"results={tmp_path}"]
+    store = ctrbench.prepare(*words)
+    assert len(store.schema.fields) == 39 and not (tmp_path / "runs").exists()
+    trained = ctrbench.train(*words)
+    written = (trained.path / "result.json").stat().st_mtime_ns
+    assert ctrbench.runs(tmp_path)["identity"].tolist() == [trained.path.name]
+    assert trained.store == store.folder
+    again = ctrbench.train(*words)
+    assert (again.path / "result.json").stat().st_mtime_ns == written
+    with pytest.raises(UserError, match="did you mean fm"):
+        ctrbench.train("model=fmx")
+
+
 def test_labels_lie_with_the_run(settings: Compose, tmp_path: Path) -> None:
     """A bit each, wherever the run is moved to; of an old run without them they are the store's."""
     own = settings("model=lr")
