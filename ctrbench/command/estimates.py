@@ -17,7 +17,7 @@ from ctrbench.settings import digest
 if TYPE_CHECKING:
     from ctrbench.runs.planned import Planned
 
-WARM_UP, STEPS = 2, 10
+WARM_UP, STEPS = 4, 10  # on a GPU the fourth is recorded
 EPOCHS = 10  # of a run that was never made; fewer where trainer.epochs is lower
 FORWARD = 1 / 3  # of a step's work, the backward pass being twice the forward one
 
@@ -126,10 +126,11 @@ class Trial:
         import torch
 
         from ctrbench.command.bench.limits import seconds
-        from ctrbench.data.batches import Batches
+        from ctrbench.data.batches import Batches, choose
         from ctrbench.machine import resolve_device, reuse_memory, use_threads
         from ctrbench.models import registry as models
         from ctrbench.optim import registry as optimizers
+        from ctrbench.training.captured import loop
         from ctrbench.training.step import Step
 
         settings = self.planned.settings
@@ -142,6 +143,8 @@ class Trial:
         step = Step.of(settings.trainer, model, optimizer, settings.precision)
         part = self.store.part("train")
         batch_size = settings.trainer.rows_of_step(len(part.labels_N))
-        feed = Batches(part, batch_size, device, "host").epoch(settings.seed, 0)
-        taken = [seconds(lambda: step(next(feed)), device) for _ in range(WARM_UP + STEPS)]
-        return statistics.median(taken[WARM_UP:])
+        batches = Batches(part, batch_size, device, choose([part], device))
+        steps = loop(step, batches, captured=settings.trainer.captured)
+        steps.begin(settings.seed, 0)
+        taken = [seconds(steps, device) for _ in range(min(WARM_UP + STEPS, batches.steps))]
+        return statistics.median(taken[WARM_UP:] or taken)

@@ -20,7 +20,7 @@ from torch import Tensor
 from ctrbench.data.lane import Lane, Sent
 from ctrbench.data.store.opened import Part
 from ctrbench.files import in_order
-from ctrbench.machine import free_memory
+from ctrbench.machine import available_memory, free_memory
 
 MASK = 2**63 - 1
 WHOLE_ROWS = 2**22
@@ -50,7 +50,7 @@ def order(rows: int, seed: int, epoch: int) -> Iterator[Tensor]:
 def choose(parts: list[Part], device: torch.device) -> str:
     """``device``, ``host`` or ``disk``: the first whose free memory holds the rows twice."""
     size = sum(part.bytes for part in parts)
-    if device.type == "cuda" and size < MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]:
+    if device.type == "cuda" and size < MEMORY_SHARE * available_memory(device):
         return "device"
     if size < MEMORY_SHARE * free_memory():
         return "host" if device.type == "cuda" else "device"
@@ -83,7 +83,7 @@ class Batches:
     def __init__(
         self, part: Part, batch_size: int, device: torch.device, rows_in: str = "device"
     ) -> None:
-        self.device, self.rows_in = device, rows_in
+        self.device, self.rows_in, self.lane = device, rows_in, Lane(device)
         self.labels_N = torch.tensor(part.labels_N, dtype=torch.float32, device=device)
         self.rows = len(self.labels_N)
         self.steps = -(-self.rows // batch_size)  # in an epoch
@@ -155,17 +155,17 @@ class Batches:
 
     def _windows(self, seed: int, epoch: int, skip: int) -> Iterator[Batch]:
         """The rows of an epoch behind the first ``skip``, fetched ahead by a thread."""
-        lane = Lane(self.device)
+        self.lane.begin()
 
         def tasks() -> Iterator[Callable[[], Sent]]:
             left = skip
             for rows_W in self.row_numbers(seed, epoch):
                 kept_W = rows_W[left:]
                 left -= len(rows_W) - len(kept_W)
-                yield partial(lane.send, partial(self._fetch, kept_W))
+                yield partial(self.lane.send, partial(self._fetch, kept_W))
 
         for sent in in_order(tasks(), 1, ahead=AHEAD):
-            ids, values, labels = lane.take(sent)
+            ids, values, labels = self.lane.take(sent)
             yield ids, values, labels
 
     def row_numbers(self, seed: int, epoch: int) -> Iterator[Tensor]:

@@ -13,14 +13,18 @@ class Lane:
     """A stream of a GPU's own for what a thread sends there, so that it comes in while the device
     computes; on a CPU nothing but a call.
 
-    What the device was given before the lane was made is done before what is sent.
+    One serves all epochs: memory that was freed on a stream is for that stream alone.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         if device.type == "cuda":
             self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-            self.stream.wait_stream(torch.cuda.current_stream(device))
+
+    def begin(self) -> None:
+        """What the device was given until now is done before what is sent from now on."""
+        if self.device.type == "cuda":
+            self.stream.wait_stream(torch.cuda.current_stream(self.device))
 
     def send(self, work: Callable[[], Columns]) -> Sent:
         """What the work gives, perhaps still on its way. In the thread that works ahead."""

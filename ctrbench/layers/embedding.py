@@ -86,7 +86,7 @@ class Embedding(nn.Module):
     def _of_fields(self, ids_BS: Tensor, values_BX: Tensor, rows: list[Tensor]) -> list[Tensor]:
         """Rows of the slots, times their values, pooled to the fields'."""
         if self.value_slots_X.numel() > 0:
-            x_BS = rows[0].new_ones(ids_BS.shape).index_copy(1, self.value_slots_X, values_BX)
+            x_BS = values_BX.new_ones(ids_BS.shape).index_copy(1, self.value_slots_X, values_BX)
             rows = [rows_BSD * x_BS[..., None] for rows_BSD in rows]
         return [self._pool(ids_BS, rows_BSD) for rows_BSD in rows] if self.has_bags else rows
 

@@ -73,8 +73,8 @@ class _Run:
         self.planned, self.settings, self.directory = planned, planned.settings, planned.directory
         self.watch = watch
         self.device = resolve_device(self.settings.device)
-        if self.device.index is not None:
-            torch.cuda.set_device(self.device)  # its random numbers are those of a checkpoint
+        if self.device.type == "cuda":  # its random numbers are those of a checkpoint
+            torch.cuda.set_device(self.device.index or 0)
 
     def train(self) -> dict[str, Any]:
         """Everything, from the rows to what ``result.json`` says."""

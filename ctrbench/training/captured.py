@@ -61,9 +61,12 @@ class CudaGraph(Graph):
 
     def record(self, work: Work) -> None:
         """Other threads may use the device meanwhile, as the one that fetches rows does."""
-        mode = "thread_local"
-        with torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode=mode):
-            work()
+        mode, current = "thread_local", torch.cuda.current_stream(self.device)
+        try:
+            with torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode=mode):
+                work()
+        finally:
+            torch.cuda.set_stream(current)  # torch leaves its own behind a recording that failed
 
     def replay(self) -> None:
         self.graph.replay()
@@ -87,14 +90,14 @@ class CapturedLoop(Loop):
         """The next step of the epoch. It does not wait for the device.
 
         Raises:
-            UserError: if the step cannot be recorded, as one that waits for the device cannot.
+            UserError: if the step cannot be recorded.
         """
         self.feed.bring(self.done)
         if self.calls < WARM_UP:
             self.graph.aside(self._work)
         else:
             if self.calls == WARM_UP:
-                self._record()
+                record(self.graph, self.step.optimizer, self._work)
             self.graph.replay()
         self.calls += 1
         self.done += 1
@@ -105,22 +108,29 @@ class CapturedLoop(Loop):
         self.losses_T.index_copy_(0, self.step_1, loss[None])
         self.step_1 += 1
 
-    def _record(self) -> None:
-        groups = [group for group in self.step.optimizer.param_groups if "capturable" in group]
+
+def record(graph: Graph, optimizer: torch.optim.Optimizer, work: Work) -> None:
+    """Record a step.
+
+    Raises:
+        UserError: if it cannot be, as one that waits for the device cannot.
+    """
+    optimizer.zero_grad(set_to_none=True)  # the recording's gradients are in memory of its own
+    groups = [group for group in optimizer.param_groups if "capturable" in group]
+    for group in groups:
+        group["capturable"] = True  # torch's optimizers ask to be told; they warn if it stays
+    try:
+        graph.record(work)
+    except RuntimeError as error:
+        first = error.__context__ or error  # the end of a spoilt recording fails too
+        reason = str(first).partition("\n")[0]
+        raise UserError(
+            f"the step cannot be recorded as a CUDA graph ({reason}); "
+            "trainer.captured=false runs it as it is"
+        ) from None
+    finally:
         for group in groups:
-            group["capturable"] = True  # torch's optimizers ask to be told; they warn if it stays
-        try:
-            self.graph.record(self._work)
-        except RuntimeError as error:
-            first = error.__context__ or error  # the end of a spoilt recording fails too
-            reason = str(first).partition("\n")[0]
-            raise UserError(
-                f"the step cannot be recorded as a CUDA graph ({reason}); "
-                "trainer.captured=false runs it as it is"
-            ) from None
-        finally:
-            for group in groups:
-                group["capturable"] = False
+            group["capturable"] = False
 
 
 def loop(step: Step, batches: Batches, *, captured: bool = True) -> Loop:

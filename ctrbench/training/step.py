@@ -12,7 +12,8 @@ from ctrbench.optim.registry import split_parameters
 from ctrbench.training.average import Average
 from ctrbench.training.settings import TrainerSettings
 
-EVALUATION_ROWS, EVALUATION_BYTES = 65_536, 2**28
+EVALUATION_ROWS = 65_535  # attention's kernels take a row as a block, of which CUDA has no more
+EVALUATION_BYTES = 2**28
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:

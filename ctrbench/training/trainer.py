@@ -163,12 +163,20 @@ class Trainer:
         progress.history.append(line | {"train_seconds": progress.train_seconds})
         if self._gains(line):
             progress.best = len(progress.history) - 1
-            weights = self.model.state_dict()
-            progress.best_weights = {name: w.detach().clone() for name, w in weights.items()}
+            self._keep_weights()
         log.info(
             "epoch %d step %d: train loss %.5f, valid AUC %.5f, logloss %.5f, %.1f s",
             *(epoch, step, loss, figures["auc"], figures["logloss"], progress.train_seconds),
         )
+
+    def _keep_weights(self) -> None:
+        """As the best so far, in the memory that those before had."""
+        kept = self.progress.best_weights
+        for name, weight in self.model.state_dict().items():
+            if name in kept:
+                kept[name].copy_(weight)
+            else:
+                kept[name] = weight.detach().clone()
 
     def _gains(self, line: dict[str, float]) -> bool:
         """Whether an evaluation is better than the best before, by as much as the schedule asks."""

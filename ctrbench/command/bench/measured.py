@@ -1,14 +1,14 @@
 """Models measured in turn, each figure once in every round, so that what else the machine does
 falls on all of them alike.
 
-The step is the one that training runs. Its limit is the larger of two: its matrix products, run by
-themselves, and its bytes over the bandwidth of a copy.
+The step is the one that training runs: on a GPU a replay, and its parts as they are. Its limit is
+the larger of two: its matrix products, run by themselves, and its bytes over the bandwidth of a
+copy.
 """
 
 import statistics
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ctrbench.command.bench.limits import (
-    Operations,
-    Products,
-    large_copy,
-    seconds,
-    square_product,
-)
+from ctrbench.command.bench.limits import Operations, Products, seconds
 from ctrbench.command.bench.made import FIELDS, KINDS, Rows, made_schema
+from ctrbench.command.bench.replayed import MakeGraph, alone, graphs, on_batches
+from ctrbench.command.bench.timed import Machine, Timed, paired
 from ctrbench.command.settings import BenchSettings
 from ctrbench.data.batches import Batch, Batches
 from ctrbench.data.schema import Schema
@@ -52,53 +48,16 @@ STEP = "step, real-like ids"
 LATE = 1_000  # steps that the optimizers count as done: their first ones may be others
 
 
-class Timed:
-    """Seconds of each figure, a value for every round."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.times: dict[str, list[float]] = defaultdict(list)
-
-    def timed(self, name: str, work: Callable[[], Any]) -> Any:
-        """What the work gives; its seconds are kept."""
-        found: list[Any] = []
-        self.times[name].append(seconds(lambda: found.append(work()), self.device))
-        return found[0]
-
-    def middle(self, name: str) -> float:
-        """The median."""
-        return statistics.median(self.times[name])
-
-    def spreads(self) -> dict[str, dict[str, float]]:
-        """Of every figure the quartiles and the least."""
-        return {name: _spread(taken) for name, taken in self.times.items()}
-
-
-class Machine(Timed):
-    """What the machine does by itself: a large product, a large copy."""
-
-    def __init__(self, device: torch.device, precision: str) -> None:
-        super().__init__(device)
-        self.square, self.operations = square_product(device, precision)
-        self.copy, self.copied = large_copy(device)
-
-    def round(self) -> None:
-        """Each once."""
-        self.timed("square", self.square)
-        self.timed("copy", self.copy)
-
-    def figures(self) -> dict[str, float]:
-        """Rates."""
-        return {
-            "square_flops": self.operations / self.middle("square"),
-            "copy_bytes_per_second": self.copied / self.middle("copy"),
-        }
-
-
 class Measured(Timed):
     """A model's step, whole and in parts."""
 
-    def __init__(self, run: RunSettings, rows: Rows, device: torch.device) -> None:
+    def __init__(
+        self,
+        run: RunSettings,
+        rows: Rows,
+        device: torch.device,
+        make_graph: MakeGraph | None = None,
+    ) -> None:
         super().__init__(device)
         self.run, self.batch_size = run, rows.batch_size
         crossed = run.model.crossing() is not None
@@ -113,6 +72,8 @@ class Measured(Timed):
         self._warm_up()
         with Products() as self.products:
             self.step(next(self.feeds["real-like"]))
+        self.whole = on_batches(self.step, next(self.feeds["real-like"]), make_graph)
+        self.alone = alone(self.products, make_graph)
 
     def _operations(self) -> int:
         """Of the formula, before an optimizer asks for another way to a table's gradient."""
@@ -136,9 +97,9 @@ class Measured(Timed):
         for kind, feed in self.feeds.items():
             batch = self.timed("batch", partial(next, feed))
             self.touched[kind].append(_touched(self.model, batch))
-            self.timed(f"step, {kind} ids", partial(self.step, batch))
+            self.timed(f"step, {kind} ids", self.whole(batch))
         self._in_parts(next(self.feeds["real-like"]))
-        self.timed("products", self.products)
+        self.timed("products", self.alone)
 
     def _in_parts(self, batch: Batch) -> None:
         loss = self.timed("forward", partial(self.step.forward, batch))
@@ -199,7 +160,8 @@ def _measured(runs: list[RunSettings], own: BenchSettings, folder: Path) -> dict
     _check_memory(runs, made_schema(own.features, **made), device)
     rows = Rows(own, folder, **made, batch_size=batch_size, device=device)
     reset_peak_memory(device)  # what making them took is given back
-    measured = [Measured(run, rows, device) for run in runs]
+    make_graph = graphs(device, captured=runs[0].trainer.captured)
+    measured = [Measured(run, rows, device, make_graph) for run in runs]
     machine = Machine(device, runs[0].precision)
     for _ in range(own.rounds):
         for one in measured:
@@ -238,7 +200,7 @@ def _epoch(one: Measured, rows: Rows) -> dict[str, float]:
 
     def run() -> None:
         for batch in batches.epoch(one.run.seed, 0):
-            one.step(batch)
+            one.whole(batch)()
 
     taken = seconds(run, rows.device)
     return {"rows": batches.rows, "seconds": taken, "anonymous_bytes": anonymous_memory()}
@@ -264,16 +226,6 @@ def _with_ratios(figures: list[dict[str, Any]], measured: list[Measured]) -> lis
         }
         for found, one in zip(figures, measured, strict=True)
     ]
-
-
-def paired(these: list[float], those: list[float]) -> dict[str, float]:
-    """The quartiles of the ratios of what was measured in the same rounds."""
-    return _spread([a / b for a, b in zip(these, those, strict=True)])
-
-
-def _spread(taken: list[float]) -> dict[str, float]:
-    low, middle, high = statistics.quantiles(taken, n=4)
-    return {"median": middle, "quarter": low, "three_quarters": high, "least": min(taken)}
 
 
 def _check_memory(runs: list[RunSettings], schema: Schema, device: torch.device) -> None:

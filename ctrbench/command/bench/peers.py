@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from ctrbench.command.bench.made import FIELDS, made_part, made_schema
-from ctrbench.command.bench.measured import BATCH, WARM_UP, Timed, count_as_late, paired
+from ctrbench.command.bench.measured import BATCH, WARM_UP, count_as_late
 from ctrbench.command.bench.models import about, asked, write_figures
+from ctrbench.command.bench.timed import Timed, paired
 from ctrbench.command.settings import BenchSettings
 from ctrbench.data.batches import Batch, Batches
 from ctrbench.data.schema import Schema

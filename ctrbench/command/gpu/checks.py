@@ -137,7 +137,8 @@ def _small(gpu: Gpu, run: RunSettings) -> tuple[Schema, Part]:
 
 
 def _without_dropout(model: Any) -> Any:
-    return replace(model, dropout=0.0) if hasattr(model, "dropout") else model
+    kinds = [name for name in vars(model) if name.endswith("dropout")]
+    return replace(model, **{name: 0.0 for name in kinds if getattr(model, name) is not None})
 
 
 @dataclass

@@ -13,9 +13,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from ctrbench.command.bench.limits import Products, Work, large_copy, seconds, wait
+from ctrbench.command.bench.limits import Products, Work, large_copy, seconds
 from ctrbench.command.bench.made import made_schema
 from ctrbench.command.bench.measured import BATCH
+from ctrbench.command.bench.replayed import alone
 from ctrbench.command.gpu import rows
 from ctrbench.command.gpu.device import Gpu
 from ctrbench.command.gpu.settings import GpuSettings
@@ -101,12 +102,9 @@ def _limits(gpu: Gpu, step: Step, batches: Batches, run: RunSettings) -> Figures
 
 def _replayed(gpu: Gpu, work: Work) -> float:
     """Seconds of work that is captured, so that its launches cost nothing."""
-    graph = gpu.graph()
-    graph.aside(work)
-    graph.record(work)
-    graph.replay()
-    wait(gpu.device)
-    taken = seconds(lambda: [graph.replay() for _ in range(gpu.repeats)], gpu.device)
+    replay = alone(work, gpu.graph)
+    replay()
+    taken = seconds(lambda: [replay() for _ in range(gpu.repeats)], gpu.device)
     return taken / gpu.repeats
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ctrbench.command.bench.limits import Operations
 from ctrbench.command.bench.made import made_part, made_schema
-from ctrbench.command.bench.measured import paired
+from ctrbench.command.bench.timed import paired
 
 SMALL = [
     *("bench.features=2000", "bench.rows=256", "bench.rounds=2", "trainer.batch_size=64"),
