@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import expit
 
 from ctrbench.data.store.manifest import file_digest
 from ctrbench.errors import UserError
@@ -127,7 +128,7 @@ class Run:
             path = Path(folder) / "rows.txt"
             self._write(rows, path)
             logits = [logits_N.numpy() for _, logits_N in self.opened.scored(path)]
-        probabilities: Floats = np.exp(-np.logaddexp(0, -np.concatenate(logits)))
+        probabilities: Floats = expit(np.concatenate(logits))
         return probabilities
 
     def _write(self, rows: pd.DataFrame, path: Path) -> None:

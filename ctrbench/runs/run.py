@@ -189,7 +189,7 @@ class _Run:
         batches = trainer.train
         log.info("%d steps of %s rows an epoch", batches.steps, f"{batches.batch_size:,}")
         if trainer.progress.history:
-            log.info("going on from epoch %d", trainer.progress.epoch + 1)
+            log.info("resuming at epoch %d", trainer.progress.epoch + 1)
         rows = batches.batch_size
         total, done = batches.steps * rows, trainer.progress.step * rows
         with (

@@ -65,7 +65,9 @@ class RunSettings:
     )
     experiment: Any = option("what an experiment says of itself: experiments", decides=False)
     budget: BudgetSettings = option("what runs may cost: conf/budget", decides=False)
-    pretraining: Any = option("the stage before this run, of a model that has one", default=None)
+    pretraining: Any = option(
+        "the pre-training run that this one starts from, of a model that has one", default=None
+    )
     tuned: TunedSettings | None = option(
         "DATA/MODEL of conf/tuned, taken where it exists; none: no tuned values",
         default=None,

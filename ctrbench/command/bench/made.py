@@ -68,14 +68,15 @@ class Rows:
     def feeds(self, seed: int, *, crossed: bool) -> dict[str, Iterator[Batch]]:
         """Endless batches of each kind."""
         batches = self.batches if crossed else self.without
-        return {kind: _endless(own, seed) for kind, own in batches.items()}
+        return {kind: endless(own, seed) for kind, own in batches.items()}
 
 
 def _without_crosses(part: Part) -> Part:
     return replace(part, crosses_NC=np.empty((len(part.labels_N), 0), np.int32))
 
 
-def _endless(batches: Batches, seed: int) -> Iterator[Batch]:
+def endless(batches: Batches, seed: int) -> Iterator[Batch]:
+    """The batches of one epoch after the other."""
     for epoch in count():
         yield from batches.epoch(seed, epoch)
 

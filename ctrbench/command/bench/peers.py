@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ctrbench.command.bench.made import FIELDS, made_part, made_schema
+from ctrbench.command.bench.made import FIELDS, endless, made_part, made_schema
 from ctrbench.command.bench.measured import BATCH, WARM_UP, count_as_late
 from ctrbench.command.bench.models import about, asked, write_figures
 from ctrbench.command.bench.timed import Timed, paired
@@ -141,7 +141,7 @@ class _Compared:
 
     def figures(self, own: BenchSettings, folder: Path) -> dict[str, Any]:
         """Steps in turn, then epochs in turn."""
-        feed = self._feed()
+        feed = endless(self.batches, self.seed)
         for _ in range(WARM_UP):
             self._round(feed, kept=False)
         count_as_late(self.sides["ours"].step.optimizer)
@@ -158,12 +158,6 @@ class _Compared:
             **{f"{what}_rows_per_second": self._rates(what) for what in ("step", "epoch")},
             **{f"{what}_over_ours": self._ratios(what) for what in ("step", "epoch")},
         }
-
-    def _feed(self) -> Iterator[Batch]:
-        epoch = 0
-        while True:
-            yield from self.batches.epoch(self.seed, epoch)
-            epoch += 1
 
     def _round(self, feed: Iterator[Batch], *, kept: bool) -> None:
         """A step of each on the same rows, behind one that brings it back into the caches."""

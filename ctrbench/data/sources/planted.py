@@ -32,6 +32,7 @@ from functools import cached_property, partial
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from scipy.special import expit
 
 from ctrbench.data.schema import CATEGORICAL, LABEL, NUMERIC, TRUTH, Column, Slice
 from ctrbench.data.settings import PlantedSettings
@@ -257,7 +258,7 @@ def _moody(
 
 def _sigmoid(logits: Floats) -> Floats:
     """Without an overflow, however large a logit is."""
-    probabilities: Floats = np.exp(-np.logaddexp(0, -logits))
+    probabilities: Floats = expit(logits)
     return probabilities
 
 

@@ -102,7 +102,7 @@ def cost(section: Section) -> Drawing | None:
     panels[0].set_ylabel("test AUC")
     says = (
         f"No model is both faster and better than those on the grey line: {'; '.join(said)}. "
-        "A first stage counts with the model that starts from it."
+        "Pre-training counts with the model that starts from it."
     )
     return finish(figure, "cost", "Quality against cost", says)
 

@@ -2,10 +2,10 @@
 
 import math
 
-import numpy as np
 import pandas as pd
 import torch
 from scipy import stats
+from scipy.special import expit
 
 from ctrbench import metrics
 from ctrbench.report.figures.drawing import GREY, Drawing, canvas, entitle, finish, look, tell
@@ -19,7 +19,7 @@ COLUMNS = 4
 
 def probabilities(logits_N: Array) -> Array:
     """Of a click, without overflow."""
-    found: Array = np.exp(-np.logaddexp(0, -logits_N))
+    found: Array = expit(logits_N)
     return found
 
 
