@@ -148,7 +148,7 @@ def test_every_verb_has_its_help(verb: str) -> None:
 def test_the_examples_of_the_help_are_understood() -> None:
     """Every key and choice in them exists."""
     for verb in VERBS.values():
-        for example in verb.examples if verb.keys is None else ():
+        for example in verb.examples if verb.composes else ():
             words = example.split(" > ")[0].split()[2:]
             words = [w for w in words if not w.startswith(("data.", "bench.", "gpu"))]
             if verb.name in ("train", "rows", "bench"):
