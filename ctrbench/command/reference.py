@@ -75,6 +75,6 @@ def _extended(path: str, loader: ConfigLoaderImpl) -> Any:
     file = loader.repository.load_config(path.lstrip("/"))
     if file is None or path.startswith("/settings/"):
         return file and OmegaConf.get_type(file.config)
-    begins = [one.path for one in file.defaults_list if isinstance(one, ConfigDefault)]
-    found = (_extended(join(dirname(path), each), loader) for each in begins)
+    defaults = [one for one in file.defaults_list or () if isinstance(one, ConfigDefault)]
+    found = (_extended(join(dirname(path), one.path or ""), loader) for one in defaults)
     return next(filter(None, found), None)
