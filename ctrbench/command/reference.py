@@ -2,37 +2,51 @@
 
 import dataclasses
 from collections.abc import Iterator
+from posixpath import dirname, join
 from typing import Any
 
-from ctrbench.command.compose import NAMES, choices
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.default_element import ConfigDefault
+from omegaconf import OmegaConf
+
+from ctrbench.command.compose import NAMES, hydra_here
+from ctrbench.command.words import line_of
 from ctrbench.runs.settings import RunSettings
 from ctrbench.training.schedule import ScheduleSettings
 from ctrbench.training.settings import StageSettings, TrainerSettings
 
+FEW = 4  # choices, which are named beside a key that they alone have
+Key = tuple[str, str]  # and its meaning
+
 
 def options() -> str:
-    """Every key with its type and meaning."""
-    lines = []
-    alone = []
-    for field in dataclasses.fields(RunSettings):
-        base = StageSettings if field.name == "pretraining" else field.type
-        if not dataclasses.is_dataclass(base):
-            alone.append((field.name, field.metadata["doc"]))
-            continue
-        lines += _group(field.name, field.name, base)
+    """Every key with its meaning: those of the run itself, then those of each group."""
+    fields = [field for field in dataclasses.fields(RunSettings) if field.name != "experiment"]
+    groups: dict[str, Any] = {f.name: f.type for f in fields if dataclasses.is_dataclass(f.type)}
+    groups["pretraining"] = StageSettings
+    lines = ["run:"]
+    lines += [line_of(f.name, f.metadata["doc"]) for f in fields if f.name not in groups]
+    for name, base in groups.items():
+        lines += _group(name, name, base)
         if base is TrainerSettings:
             lines += _group("schedule", "trainer.schedule", ScheduleSettings)
-    lines += [_line(key, doc) for key, doc in alone if key != "experiment"]
     lines += ["", "Values, and what each choice sets: ctrbench train --cfg job [KEY=VALUE ...]"]
     return "\n".join(lines)
 
 
 def _group(name: str, path: str, base: Any) -> list[str]:
-    """What there is to choose, and its keys."""
-    names = choices(name)
-    keys = [(f"{path}.{key}", doc) for key, doc in _keys(base)]
-    shown = [_line(key, doc) for key, doc in keys if not _is_told(key)]
-    return [f"{name}={'|'.join(names)}" if names else f"{name}:", *shown]
+    """What there is to choose, and the keys."""
+    with hydra_here() as loader:
+        choices = sorted(loader.get_group_options(name))
+        extended = {choice: _extended(f"/{name}/{choice}", loader) for choice in choices}
+    having = {choice: set(_keys(cls)) for choice, cls in extended.items() if cls is not None}
+    lines = [f"{name}={'|'.join(choices)}" if len(choices) > 1 else f"{name}:"]
+    for key, doc in dict.fromkeys(key for cls in _classes(base) for key in _keys(cls)):
+        if not _is_told(f"{path}.{key}"):
+            whose = [choice for choice in choices if (key, doc) in having.get(choice, ())]
+            few = 0 < len(whose) <= FEW and len(whose) < len(choices)
+            lines.append(line_of(f"{path}.{key}", f"{doc} ({', '.join(whose)})" if few else doc))
+    return lines
 
 
 def _is_told(key: str) -> bool:
@@ -40,26 +54,27 @@ def _is_told(key: str) -> bool:
     return NAMES.fullmatch(key) is not None or key == "pretraining.tuned"
 
 
-def _line(key: str, doc: str) -> str:
-    return f"  {key:26}{doc}"
+def _keys(cls: Any) -> Iterator[Key]:
+    """The keys of a class; not those that are groups, or of one (``optimizer.wide``)."""
+    for field in dataclasses.fields(cls):
+        if not dataclasses.is_dataclass(field.type):
+            yield field.name, field.metadata["doc"]
+        elif field.default_factory is not dataclasses.MISSING:  # no group gives its values
+            yield from ((f"{field.name}.{key}", doc) for key, doc in _keys(field.type))
 
 
-def _keys(base: Any) -> Iterator[tuple[str, str]]:
-    """The keys of a class and of all that extend it, each once; not those that are groups, or of
-    one (``optimizer.wide``)."""
-    seen = set()
-    for cls in (base, *_descendants(base)):
-        for field in dataclasses.fields(cls):
-            if field.name in seen:
-                continue
-            seen.add(field.name)
-            if not dataclasses.is_dataclass(field.type):
-                yield field.name, field.metadata["doc"]
-            elif field.default_factory is not dataclasses.MISSING:  # no group gives its values
-                yield from ((f"{field.name}.{key}", doc) for key, doc in _keys(field.type))
+def _classes(base: Any) -> Iterator[Any]:
+    """A class and all that extend it."""
+    yield base
+    for child in base.__subclasses__():
+        yield from _classes(child)
 
 
-def _descendants(cls: Any) -> Iterator[Any]:
-    for child in cls.__subclasses__():
-        yield child
-        yield from _descendants(child)
+def _extended(path: str, loader: ConfigLoaderImpl) -> Any:
+    """The settings class that a YAML file extends, by itself or by a file that it begins with."""
+    file = loader.repository.load_config(path.lstrip("/"))
+    if file is None or path.startswith("/settings/"):
+        return file and OmegaConf.get_type(file.config)
+    defaults = [one for one in file.defaults_list or () if isinstance(one, ConfigDefault)]
+    found = (_extended(join(dirname(path), one.path or ""), loader) for one in defaults)
+    return next(filter(None, found), None)

@@ -9,6 +9,53 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from ctrbench.errors import UserError
 from ctrbench.settings import check, nearest, option, settings, settings_from
 
+WARMUP = 10  # evaluations at least, and three times the patience
+
+
+@settings("tune")
+@dataclass
+class TuneSettings:
+    """The keys of ``ctrbench tune`` beside those of a run."""
+
+    trials: int = option("trials of each model, of all starts together", default=30, ge=1)
+    warmup: int | None = option(
+        "evaluations before a trial may be ended early; null: three times the patience, at least "
+        f"{WARMUP}",
+        default=None,
+        ge=1,
+    )
+
+
+@dataclass
+class ReportSettings:
+    """The keys of ``ctrbench report``."""
+
+    results: str | None = option(
+        "folder whose runs are read where no FOLDER is named, and which the report is written to",
+        default=None,
+    )
+    name: str | None = option("the report is written to results/report/NAME", default=None)
+    x: str | None = option(
+        "the option that figures are drawn over; each that was swept, unless it is given",
+        default=None,
+    )
+    slice: str | None = option("field by whose values AUC is sliced", default=None)
+
+
+@dataclass
+class FetchSettings:
+    """The keys of ``ctrbench download``."""
+
+    results: str = option("folder that everything goes to", default="results")
+    url: str | None = option("another address of the archive", default=None)
+
+
+@dataclass
+class ExportSettings:
+    """The keys of ``ctrbench export``."""
+
+    onnx: str = option("true: write an ONNX file too", default="false", choices=("true", "false"))
+
 
 @settings("bench")
 @dataclass

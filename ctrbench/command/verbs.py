@@ -5,8 +5,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ctrbench.command.gpu.settings import PREFIX, GpuSettings
+from ctrbench.command.settings import (
+    BenchSettings,
+    ExportSettings,
+    FetchSettings,
+    ReportSettings,
+    TuneSettings,
+)
 from ctrbench.command.words import CONFIG_DIR, flag, verb
 from ctrbench.errors import UserError
+from ctrbench.settings import check
 
 if TYPE_CHECKING:
     from ctrbench.runs.settings import RunSettings
@@ -89,6 +98,7 @@ def reproduce(given: Any) -> None:
     "[trials=N] [warmup=N] [search.KEY=RANGE] [--config-dir DIR] [KEY=VALUE ...]",
     "ctrbench tune model=lr,fm,deepfm data=planted trials=30 trainer.patience=6",
     "ctrbench tune model=fm 'search.optimizer.lr=tag(log,interval(1e-4,1e-2))' trials=12",
+    settings={"": TuneSettings},
 )
 def tune(given: Any) -> None:
     """Search for the values of one model or several, on validation rows alone. The ranges are those
@@ -141,7 +151,8 @@ def data(given: Any) -> None:
     "NAME [results=FOLDER] [url=ADDRESS] [--config-dir DIR]",
     "ctrbench download frappe_x1",
     names=1,
-    keys=("results", "url"),
+    settings={"": FetchSettings},
+    composes=False,
     flags=(CONFIG_DIR,),
 )
 def download(given: Any) -> None:
@@ -152,20 +163,19 @@ def download(given: Any) -> None:
     from ctrbench.data.sources.download import download
     from ctrbench.runs.record import Results
 
-    name, values = given.names[0], _values(given.words)
-    public = public_set(name)
-    results = values.get("results", "results")
-    Results(results).check()
-    for path in download(public, Results(results).download(name), values.get("url")):
+    name, own = given.names[0], FetchSettings(**_values(given.words))
+    public, results = public_set(name), Results(own.results)
+    results.check()
+    for path in download(public, results.download(name), own.url):
         print(path)
-    print(f"train with: ctrbench train data={name} results={results} model=...")
+    print(f"train with: ctrbench train data={name} results={own.results} model=...")
 
 
 @verb(
     "RUN FILE",
     "ctrbench predict results/runs/criteo/deepfm/0123456789abcdef rows.txt > probabilities.txt",
     names=2,
-    keys=(),
+    composes=False,
 )
 def predict(given: Any) -> None:
     """A probability of a click per row of FILE, which is in the layout of the run's data set."""
@@ -183,16 +193,18 @@ def predict(given: Any) -> None:
     "RUN [onnx=true]",
     "ctrbench export results/runs/criteo/deepfm/0123456789abcdef onnx=true",
     names=1,
-    keys=("onnx",),
+    settings={"": ExportSettings},
+    composes=False,
 )
 def export(given: Any) -> None:
     """The model of a run as a program of its own: torch.export, and ONNX."""
-    onnx = _values(given.words).get("onnx", "false")
-    if len(given.names) != 1 or onnx not in ("true", "false"):
+    own = ExportSettings(**_values(given.words))
+    check(own)
+    if len(given.names) != 1:
         raise UserError("export takes a run's directory: ctrbench export RUN [onnx=true]")
     from ctrbench.runs.export import export
 
-    for path in export(Path(given.names[0]), onnx=onnx == "true"):
+    for path in export(Path(given.names[0]), onnx=own.onnx == "true"):
         print(path)
 
 
@@ -220,7 +232,8 @@ def rows(given: Any) -> None:
     "ctrbench report",
     "ctrbench report results/runs/criteo x=model.dropout",
     names=sys.maxsize,
-    keys=("results", "name", "x", "slice"),
+    settings={"": ReportSettings},
+    composes=False,
 )
 def report(given: Any) -> None:
     """Tables, figures and a page of all runs below some folders; of those in results= if none is
@@ -228,9 +241,8 @@ def report(given: Any) -> None:
     from ctrbench.command.again import words_of
     from ctrbench.report.report import report_on
 
-    values, folders = _values(given.words), [Path(folder) for folder in given.names]
-    results, name, x, field = map(values.get, ("results", "name", "x", "slice"))
-    print(report_on(folders, results, name, x, field, again=words_of))
+    own, folders = ReportSettings(**_values(given.words)), list(map(Path, given.names))
+    print(report_on(folders, own.results, own.name, own.x, own.slice, again=words_of))
 
 
 @verb(
@@ -240,6 +252,7 @@ def report(given: Any) -> None:
     "ctrbench bench peers model=lr,fm,deepfm",
     "ctrbench bench gpu bench.gpu.parts=[checks,steps]",
     names=1,
+    settings={"bench.": BenchSettings, PREFIX: GpuSettings},
 )
 def bench(given: Any) -> None:
     """A training step of a model beside what the machine allows; several models in turn. With the

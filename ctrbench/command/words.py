@@ -1,6 +1,7 @@
 """The verbs: the words that each takes, its flags and its help, and what is refused."""
 
 import argparse
+import dataclasses
 import inspect
 import sys
 from collections.abc import Callable
@@ -29,6 +30,11 @@ VERBS: dict[str, "Verb"] = {}
 Flag = tuple[tuple[str, ...], dict[str, Any]]
 
 
+def line_of(key: str, doc: str) -> str:
+    """A key and its meaning, as help shows them."""
+    return f"  {key:26}{doc}"
+
+
 def flag(*names: str, **about: Any) -> Flag:
     """A flag of a verb, as argparse takes it."""
     return names, about
@@ -47,8 +53,9 @@ class Verb:
         usage: its words, as its help shows them.
         examples: commands.
         names: how many words without a key it takes, at most.
-        keys: those of its words KEY=VALUE; None: Hydra's, with YAML files of one's own; none: every
-            word is a name.
+        settings: the classes of its own keys, by what stands before these.
+        composes: whether it takes Hydra's keys too, with YAML files of one's own; with no keys at
+            all, every word is a name.
         flags: beside --help and --version.
         work: takes the parsed words: ``names``, ``words`` (KEY=VALUE) and flags.
     """
@@ -57,7 +64,8 @@ class Verb:
     usage: str
     examples: tuple[str, ...]
     names: int
-    keys: tuple[str, ...] | None
+    settings: dict[str, type]
+    composes: bool
     flags: tuple[Flag, ...]
     work: Callable[[Any], None]
 
@@ -75,7 +83,7 @@ class Verb:
 
             print(__version__)
             return
-        if self.keys is None or "config_dir" in given:
+        if "config_dir" in given:
             from ctrbench.command.compose import use_folder
 
             use_folder(given.config_dir)
@@ -101,14 +109,30 @@ class Verb:
             if why is not None and name not in own:
                 raise UserError(f"{word}: no such option of {self.name}; {why}")
 
+    @property
+    def keys(self) -> dict[str, str]:
+        """Its own keys, with their meaning."""
+        return {
+            f"{prefix}{field.name}": field.metadata["doc"]
+            for prefix, cls in self.settings.items()
+            for field in dataclasses.fields(cls)
+        }
+
+    def _epilog(self) -> str:
+        parts = []
+        if self.settings:
+            parts += ["keys:", *(line_of(key, doc) for key, doc in self.keys.items()), ""]
+        if self.composes and self.name != "train":
+            other = "other keys" if self.settings else "keys"
+            parts += [f"{other} and values: ctrbench train --help", ""]
+        return "\n".join([*parts, "examples:", *(f"  {line}" for line in self.examples)])
+
     def _parser(self) -> argparse.ArgumentParser:
-        told = self.keys is not None or self.name == "train"  # by its own help
-        keys = "" if told else "keys and values: ctrbench train --help\n\n"
         parser = _Parser(
             f"ctrbench {self.name}",
             usage=f"ctrbench {self.name} {self.usage}",
             description=inspect.getdoc(self.work),
-            epilog=f"{keys}examples:\n" + "\n".join(f"  {line}" for line in self.examples),
+            epilog=self._epilog(),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             add_help=False,
             allow_abbrev=False,
@@ -116,21 +140,22 @@ class Verb:
         parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
         parser.add_argument("-h", "--help", action="store_true", help="this")
         parser.add_argument("--version", action="store_true", help="of ctrbench")
-        for names, about in (*((CONFIG_DIR,) if self.keys is None else ()), *self.flags):
+        for names, about in (*((CONFIG_DIR,) if self.composes else ()), *self.flags):
             parser.add_argument(*names, **about)
         return parser
 
     def _split(self, given: Any) -> None:
         """The words without a key become ``names``."""
-        is_key = [self.keys != () and ("=" in word or word[:1] == "~") for word in given.words]
+        has_keys = self.composes or bool(self.settings)
+        is_key = [has_keys and ("=" in word or word[:1] == "~") for word in given.words]
         given.names = [word for word, key in zip(given.words, is_key, strict=True) if not key]
         given.words = [word for word, key in zip(given.words, is_key, strict=True) if key]
         if len(given.names) > self.names:
             what = "not KEY=VALUE" if self.names == 0 else f"one word too many for {self.usage}"
             raise UserError(f"{given.names[-1]}: {what}; see ctrbench {self.name} --help")
-        for word in given.words if self.keys else ():
+        for word in () if self.composes else given.words:
             key, _, value = word.partition("=")
-            if key not in (self.keys or ()):
+            if key not in self.keys:
                 raise UserError(f"{key}: no such option of {self.name}; it takes {self.usage}")
             if not value:
                 raise UserError(f"{word}: is empty; leave it out or give a value")
@@ -145,13 +170,15 @@ def verb(
     usage: str,
     *examples: str,
     names: int = 0,
-    keys: tuple[str, ...] | None = None,
+    settings: dict[str, type] | None = None,
+    composes: bool = True,
     flags: tuple[Flag, ...] = (),
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Enter a function as the verb of its name; what it does is its docstring."""
 
     def enter(work: Callable[[Any], None]) -> Callable[[Any], None]:
-        VERBS[work.__name__] = Verb(work.__name__, usage, examples, names, keys, flags, work)
+        name, own = work.__name__, settings or {}
+        VERBS[name] = Verb(name, usage, examples, names, own, composes, flags, work)
         return work
 
     return enter

@@ -133,8 +133,8 @@ class TableSettings(FileSettings):
     """Rows of named columns: CSV, TSV or Parquet."""
 
     label: str | None = option("the column of clicks: 0 or 1, true or false, yes or no")
-    separator: str | None = option("between cells; null: by the file's name and header")
-    values_separator: str = option("between the values of a cell of type multi")
+    separator: str | None = option("separator of cells; null: by the file's name and header")
+    values_separator: str = option("separator of the values in a cell of type multi")
     types: list[str] = option(
         "types of columns, [zip:category, price:number, seen:date, genres:multi, id:skip], and of "
         "all others, *:TYPE; those not named are found out"
@@ -157,7 +157,7 @@ class MovieLensSettings(DataSettings):
     """MovieLens-1M as clicks: ratings of 4 and 5 are clicks, 1 and 2 are none, 3 is dropped."""
 
     path: str | None = option(
-        "the folder of its three files, by GroupLens or tab-separated", decides=False
+        "the folder of the three files, by GroupLens or tab-separated", decides=False
     )
 
 
@@ -166,7 +166,7 @@ class MovieLensSettings(DataSettings):
 class PlantedSettings(DataSettings):
     """Rows of the same shape made from a seed, whose true click probability is known."""
 
-    rows: int = option("rows to make", ge=10)
+    rows: int = option("number of rows", ge=10)
     seed: int = option("seed of the rows and of the planted effects", ge=0)
     vocabulary: int = option("values of the largest categorical field", ge=4, le=2**31)
     missing: float = option("share of missing values in every third field", ge=0, lt=1)

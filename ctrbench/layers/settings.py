@@ -25,7 +25,7 @@ class NetworkSettings:
     """What has weights beside embeddings and first-order weights."""
 
     init_network: str = option(
-        "distribution that the weights of its linear maps start from; biases start from 0",
+        "distribution of the initial weights of linear layers; biases start from 0",
         choices=INIT_NETWORK,
         default=INIT_NETWORK[0],
         neutral=INIT_NETWORK[0],
@@ -38,9 +38,11 @@ class HiddenSettings(NetworkSettings):
 
     activation: str = option("activation of the hidden layers", choices=tuple(ACTIVATIONS))
     dropout: float = option(
-        "probability of DROPPING a hidden unit: 1 - the paper's, which is of keeping", ge=0, lt=1
+        "probability of DROPPING a hidden unit: 1 - the DeepFM paper's, which is of keeping it",
+        ge=0,
+        lt=1,
     )
-    batch_norm: bool = option("normalise W a + b over the batch")
+    batch_norm: bool = option("batch normalisation before the activation of hidden layers")
 
 
 @dataclass
@@ -51,12 +53,14 @@ class MLPSettings(HiddenSettings):
     """
 
     hidden: list[int] | None = option(
-        "widths of the hidden layers; null: by layers, neurons, shape", ge=1
+        "widths of the hidden layers; null: by model.layers, model.neurons, model.shape", ge=1
     )
     layers: int = option("number of hidden layers", ge=1)
-    neurons: int = option("neurons of a hidden layer, in the mean", ge=1)
-    total_neurons: int | None = option("neurons of all hidden layers, in place of neurons", ge=1)
-    shape: str = option("how the neurons are shared out to the layers", choices=SHAPES)
+    neurons: int = option("mean number of neurons of a hidden layer", ge=1)
+    total_neurons: int | None = option(
+        "neurons of all hidden layers together, in place of model.neurons", ge=1
+    )
+    shape: str = option("distribution of the neurons over the hidden layers", choices=SHAPES)
 
     def validate(self) -> None:
         """Refuse an MLP without layers, and a shape that gives a layer no neurons."""
@@ -93,13 +97,15 @@ class MLPSettings(HiddenSettings):
 class AttentionSettings(NetworkSettings):
     """Multi-head self-attention between fields."""
 
-    attention_layers: int = option("interacting layers, one on the other", ge=1)
-    attention_dim: int = option("length of a field's vector in attention, of all heads", ge=1)
-    heads: int = option("heads, each with its part of the vector", ge=1)
-    residual: bool = option("add what comes into an interacting layer to what it gives")
-    scale: bool = option("divide scores of attention by the square root of a head's length")
-    layer_norm: bool = option("normalise each field's vector before its activation")
-    attention_dropout: float = option("probability of dropping a weight of attention", ge=0, lt=1)
+    attention_layers: int = option("self-attention layers, one on the other", ge=1)
+    attention_dim: int = option(
+        "dimension of a field's vector in self-attention, all heads together", ge=1
+    )
+    heads: int = option("attention heads, which share model.attention_dim", ge=1)
+    residual: bool = option("residual connection past every self-attention layer")
+    scale: bool = option("divide attention scores by the square root of a head's dimension")
+    layer_norm: bool = option("layer normalisation of each field's vector before its activation")
+    attention_dropout: float = option("probability of dropping an attention weight", ge=0, lt=1)
 
     def validate(self) -> None:
         """Refuse vectors that heads cannot share."""

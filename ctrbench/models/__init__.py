@@ -1,1 +1,1 @@
-"""The systems of the paper: a file and a line in ``conf/model`` each."""
+"""The models: a file and a YAML file in ``conf/model`` each."""

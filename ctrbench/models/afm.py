@@ -15,7 +15,7 @@ from ctrbench.models.settings import AttentionalSettings
     "afm",
     AttentionalSettings,
     Properties("Xiao et al. 2017", "attention", low_order=True, high_order=True),
-    order=2017.6,
+    order=2017.65,
 )
 class AFM(Model):
     """y = w_0 + sum_i w_i x_i + p^T sum_{i<j} a_ij (v_i * v_j) x_i x_j.

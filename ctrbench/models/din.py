@@ -17,7 +17,7 @@ from ctrbench.models.registry import Model, register
     "din",
     InterestSettings,
     Properties("Zhou et al. 2018", "attention", high_order=True, sequential=True),
-    order=2018.2,
+    order=2018.5,
 )
 class DIN(Model):
     """y = MLP([V_1 x_1, ..., V_F x_F, sum_t a(p_t, q) p_t]), eq. 3.

@@ -56,7 +56,7 @@ class FwFM(Model):
     "fmfm",
     FieldMatrixedSettings,
     Properties("Sun et al. 2021", "factorisation", low_order=True),
-    order=2021.3,
+    order=2021.2,
 )
 class FmFM(Model):
     """y = w_0 + sum_i w_i x_i + sum_{i<j} <v_i M_ij, v_j> x_i x_j, M_ij of a pair of fields.

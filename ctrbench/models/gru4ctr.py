@@ -16,7 +16,7 @@ from ctrbench.models.registry import Model, register
     "gru4ctr",
     DeepRecurrentSettings,
     Properties("Zhou et al. 2019", "recurrent network", high_order=True, sequential=True),
-    order=2018.3,
+    order=2019.1,
 )
 class GRU4CTR(Model):
     """y = MLP([V_1 x_1, ..., V_F x_F, h_n]), h_n = GRU(p_1, ..., p_n) of the past rows p."""

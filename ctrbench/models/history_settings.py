@@ -22,7 +22,7 @@ class OfHistory(ModelSettings):
 
 @dataclass
 class _State(NetworkSettings):
-    state_dim: int = option("units of the recurrent layer", ge=1)
+    state_dim: int = option("hidden units of the recurrent layer", ge=1)
 
 
 @settings("recurrent")
@@ -42,7 +42,7 @@ class DeepRecurrentSettings(OfHistory, _State, DeepSettings):
 class InterestSettings(OfHistory, DeepSettings):
     """Attention of a row to its past, and a multilayer perceptron."""
 
-    attention_hidden: list[int] = option("widths of the network that weighs a past row", ge=1)
+    attention_hidden: list[int] = option("widths of the attention network's hidden layers", ge=1)
 
     def validate(self) -> None:
         """Refuse networks without layers."""

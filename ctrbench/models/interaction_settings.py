@@ -14,7 +14,7 @@ from ctrbench.layers.settings import (
 from ctrbench.models.settings import DeepSettings, FactorisedSettings, OfPairs
 from ctrbench.settings import nearest, option, settings
 
-STRUCTURE = "how the parts stand: parallel (side by side), stacked or serial (one on the other)"
+STRUCTURE = "how the parts are composed: parallel, or one on the other (stacked, serial)"
 
 
 @settings("bi_interaction")
@@ -23,7 +23,7 @@ class BiInteractionSettings(OfPairs, DeepSettings):
     """A multilayer perceptron over pooled pairs."""
 
     interaction_dropout: float = option(
-        "probability of dropping a coordinate of the pooled pairs", ge=0, lt=1
+        "probability of dropping a coordinate of the pooled interactions", ge=0, lt=1
     )
 
 
@@ -34,8 +34,8 @@ class _CrossLayers(NetworkSettings):
 
 @dataclass
 class _Mixture(_CrossLayers):
-    rank: int | None = option("of the experts of a cross layer; null: one full matrix", ge=1)
-    experts: int = option("experts of a cross layer, where they have a rank", ge=1)
+    rank: int | None = option("rank of the experts of a cross layer; null: one full matrix", ge=1)
+    experts: int = option("low-rank experts of a cross layer, where model.rank is given", ge=1)
 
 
 @settings("cross")
@@ -78,15 +78,19 @@ class BridgedCrossSettings(_CrossLayers, HiddenSettings, FactorisedSettings):
     """A cross and a deep network of as many layers, with bridges between them."""
 
     bridge: str = option(
-        "how the two networks' vectors are made one after each layer",
+        "how cross and deep network are joined after each layer",
         choices=("hadamard", "addition", "concatenation"),
     )
-    temperature: float | None = option("of the regulation modules; null: none of them", gt=0)
+    temperature: float | None = option(
+        "temperature of the regulation modules; null: no such modules", gt=0
+    )
 
 
 @dataclass
 class _Maps(NetworkSettings):
-    cin_maps: list[int] = option("feature maps of each layer of the CIN", ge=1)
+    cin_maps: list[int] = option(
+        "feature maps of each layer of the compressed interaction network (CIN)", ge=1
+    )
 
     def validate(self) -> None:
         """Refuse a network without layers."""
@@ -112,7 +116,7 @@ class DeepCompressedSettings(_Maps, DeepSettings):
 
 @dataclass
 class _Wide:
-    wide: bool = option("add a weight for every feature: a linear model beside the others")
+    wide: bool = option("add a first-order weight for every feature")
 
 
 @settings("attention")
@@ -137,9 +141,10 @@ class BilinearSettings(OfPairs, DeepSettings):
     """Bilinear interactions of fields and of fields that are weighted by their importance."""
 
     bilinear: str = option(
-        "a matrix for all pairs, each field or each interaction", choices=BILINEAR
+        "a bilinear matrix for all pairs of fields, each field or each pair (interaction)",
+        choices=BILINEAR,
     )
-    reduction: float = option("fields over units of the layer that weighs them", gt=0)
+    reduction: float = option("reduction ratio of the SENET layer: fields over its units", gt=0)
 
 
 @settings("dots")
@@ -147,9 +152,13 @@ class BilinearSettings(OfPairs, DeepSettings):
 class DotsSettings(DeepSettings):
     """Inner products of the embeddings and of a vector of all values."""
 
-    bottom: list[int] = option("widths of the perceptron over fields fed as a value", ge=1)
-    bottom_dropout: float = option("its probability of dropping a unit", ge=0, lt=1)
-    interaction: str = option("inner products, or all vectors as they are", choices=("dot", "cat"))
+    bottom: list[int] = option("widths of the bottom network, over fields fed as a value", ge=1)
+    bottom_dropout: float = option(
+        "probability of dropping a unit of the bottom network", ge=0, lt=1
+    )
+    interaction: str = option(
+        "dot: inner products of the vectors; cat: the vectors themselves", choices=("dot", "cat")
+    )
 
     def check_fields(self, encodings: dict[str, str]) -> None:
         values = sum(encoding in VALUE_ENCODINGS for encoding in encodings.values())
@@ -164,13 +173,15 @@ class DotsSettings(DeepSettings):
 class LogarithmicSettings(DeepSettings):
     """A multilayer perceptron over products of fields to learnt powers."""
 
-    logarithmic_neurons: int = option("neurons of the logarithmic transformation", ge=1)
+    logarithmic_neurons: int = option("neurons of the logarithmic transformation layer", ge=1)
 
 
 @dataclass
 class _Second:
-    second_hidden: list[int] = option("widths of the second perceptron", ge=1)
-    second_dropout: float | None = option("its dropout; null: as model.dropout", ge=0, lt=1)
+    second_hidden: list[int] = option("widths of the second network's hidden layers", ge=1)
+    second_dropout: float | None = option(
+        "dropout of the second network; null: as model.dropout", ge=0, lt=1
+    )
 
     def validate(self) -> None:
         """Refuse a perceptron without layers."""
@@ -194,11 +205,15 @@ class MaskedSettings(DeepSettings):
     """Layers whose inputs are multiplied by a mask that the row's embeddings give."""
 
     structure: str = option(STRUCTURE, choices=("parallel", "serial"))
-    mask_blocks: int = option("parallel blocks; in series every hidden layer is one", ge=1)
-    mask_units: int = option("units of a parallel block", ge=1)
-    mask_ratio: float = option("units of a mask's aggregation layer over the mask's length", gt=0)
-    embedding_norm: bool = option("normalise each field's vector before the first mask")
-    layer_norm: bool = option("normalise the units of a block before their activation")
+    mask_blocks: int = option("mask blocks in parallel; in series every hidden layer is one", ge=1)
+    mask_units: int = option("units of a mask block in parallel", ge=1)
+    mask_ratio: float = option(
+        "units of a mask's aggregation layer over the dimension of the mask", gt=0
+    )
+    embedding_norm: bool = option(
+        "layer normalisation of each field's embedding before the first mask"
+    )
+    layer_norm: bool = option("layer normalisation of a mask block before its activation")
 
 
 @settings("two_stream")
@@ -206,10 +221,16 @@ class MaskedSettings(DeepSettings):
 class TwoStreamSettings(_Second, DeepSettings):
     """Two perceptrons, each over features selected for it, and their bilinear fusion."""
 
-    gate: list[int] | None = option("widths of the two gates' perceptrons; null: no gates", ge=1)
-    first_context: list[str] = option("fields that the first gate sees; []: a learnt vector")
-    second_context: list[str] = option("fields that the second gate sees; []: a learnt vector")
-    fusion_heads: int = option("parts of the two vectors that are fused, each with its own", ge=1)
+    gate: list[int] | None = option(
+        "widths of the two gates that select features; null: no gates", ge=1
+    )
+    first_context: list[str] = option(
+        "fields that the first network's gate sees; []: a learnt vector"
+    )
+    second_context: list[str] = option(
+        "fields that the second network's gate sees; []: a learnt vector"
+    )
+    fusion_heads: int = option("heads of the bilinear fusion of the two networks", ge=1)
 
     def validate(self) -> None:
         MLPSettings.validate(self)

@@ -25,7 +25,8 @@ class Model(nn.Module):
         name: in the registry, as its YAML file carries it.
         settings: the class of its settings.
         properties: what it is, for tables and for experiments.
-        order: its place among the rows of a table.
+        order: its place among the rows of a table, which no other has: those of the DeepFM paper
+            first, then by when they were published (2019.8).
         version: of its formula; it is part of a run's identity, and raised when the formula or the
             initial weights are changed.
     """
@@ -77,7 +78,7 @@ def register(
 def names() -> list[str]:
     """All models in the order of tables, found by importing every module beside this one."""
     import_all("ctrbench.models")
-    return sorted(_REGISTRY, key=lambda name: (_REGISTRY[name].order, name))
+    return sorted(_REGISTRY, key=lambda name: _REGISTRY[name].order)
 
 
 def settings_of() -> dict[str, type[ModelSettings]]:

@@ -58,7 +58,7 @@ class LinearSettings(ModelSettings):
 class FactorisedSettings(ModelSettings):
     """A model with an embedding for every feature."""
 
-    embedding_dim: int = option("K, the length of an embedding", ge=1)
+    embedding_dim: int = option("dimension of an embedding, K", ge=1)
     init_std: float = option("standard deviation of the initial embeddings", gt=0)
 
 
@@ -90,7 +90,7 @@ class DeepSettings(MLPSettings, FactorisedSettings):
 class PretrainedSettings(DeepSettings):
     """A deep model that starts from a factorisation machine."""
 
-    pretrain: bool = option("start from a trained FM; false: from random weights")
+    pretrain: bool = option("start from the weights of a trained FM; false: from random ones")
 
     def pretraining(self) -> bool:
         return self.pretrain
@@ -102,7 +102,7 @@ class ProductSettings(DeepSettings):
     """A deep model with inner products in its first layer."""
 
     product: str = option(
-        "inner products: factorised (PNN, 2016), or all pairs in full (2018)",
+        "inner products: factorised as in 2016, or all pairs in full as in 2018",
         choices=INNER_PRODUCTS,
     )
 
@@ -112,7 +112,7 @@ class ProductSettings(DeepSettings):
 class CrossedSettings(DeepSettings):
     """A deep model with crosses of fields beside it."""
 
-    crosses: list[list[str]] = option("crosses of fields: [[C1, C2], [C1, C3, C4]]")
+    crosses: list[list[str]] = option("crosses of fields, [[C1, C2], [C1, C3, C4]]")
     cross_min_count: int = option("training rows a cross must occur in to have an id", ge=1)
     cross_buckets: int | None = option("hash each cross to so many ids; null: a vocabulary", ge=1)
 
@@ -133,8 +133,8 @@ class FieldWeightedSettings(OfPairs, NetworkSettings, FactorisedSettings):
     """A factorisation machine with a weight for every pair of fields."""
 
     linear: str = option(
-        "first-order terms: a weight a feature (lw), or v_i times a vector of the feature (felv) "
-        "or of its field (filv)",
+        "first-order terms: lw, a weight a feature; felv or filv, the embedding times a vector of "
+        "the feature or of its field",
         choices=("lw", "felv", "filv"),
     )
 
@@ -145,7 +145,7 @@ class FieldMatrixedSettings(OfPairs, NetworkSettings, FactorisedSettings):
     """A factorisation machine with a vector or a matrix for every pair of fields."""
 
     field_weights: str = option(
-        "for every pair of fields, a vector or a matrix", choices=FIELD_WEIGHTS[1:]
+        "weight of the interaction of two fields: a vector or a matrix", choices=FIELD_WEIGHTS[1:]
     )
 
 
@@ -155,9 +155,9 @@ class AttentionalSettings(OfPairs, NetworkSettings, FactorisedSettings):
     """A factorisation machine that attends to its pairs."""
 
     attention_dim: int = option("units of the attention network", ge=1)
-    attention_dropout: float = option("probability of dropping a weight of attention", ge=0, lt=1)
+    attention_dropout: float = option("probability of dropping an attention weight", ge=0, lt=1)
     interaction_dropout: float = option(
-        "probability of dropping a coordinate of the pooled pairs", ge=0, lt=1
+        "probability of dropping a coordinate of the pooled interactions", ge=0, lt=1
     )
 
 
@@ -166,8 +166,8 @@ class AttentionalSettings(OfPairs, NetworkSettings, FactorisedSettings):
 class HighOrderSettings(FactorisedSettings):
     """A factorisation machine of a higher order."""
 
-    order: int = option("m, of the highest products of features", ge=2)
-    shared: bool = option("one embedding for all orders, not one for each")
+    order: int = option("highest order of the interactions", ge=2)
+    shared: bool = option("one embedding for all orders; false: one for each")
 
     def check_fields(self, encodings: dict[str, str]) -> None:
         self._ask_for(self.order, len(encodings))

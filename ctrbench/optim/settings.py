@@ -36,14 +36,16 @@ class DenseSettings(OptimizerSettings):
     """What Adam and AdaGrad share."""
 
     lr: float = option("learning rate", gt=0)
-    eps: float = option("epsilon", gt=0)
+    eps: float = option("epsilon, added to the denominator", gt=0)
     l2_embedding: float = option(
-        "L2 on the embedding table, first-order weights included: adds l2 * w to the gradient", ge=0
+        "L2 on the embedding tables, first-order weights included: adds l2 * w to the gradient",
+        ge=0,
     )
     l2_rows: str = option(
-        "its rows with L2: all, or those of the batch's features", choices=("all", "batch")
+        "rows of the embedding tables with L2: all, or those of the batch's features",
+        choices=("all", "batch"),
     )
-    l2_network: float = option("L2 on all other weights, biases included", ge=0)
+    l2_network: float = option("L2 on all weights but the embedding tables, biases included", ge=0)
 
     def rates(self) -> dict[str, float]:
         return {"optimizer.lr": self.lr}
@@ -54,7 +56,7 @@ class DenseSettings(OptimizerSettings):
 class AdamSettings(DenseSettings):
     """Adam (Kingma & Ba 2015), dense: rows outside the batch move on too, as in the papers."""
 
-    betas: list[float] = option("decay of the two moments", ge=0, lt=1)
+    betas: list[float] = option("decay rates of the two moments", ge=0, lt=1)
 
     def states(self) -> int:
         return 2
@@ -63,7 +65,7 @@ class AdamSettings(DenseSettings):
         """Refuse another number of decays than two."""
         super().validate()
         if len(self.betas) != 2:
-            raise UserError(f"optimizer.betas={self.betas}: give two, of each moment one")
+            raise UserError(f"optimizer.betas={self.betas}: give two, one for each moment")
 
 
 @settings("adagrad")
@@ -87,10 +89,10 @@ class FTRLSettings(OptimizerSettings):
     l1 and l2 divided by B give the same steps as a sum over the batch.
     """
 
-    lr: float = option("learning rate (alpha of FTRL)", gt=0)
-    beta: float = option("smoothing of the learning rate", gt=0)
-    l1: float = option("L1: |z| up to it gives a weight of exactly zero", ge=0)
-    l2: float = option("L2", ge=0)
+    lr: float = option("learning rate", gt=0)
+    beta: float = option("beta of the learning rate alpha / (beta + sqrt(n))", gt=0)
+    l1: float = option("L1; a weight with |z| up to it is exactly zero", ge=0)
+    l2: float = option("L2 on all weights", ge=0)
 
     def rates(self) -> dict[str, float]:
         return {"optimizer.lr": self.lr}

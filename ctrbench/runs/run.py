@@ -20,7 +20,7 @@ from ctrbench.data.batches import Batches, choose
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.manifest import file_digest
 from ctrbench.data.store.opened import Store
-from ctrbench.errors import UserError
+from ctrbench.errors import DivergenceError, UserError
 from ctrbench.files import locked, replacing
 from ctrbench.machine import (
     environment,
@@ -207,7 +207,11 @@ class _Run:
                 track(history)
                 self.watch(history)
 
-            progress = trainer.fit(advance, record)
+            try:
+                progress = trainer.fit(advance, record)
+            except DivergenceError as error:
+                keys = " or ".join(self.settings.optimizer.rates())
+                raise DivergenceError(f"{error}; lower {keys}") from None
         self.directory.write_history(progress.history)
         if trainer.ended_by == "epochs" and progress.best == len(progress.history) - 1:
             log.info("the last evaluation was the best: raise trainer.epochs=%d", progress.epoch)

@@ -29,7 +29,7 @@ OmegaConf.register_new_resolver(
 class BudgetSettings:
     """How much a run may cost: values that other settings take, so that one word sets them all."""
 
-    name: str = option("of the budget")
+    name: str = option("name of the budget")
     rows: int = option("data.rows of planted rows", ge=1)
     neurons: int = option("model.neurons of every network", ge=1)
     dropout: float = option("model.dropout of every network", ge=0, lt=1)

@@ -80,10 +80,10 @@ class PlateauSettings(ScheduleSettings):
     """
 
     factor: float = option(
-        "what an evaluation without a gain multiplies the learning rate by", gt=0, lt=1
+        "factor of the learning rate at an evaluation without a gain", gt=0, lt=1
     )
-    gain: float = option("what the monitored figure must be better by to count as a gain", ge=0)
-    min_lr: float = option("the learning rate never falls below it", ge=0)
+    gain: float = option("least improvement of the monitored figure that is a gain", ge=0)
+    min_lr: float = option("lowest learning rate", ge=0)
 
     def check_against(self, rates: dict[str, float]) -> None:
         for key, rate in rates.items():
@@ -102,9 +102,9 @@ class DecayingSettings(ScheduleSettings):
     """A rise over the first steps, then a decay that ends with the run's cap of epochs."""
 
     warmup: float = option(
-        "steps of a linear rise at the start; below 1: a share of all steps", ge=0
+        "steps in which the learning rate rises at the start; below 1: a share of all", ge=0
     )
-    floor: float = option("the share of the learning rate that the decay ends at", ge=0, lt=1)
+    floor: float = option("share of the learning rate that its decay ends at", ge=0, lt=1)
 
     def validate(self) -> None:
         """Refuse a part of a step."""

@@ -126,7 +126,9 @@ class StageSettings:
     model: ModelSettings = option("its model")
     optimizer: OptimizerSettings = option("its optimizer")
     trainer: TrainerSettings = option("its trainer")
-    run: str | None = option("a finished run to take in its place: its directory")
+    run: str | None = option(
+        "directory of a finished run to start from; null: the first stage is trained"
+    )
     tuned: TunedSettings | None = option(
         "where its tuned values come from", default=None, decides=False
     )

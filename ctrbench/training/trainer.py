@@ -137,9 +137,7 @@ class Trainer:
             if not math.isfinite(loss):
                 step = self.progress.epoch * self.train.steps + first + offset + 1
                 raise DivergenceError(
-                    f"the training loss is {loss} at step {step} "
-                    f"(epoch {self.progress.epoch + 1}); "
-                    "lower optimizer.lr"
+                    f"the training loss is {loss} at step {step} (epoch {self.progress.epoch + 1})"
                 )
         return losses
 
@@ -153,9 +151,7 @@ class Trainer:
         if not math.isfinite(figures["logloss"]):
             done = (epoch - 1) * self.train.steps + step
             raise DivergenceError(
-                f"the validation logloss is {figures['logloss']} after step {done} "
-                f"(epoch {epoch}); "
-                "lower optimizer.lr"
+                f"the validation logloss is {figures['logloss']} after step {done} (epoch {epoch})"
             )
         progress.evaluate_seconds += time.perf_counter() - started
         line = {"epoch": epoch, "step": step, "train_loss": loss}

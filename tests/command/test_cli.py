@@ -58,7 +58,7 @@ MISTAKES = {
     "train model.dropout=1": "model.dropout=1.0: must be less than 1 (probability of DROPPING",
     "train model.dropout=-.1": "model.dropout=-0.1: must be at least 0 (probability of DROPPING",
     "train model.hidden=[8,0]": "model.hidden=0: must be at least 1",
-    "train optimizer.betas=[0.9]": "optimizer.betas=[0.9]: give two, of each moment one",
+    "train optimizer.betas=[0.9]": "optimizer.betas=[0.9]: give two, one for each moment",
     "train model.hidden=[]": "model.hidden=[]: give the width of a layer at least",
     "train model.shape=diamond model.total_neurons=2": "shape=diamond: 2 neurons in 3 layers give",
     "train model=ccpm model.maps=[4]": "model.maps=[4], model.filters=[6, 5]: give both",
@@ -148,7 +148,7 @@ def test_every_verb_has_its_help(verb: str) -> None:
 def test_the_examples_of_the_help_are_understood() -> None:
     """Every key and choice in them exists."""
     for verb in VERBS.values():
-        for example in verb.examples if verb.keys is None else ():
+        for example in verb.examples if verb.composes else ():
             words = example.split(" > ")[0].split()[2:]
             words = [w for w in words if not w.startswith(("data.", "bench.", "gpu"))]
             if verb.name in ("train", "rows", "bench"):

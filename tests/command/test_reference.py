@@ -1,18 +1,28 @@
 """The reference of all keys."""
 
 import dataclasses
+import re
+from collections import defaultdict
+from functools import cache
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 from support import ctrbench
 
-from ctrbench.data.settings import DataSettings, SplitSettings
+from ctrbench.command.words import VERBS
+from ctrbench.data.settings import DataSettings, DownloadSettings, SplitSettings
+from ctrbench.models import registry
 from ctrbench.models.settings import ModelSettings
 from ctrbench.optim.settings import OptimizerSettings
-from ctrbench.runs.settings import RunSettings
+from ctrbench.runs.settings import BudgetSettings, RunSettings
 from ctrbench.training.schedule import ScheduleSettings
-from ctrbench.training.settings import StageSettings, TrainerSettings
+from ctrbench.training.settings import (
+    RecipeSettings,
+    StageSettings,
+    TrainerSettings,
+    TunedSettings,
+)
 
 GROUPS = {
     DataSettings: "data.",
@@ -31,6 +41,8 @@ NO_OPTIONS = {
     "pretraining.tuned",
     "experiment",
 }  # chosen by their group
+HEADINGS = ["run", "model", "data", "optimizer", "split", "trainer", "schedule", "budget"]
+HEADINGS += ["pretraining"]
 
 
 def registered() -> list[Any]:
@@ -39,10 +51,22 @@ def registered() -> list[Any]:
     return [OmegaConf.get_type(node.node) for node in nodes.values()]
 
 
+@cache
+def shown() -> dict[str, list[tuple[str, str]]]:
+    """The keys and meanings of ``train --help`` by the heading that they stand under."""
+    text = ctrbench("train", "--help").stdout.partition("\nrun:\n")[2].partition("\n\n")[0]
+    heading, found = "run", defaultdict(list)
+    for line in text.splitlines():
+        if line.startswith("  "):
+            key, doc = line.split(maxsplit=1)
+            found[heading].append((key, doc))
+        else:
+            heading = re.split("[=:]", line)[0]
+    return found
+
+
 def test_help_lists_every_key_of_every_class() -> None:
-    lines = {
-        line.split()[0]: line for line in ctrbench("train", "--help").stdout.splitlines() if line
-    }
+    lines = dict(line for lines in shown().values() for line in lines)
     checked = 0
     for cls in registered():
         prefix = next((group for base, group in GROUPS.items() if issubclass(cls, base)), None)
@@ -51,6 +75,46 @@ def test_help_lists_every_key_of_every_class() -> None:
             if key in NO_OPTIONS:
                 assert key not in lines
             elif key != "pretraining" and not dataclasses.is_dataclass(field.type):
-                assert lines[key].split(maxsplit=1)[1] != ""
+                assert lines[key] != ""
                 checked += 1
     assert checked > 50 and "data.path" in lines
+
+
+def test_every_key_stands_under_its_group() -> None:
+    """Those of the run first, which have none."""
+    assert list(shown()) == HEADINGS
+    assert {"seed", "device", "results", "recipe"} < {key for key, _ in shown()["run"]}
+    for heading, lines in shown().items():
+        prefix = {"run": "", "schedule": "trainer.schedule."}.get(heading, f"{heading}.")
+        assert lines and all(key.startswith(prefix) for key, _ in lines)
+        assert heading != "run" or not any("." in key for key, _ in lines)
+
+
+def test_a_group_of_one_file_is_no_choice() -> None:
+    lines = ctrbench("train", "--help").stdout.splitlines()
+    assert "trainer:" in lines and "schedule=constant|cosine|linear|plateau" in lines
+
+
+def test_keys_of_few_models_say_whose_they_are() -> None:
+    having = defaultdict(list)
+    for name, cls in sorted(registry.settings_of().items()):
+        for field in dataclasses.fields(cls):
+            having[f"model.{field.name}", field.metadata["doc"]].append(name)
+    for (key, doc), names in having.items():
+        if key != "model.name":
+            told = f"{doc} ({', '.join(names)})" if len(names) <= 4 else doc
+            assert (key, told) in shown()["model"]
+    assert any(doc.endswith(" (fnn)") for _, doc in shown()["model"])
+
+
+def test_every_verb_tells_its_own_keys() -> None:
+    told = set()
+    for verb in VERBS.values():
+        lines = ctrbench(verb.name, "--help").stdout.splitlines()
+        for prefix, cls in verb.settings.items():
+            told.add(cls)
+            for field in dataclasses.fields(cls):
+                key = f"{prefix}{field.name}"
+                assert f"  {key:26}{field.metadata['doc']}" in lines
+    others = {cls for cls in registered() if not issubclass(cls, tuple(GROUPS))}
+    assert others - told == {BudgetSettings, DownloadSettings, TunedSettings, RecipeSettings}

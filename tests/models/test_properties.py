@@ -82,6 +82,14 @@ def test_stages_and_crosses(name: str, settings: Compose) -> None:
         chosen.check_history(HistorySettings())
 
 
+def test_every_model_has_a_place_of_its_own_in_the_year_of_its_paper(settings: Compose) -> None:
+    models = [registry.find(settings(f"model={name}").model) for name in NAMES]
+    orders = [model.order for model in models]
+    assert orders == sorted(set(orders))
+    for model in models:
+        assert model.order < 1_000 or model.properties.paper.endswith(f" {int(model.order)}")
+
+
 def test_the_comparison_is_the_papers() -> None:
     assert set(having(["compared"])) == set(published("deepfm_table2")["model"])
     assert set(having(["compared", "model.dropout"])) == set(published("deepfm_figures")["model"])

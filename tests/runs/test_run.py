@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -249,11 +250,17 @@ def test_a_full_disk_is_an_error_that_names_the_checkpoint(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_loss_that_is_not_finite(shared: Compose) -> None:
-    own = shared("model=fm", "optimizer.lr=1e30")
-    with pytest.raises(
-        UserError, match=r"training loss is \S+ at step \d+ \(epoch 1\); lower optimizer\.lr"
-    ):
+@pytest.mark.parametrize(
+    ("model", "key", "advice"),
+    [
+        ("fm", "optimizer.lr", "lower optimizer.lr"),
+        ("wide_deep", "optimizer.deep.lr", "lower optimizer.wide.lr or optimizer.deep.lr"),
+    ],
+)
+def test_a_loss_that_is_not_finite(model: str, key: str, advice: str, shared: Compose) -> None:
+    own = shared(f"model={model}", f"{key}=1e30")
+    told = rf"the \w+ \w+ is \S+ (at|after) step \d+ \(epoch 1\); {re.escape(advice)}$"
+    with pytest.raises(UserError, match=told):
         run(own)
     assert not (run_directory(own).path / "result.json").exists()
 

@@ -16,9 +16,10 @@ from ctrbench.runs.record import Results
 from ctrbench.runs.settings import RunSettings
 
 COUNTED = (
-    "operations: forward and backward pass; 2 for each multiply-add of a product, else 1 for each "
+    "operations: forward and backward pass; 2 for each multiply-add of a matmul, else 1 for each "
     "number that is read or written"
 )
+SHOWN = {"products": "matmul", "memory": "memory"}  # as tables name what limits a step
 
 
 def asked(words: list[str]) -> tuple[list[RunSettings], BenchSettings]:
@@ -83,11 +84,11 @@ def _compared(figures: dict[str, Any]) -> list[str]:
         "",
         markdown(rows),
         "",
-        f"medians of {figures['rounds']} interleaved rounds, half of them within; ratios are "
-        "medians of pairs of a round",
+        f"medians and quartiles of {figures['rounds']} interleaved rounds; ratios are medians of "
+        "pairs of a round",
         COUNTED,
-        f"limits: the model's products by themselves, or its bytes at "
-        f"{machine['copy_bytes_per_second'] / 1e9:.0f} GB/s; a square product does "
+        f"limits: the model's matmuls by themselves, or its bytes at "
+        f"{machine['copy_bytes_per_second'] / 1e9:.0f} GB/s; a square matmul does "
         f"{machine['square_flops'] / 1e9:.0f} GFLOP/s; peak memory "
         f"{figures['peak_memory_bytes'] / 2**20:,.0f} MiB",
     ]
@@ -99,14 +100,14 @@ def _row(one: dict[str, Any]) -> dict[str, str]:
     row = {
         "model": one["model"],
         "step ms": f"{1e3 * step['median']:.2f}",
-        "half within": f"{1e3 * step['quarter']:.2f} to {1e3 * step['three_quarters']:.2f}",
+        "quartiles": f"{1e3 * step['quarter']:.2f} to {1e3 * step['three_quarters']:.2f}",
         "rows/s": f"{one['rows_per_second']['real-like']:,.0f}",
     }
     if "time_over_lr" in one:
         row["time / LR"] = f"{one['time_over_lr']['median']:.2f}"
         row["operations / LR"] = f"{one['operations_over_lr']:,.1f}"
     return row | {
-        "limit ms": f"{1e3 * limits[by]:.2f} ({by})",
+        "limit ms": f"{1e3 * limits[by]:.2f} ({SHOWN[by]})",
         "step / limit": f"{one['times_the_limit']:.1f}",
     }
 
@@ -114,10 +115,10 @@ def _row(one: dict[str, Any]) -> dict[str, str]:
 def _detailed(figures: dict[str, Any]) -> list[str]:
     (one,), machine, epoch = figures["models"], figures["machine"], figures["epoch"]
     limits, rate = one["limit_seconds"], one["rows_per_second"]
-    lines = [f"  {'ms':24}{'median':>10}   half of them within"]
+    lines = [f"  {'ms':24}{'median':>10}   quartiles"]
     for name, taken in one["seconds"].items():
         middle, low, high = (1e3 * taken[k] for k in ("median", "quarter", "three_quarters"))
-        lines.append(f"  {name:24}{middle:10.2f}   {low:.2f} to {high:.2f}")
+        lines.append(f"  {SHOWN.get(name, name):24}{middle:10.2f}   {low:.2f} to {high:.2f}")
     for kind, touched in one["touched_rows"].items():
         lines.append(
             f"  {kind} ids: {rate[kind]:,.0f} rows/s; a batch touches {touched:,.0f} different "
@@ -125,7 +126,7 @@ def _detailed(figures: dict[str, Any]) -> list[str]:
         )
     return [
         *lines,
-        f"  limit by products {1e3 * limits['products']:.2f} ms (a square one does "
+        f"  limit by matmul {1e3 * limits['products']:.2f} ms (a square one does "
         f"{machine['square_flops'] / 1e9:.0f} GFLOP/s), by memory {1e3 * limits['memory']:.2f} ms "
         f"({one['step_bytes'] / 1e6:.0f} MB at "
         f"{machine['copy_bytes_per_second'] / 1e9:.0f} GB/s)",

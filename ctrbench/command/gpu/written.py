@@ -118,7 +118,7 @@ def _steps(found: Figures) -> Rows:
             "captured ms": f"{1e3 * f['seconds']['captured']:.3f}",
             "rows/s": f"{f['rows_per_second']['captured']:,.0f}",
             "busy": f"{100 * f['busy']:.0f} %",
-            "products ms": f"{1e3 * f['limits']['products']:.3f}",
+            "matmul ms": f"{1e3 * f['limits']['products']:.3f}",
             "memory ms": f"{1e3 * f['limits']['memory']:.3f}",
             "times the limit": f"{f['times_the_limit']:.1f}",
             "peak MiB": f"{f['peak_memory_bytes'] / 2**20:,.0f}",

@@ -2,35 +2,17 @@
 
 import importlib.util
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import Override
 
 from ctrbench.command.compose import parsed, use_folder
-from ctrbench.command.settings import own_settings
+from ctrbench.command.settings import WARMUP, TuneSettings, own_settings
 from ctrbench.errors import UserError
-from ctrbench.settings import option, settings
 
 if TYPE_CHECKING:
     from ctrbench.command.tune.request import Request
-
-WARMUP = 10  # evaluations at least, and three times the patience
-
-
-@settings("tune")
-@dataclass
-class TuneSettings:
-    """The keys of ``ctrbench tune`` beside those of a run."""
-
-    trials: int = option("trials of each model, of all starts together", default=30, ge=1)
-    warmup: int | None = option(
-        "evaluations before a trial may be ended early; null: three times the patience, at least "
-        f"{WARMUP}",
-        default=None,
-        ge=1,
-    )
 
 
 class Tuning:

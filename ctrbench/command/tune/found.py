@@ -28,9 +28,8 @@ def write_found(request: Request, study: optuna.Study, folder: Path) -> str:
     """
     ended = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     if not ended:
-        raise UserError(
-            f"model={request.model}: no trial came to an end; lower search.optimizer.lr"
-        )
+        keys = " or ".join(f"search.{key}" for key in request.base.settings.optimizer.rates())
+        raise UserError(f"model={request.model}: no trial came to an end; lower {keys}")
     best = study.best_trial
     values = _values(request, best.user_attrs["words"]) | {"tuned": _about(request, study)}
     path = folder / "tuned" / request.data / f"{request.model}.yaml"

@@ -1,4 +1,5 @@
-"""What is searched: ``conf/search/MODEL.yaml`` and the words ``search.KEY=RANGE``.
+"""What is searched: ``conf/search``, a file for each kind of model, or ``search/MODEL.yaml`` where
+a model has one of its own, and the words ``search.KEY=RANGE``.
 
 Ranges are written as Hydra writes them, so that its own sweepers take them too: ``interval(a,b)``,
 ``range(a,b,step)`` (b is not in it), ``choice(a,b,...)``, ``int(interval(a,b))`` for whole numbers,
@@ -16,7 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from omegaconf import OmegaConf
 
-from ctrbench.command.compose import choices, hydra_here, one_line_for_hydra
+from ctrbench.command.compose import choices, compose, hydra_here, one_line_for_hydra
 from ctrbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -95,24 +96,20 @@ def search_space(model: str, words: Iterable[str], fixed: Iterable[str]) -> list
     given = dict(word.removeprefix("search.").split("=", 1) for word in words)
     for key in given.keys() & set(fixed):
         raise UserError(f"search.{key}: {key} has a value too; leave one of them out")
-    texts = _declared(model, required=not given) | given
+    texts = _declared(model) | given
     ranges = [_range(key, text) for key, text in texts.items() if key not in set(fixed)]
     if not ranges:
         raise UserError(f"model={model}: every key has a value; nothing is left to search")
     return ranges
 
 
-def _declared(model: str, required: bool) -> dict[str, str]:
-    """By ``search/MODEL.yaml``, ours or one's own."""
+def _declared(model: str) -> dict[str, str]:
+    """By ``search/MODEL.yaml``, ours or one's own; without one, by whether it has a network."""
+    name = model
     if model not in choices("search"):
-        if not required:
-            return {}
-        raise UserError(
-            f"model={model}: search/{model}.yaml is not there; write one into --config-dir, or "
-            "give search.KEY=RANGE"
-        )
+        name = "network" if "dropout" in compose([f"model={model}"]).model else "factorised"
     with hydra_here():
-        node = hydra_compose("searched", [f"search={model}"]).search
+        node = hydra_compose("searched", [f"search={name}"]).search
     return dict(_flat(OmegaConf.to_container(node)))
 
 

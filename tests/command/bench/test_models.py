@@ -65,6 +65,7 @@ def test_several_models(tmp_path: Path) -> None:
     done = ctrbench("bench", "model=deepfm,lr,wide_deep", *SMALL, f"results={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert "| deepfm " in done.stdout and "time / LR" in done.stdout
+    assert "| quartiles " in done.stdout and "products" not in done.stdout
     (path,) = tmp_path.rglob("models_fp32.json")
     figures = json.loads(path.read_text())
     by_name = {one["model"]: one for one in figures["models"]}

@@ -1,12 +1,13 @@
 """What is searched: how ranges are read, drawn and refused."""
 
 from functools import cache
+from pathlib import Path
 
 import optuna
 import pytest
 from support import ctrbench
 
-from ctrbench.command.compose import choices
+from ctrbench.command.compose import OwnFolder, choices
 from ctrbench.command.tune.space import Range, examples, search_space
 
 LOG = "tag(log,interval(1e-4,1e-1))"
@@ -17,6 +18,11 @@ def one(text: str, key: str = "optimizer.lr") -> Range:
     """A range beside those of FM's file."""
     space = search_space("fm", [f"search.{key}={text}"], [])
     return next(found for found in space if found.key == key)
+
+
+def texts(model: str) -> dict[str, str]:
+    """The ranges of a model, as they were written."""
+    return {found.key: found.text for found in search_space(model, [], [])}
 
 
 def drawn(text: str) -> list[str]:
@@ -55,8 +61,21 @@ def test_every_model_has_a_space_with_learning_rate_and_l2() -> None:
         assert not keys & {"model.embedding_dim", "model.hidden", "model.neurons", "model.layers"}
 
 
+def test_a_model_without_a_file_of_its_own_has_the_space_of_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "narrow.yaml").write_text("defaults: [deepfm]\nhidden: [8]\n")
+    monkeypatch.setattr(OwnFolder, "folder", tmp_path)
+    network, factorised = (texts(name) for name in ("narrow", "cin"))
+    assert network == texts("xdeepfm") and factorised == texts("hofm")
+    assert network.keys() == {*factorised, "model.dropout", "trainer.batch_size"}
+    assert network["optimizer.lr"] != factorised["optimizer.lr"]
+    assert set(choices("search")) - set(choices("model")) == {"network", "factorised"}
+
+
 def test_words_take_the_place_of_ranges() -> None:
-    before = {found.key: found.text for found in search_space("fm", [], [])}
+    before = texts("fm")
     words = [f"search.optimizer.lr={LOG}", "search.optimizer.eps=choice(1e-8,1e-6)"]
     after = {found.key: found.text for found in search_space("fm", words, ["model.init_std"])}
     assert after["optimizer.lr"] == LOG != before["optimizer.lr"]
