@@ -55,7 +55,7 @@ class RunSettings:
         choices=("auto", "device", "host", "disk"),
         decides=False,
     )
-    precision: str = option("bf16: autocast of the forward pass", choices=("fp32", "bf16"))
+    precision: str = option("fp32, or bf16: autocast of the forward pass", choices=("fp32", "bf16"))
     threads: int | None = option("CPU threads; null: torch's choice", ge=1, decides=False)
     results: str = option("folder that everything goes to", decides=False)
     tracker: str = option(

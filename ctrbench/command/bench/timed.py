@@ -59,5 +59,5 @@ def paired(these: list[float], those: list[float]) -> dict[str, float]:
 
 
 def spread(taken: list[float]) -> dict[str, float]:
-    low, middle, high = statistics.quantiles(taken, n=4)
+    low, middle, high = statistics.quantiles(taken, n=4, method="inclusive")
     return {"median": middle, "quarter": low, "three_quarters": high, "least": min(taken)}
