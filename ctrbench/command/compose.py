@@ -100,18 +100,6 @@ def hydra_here() -> Iterator[ConfigLoaderImpl]:
         yield loader
 
 
-def parsed(words: list[str]) -> list[Override]:
-    """By Hydra's grammar."""
-    with hydra_here() as loader:  # it knows what glob() stands for
-        return OverridesParser.create(loader).parse_overrides(words)
-
-
-def fixed(words: list[str]) -> list[str]:
-    """Those that have one value."""
-    both = zip(words, parsed(words), strict=True)
-    return [word for word, override in both if not override.is_sweep_override()]
-
-
 def choices(group: str) -> list[str]:
     """The files of a group."""
     with hydra_here() as loader:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from ctrbench.command.compose import choices, compose, fixed
+from ctrbench.command.compose import choices, compose
 from ctrbench.command.estimates import Estimates
+from ctrbench.command.grammar import fixed
 from ctrbench.command.launch import every_job, jobs, launch, plan, plan_sweep
 from ctrbench.command.recipes import recipes
 from ctrbench.command.settings import Experiment

@@ -17,13 +17,12 @@ from omegaconf import DictConfig
 from ctrbench.command.compose import (
     CONF,
     compose,
-    fixed,
     one_line_for_hydra,
-    parsed,
     to_settings,
     with_tuned,
 )
 from ctrbench.command.explain import quoted
+from ctrbench.command.grammar import fixed, parsed
 from ctrbench.command.sweeps import (
     DONE,
     FAILED,

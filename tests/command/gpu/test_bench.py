@@ -8,7 +8,7 @@ import torch
 from stand_in import StandIn
 from support import Compose, ctrbench, small
 
-from ctrbench.command.gpu.bench import Runs, measure
+from ctrbench.command.gpu.bench import Runs, measure, runs_of
 from ctrbench.command.gpu.checks import CHECKS
 from ctrbench.command.gpu.measures import of_a_step
 from ctrbench.command.gpu.settings import gpu_settings
@@ -93,6 +93,10 @@ def test_what_fails_is_listed_and_tried_again(settings: Compose, tmp_path: Path)
     assert "checks, lr resumed: RuntimeError: no graph today" in written.failures
     assert "- **lr resumed failed**: RuntimeError: no graph today" in written.page.read_text()
     assert not measure(StandIn(), runs(settings, "lr"), own, results).failures
+
+
+def test_lists_of_models_are_those_of_every_verb() -> None:
+    assert list(runs_of(["model=glob(*_dnn)"])) == ["fm_dnn", "lr_dnn"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
