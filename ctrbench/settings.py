@@ -105,6 +105,17 @@ def settings(name: str) -> Callable[[type[T]], type[T]]:
     return register
 
 
+def extending(base: type[T]) -> dict[str, type[T]]:
+    """The registered classes that extend one, by their names."""
+    return {name: cls for name, cls in _REGISTERED.items() if issubclass(cls, base)}
+
+
+def having(key: str, base: type) -> list[str]:
+    """The names of those of them that have a key."""
+    classes: dict[str, Any] = extending(base)
+    return [name for name, cls in classes.items() if key in cls.__dataclass_fields__]
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint with the closest known name, or what there is where none is close."""
     names = sorted(known)

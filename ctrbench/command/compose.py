@@ -26,7 +26,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ctrbench.command.explain import explain, first_line
+from ctrbench.command.explain import explain, plain
 from ctrbench.errors import UserError, one_line
 from ctrbench.runs.settings import RunSettings
 from ctrbench.settings import NAME, check, nearest
@@ -240,7 +240,7 @@ def to_settings(config: DictConfig) -> RunSettings:
     except MissingMandatoryValue as error:
         raise UserError(f"{error.full_key}: has no value; give one in its YAML file") from None
     except OmegaConfBaseException as error:
-        raise UserError(first_line(error)) from None
+        raise UserError(plain(error)) from None
     check(settings)
     return settings
 

@@ -11,6 +11,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from ctrbench.command.compose import choices, compose
 from ctrbench.command.estimates import Estimates
+from ctrbench.command.explain import plain
 from ctrbench.command.grammar import fixed
 from ctrbench.command.launch import every_job, jobs, launch, plan, plan_sweep
 from ctrbench.command.recipes import recipes
@@ -58,8 +59,7 @@ def _typed(name: str, about: Any) -> Experiment:
         hint = nearest(str(error.key), [field.name for field in fields(Experiment)])
         raise UserError(f"experiment/{name}.yaml: {error.key}: no such key; {hint}") from None
     except OmegaConfBaseException as error:
-        line = str(error).splitlines()[0]
-        raise UserError(f"experiment/{name}.yaml: {error.full_key}: {line}") from None
+        raise UserError(f"experiment/{name}.yaml: {plain(error)}") from None
     assert isinstance(experiment, Experiment)
     return experiment
 

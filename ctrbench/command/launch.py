@@ -78,7 +78,9 @@ def _plan_job(job: Job) -> "Planned":
     try:
         return plan(job.overrides)
     except UserError as error:
-        where = f"{' '.join(job.swept)}: " if job.swept else ""
+        keys = tuple(f"{word.partition('=')[0]}=" for word in job.swept)
+        is_told = not keys or str(error).startswith(keys)
+        where = "" if is_told else f"{' '.join(job.swept)}: "
         raise type(error)(f"{where}{error}") from None
 
 

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
+from ctrbench.command.explain import plain
 from ctrbench.errors import UserError
 from ctrbench.settings import check, nearest, option, settings, settings_from
 
@@ -65,10 +67,12 @@ def own_settings(name: str, words: list[str], prefix: str = "") -> Any:
     try:
         given: Any = OmegaConf.from_dotlist([word.removeprefix(prefix) for word in words])
         own = settings_from(name, given)
+    except yaml.YAMLError:
+        raise UserError(f"{' '.join(words)}: not readable as KEY=VALUE") from None
     except ConfigKeyError as error:
         hint = nearest(str(error.key), getattr(error.object_type, "__dataclass_fields__", ()))
         raise UserError(f"{prefix}{error.key}: no such key; {hint}") from None
     except OmegaConfBaseException as error:
-        raise UserError(f"{prefix}{error.full_key}: {str(error).splitlines()[0]}") from None
+        raise UserError(plain(error, prefix)) from None
     check(own, prefix)
     return own

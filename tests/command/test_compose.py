@@ -67,7 +67,24 @@ def test_every_verb_finds_ones_own_files(own: Path, tmp_path: Path) -> None:
             "tuned=bad",
             "tuned/bad: nope: Key",
         ),
-        ("model/bad.yaml", "defaults: [fm]\nembedding_dim: x", "model=bad", "model.embedding_dim"),
+        (
+            "model/bad.yaml",
+            "defaults: [fm]\nembedding_dim: x",
+            "model=bad",
+            "model/bad: model.embedding_dim=x: not a whole number",
+        ),
+        (
+            "model/bad.yaml",
+            "defaults: [deepfm]\nhidden: 3",
+            "model=bad",
+            "model/bad: model.hidden: give a list, model.hidden=[A,B]",
+        ),
+        (
+            "tuned/bad.yaml",
+            "# @package _global_\noptimizer: {lrr: 1}",
+            "tuned=bad",
+            "tuned/bad: optimizer.lrr: Key 'lrr' not in 'AdamSettings'; leave the tuned",
+        ),
     ],
 )
 def test_wrong_files_of_ones_own(
