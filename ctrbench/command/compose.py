@@ -27,9 +27,10 @@ from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ctrbench.command.explain import explain, plain
+from ctrbench.command.meant import no_such_key
 from ctrbench.errors import UserError, one_line
 from ctrbench.runs.settings import RunSettings
-from ctrbench.settings import NAME, check, nearest
+from ctrbench.settings import NAME, check, closest, nearest
 
 PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = PACKAGE.parent if (PACKAGE.parent / "conf" / "config.yaml").exists() else PACKAGE
@@ -201,7 +202,9 @@ def _refuse_unknown_choices(config: DictConfig, loader: ConfigLoader) -> None:
         parts = choice.split("/") if group in FOLDERS else [choice]
         is_ours = all(map(NAME.fullmatch, parts)) and Path(CONF, group, f"{choice}.yaml").is_file()
         if not is_ours and choice not in (options := _options(loader, group)):
-            raise UserError(f"{key}={choice}: no such choice; {nearest(choice, options)}")
+            if closest(choice, options) is None:  # folders tell more than the first of many files
+                options = [re.sub("(?<=/)[^/]+$", "MODEL", option) for option in options]
+            raise UserError(f"{key}={choice}: no such choice; {nearest(choice, set(options))}")
 
 
 def _options(loader: ConfigLoader, group: str) -> list[str]:
@@ -259,6 +262,6 @@ def _refuse_added_keys(node: DictConfig, keys: list[str], path: str = "") -> Non
     for key in keys:
         name = f"{path}{key}"
         if key not in known:
-            raise UserError(f"{name}: no such key; {nearest(key, known)}")
+            raise UserError(no_such_key(name, node))
         if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
             _refuse_added_keys(node[key], list(map(str, node[key])), f"{name}.")

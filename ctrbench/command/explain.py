@@ -10,6 +10,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from ctrbench.command.meant import no_such_key
 from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.settings import extending, having, nearest
 
@@ -45,9 +46,9 @@ def explain(error: Exception) -> str:
         return f"{group}={name}: no such choice; {nearest(name, error.options)}{_plugin(group)}"
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if isinstance(cause, OmegaConfBaseException):
-        known = _keys(cause.parent_node)
-        if cause.key is not None and known and str(cause.key) not in known:
-            return f"{cause.full_key}: no such key; {nearest(str(cause.key), known)}"
+        node = cause.parent_node
+        if isinstance(node, DictConfig) and cause.key is not None and cause.key not in list(node):
+            return no_such_key(str(cause.full_key), node)
         return plain(cause, word=MERGED.match(str(error)))
     if (inside := INSIDE.match(str(error))) is not None:
         return _inside(*inside.groups())
@@ -112,10 +113,6 @@ def _plugin(group: str) -> str:
     kind = group.rpartition("/")[2]
     installed = f"; others are packages (hydra-NAME-{kind})"
     return installed if group in ("hydra/launcher", "hydra/sweeper") else ""
-
-
-def _keys(node: Any) -> list[str]:
-    return [str(key) for key in node if key != "hydra"] if isinstance(node, DictConfig) else []
 
 
 def _first_line(error: Exception) -> str:

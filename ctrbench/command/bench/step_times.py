@@ -10,6 +10,7 @@ from ctrbench.command.bench.measured import measure
 from ctrbench.command.bench.models import about, one_of_each, write_figures
 from ctrbench.command.grammar import values_of
 from ctrbench.command.launch import plan
+from ctrbench.command.meant import beside
 from ctrbench.command.settings import BenchSettings, Experiment, bench_settings
 from ctrbench.models import registry
 from ctrbench.report.step_times import write_step_times
@@ -27,6 +28,7 @@ class Steps:
     own: BenchSettings
 
 
+@beside(BenchSettings, "bench.")
 def planned_steps(name: str, experiment: Experiment, words: list[str]) -> Steps:
     """The experiment's models, or those that ``model=`` names, with LR before them and FM before
     FNN, all of the sizes that the experiment states.

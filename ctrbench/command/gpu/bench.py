@@ -14,6 +14,7 @@ from ctrbench.command.gpu.device import Gpu
 from ctrbench.command.gpu.settings import PREFIX, GpuSettings, gpu_settings
 from ctrbench.command.gpu.written import Figures, Written, page
 from ctrbench.command.grammar import values_of
+from ctrbench.command.meant import beside
 from ctrbench.errors import UnavailableError, UserError, one_line
 from ctrbench.machine import environment, resolve_device, use_threads
 from ctrbench.models import registry as models
@@ -53,6 +54,7 @@ def bench_gpu(words: list[str]) -> str:
     return f"{page(written.figures)}\n{written.json}"
 
 
+@beside(GpuSettings, PREFIX)
 def runs_of(words: list[str]) -> Runs:
     """A run of every model that is asked for."""
     names = values_of("model", words)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ctrbench.command.compose import use_folder
 from ctrbench.command.grammar import parsed, values_of
+from ctrbench.command.meant import beside
 from ctrbench.command.settings import own_settings
 from ctrbench.errors import UserError
 from ctrbench.settings import option, settings
@@ -43,6 +44,7 @@ class Tuning:
         UserError: for words that no search could take.
     """
 
+    @beside(TuneSettings)
     def __init__(self, words: list[str], folder: str | None) -> None:
         own = [word for word in words if word.partition("=")[0] in TuneSettings.__annotations__]
         self.settings: TuneSettings = own_settings("tune", own)

@@ -97,6 +97,8 @@ def test_what_fails_is_listed_and_tried_again(settings: Compose, tmp_path: Path)
 
 def test_lists_of_models_are_those_of_every_verb() -> None:
     assert list(runs_of(["model=glob(*_dnn)"])) == ["fm_dnn", "lr_dnn"]
+    with pytest.raises(UserError, match=r"did you mean bench\.gpu\.parts\?"):
+        runs_of(["model=lr", "part=[steps]"])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -72,7 +72,7 @@ MISTAKES = {
     "trials=0": "trials=0: must be at least 1 (trials of each model",
     "trials=many": "trials=many: not a whole number",
     "warmup=0": "warmup=0: must be at least 1",
-    "trails=3": "trails: no such key",
+    "trails=3": "trails: no such key; did you mean trials?",
     "search.optimizer.lr=interval(2,1)": "search.optimizer.lr=interval(2,1): is empty; give",
     "search.optimizer.lr=range(2,2)": "search.optimizer.lr=range(2,2): is empty",
     "search.optimizer.lr=tag(log,interval(0,1))": "a logarithmic scale begins above 0",
