@@ -29,6 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ctrbench.command.explain import explain, plain
 from ctrbench.command.meant import no_such_key
 from ctrbench.errors import UserError, one_line
+from ctrbench.layers.settings import WIDTHS, unread
 from ctrbench.runs.settings import RunSettings
 from ctrbench.settings import NAME, check, closest, nearest
 
@@ -123,6 +124,7 @@ def compose(overrides: list[str]) -> DictConfig:
             what = f"{' '.join(overrides)}: not understood by Hydra"
             raise UserError(f"{what} ({one_line(error)})") from None
         _refuse_unknown_choices(config, loader)
+        _refuse_unread(overrides, config)
         return config
 
 
@@ -185,6 +187,16 @@ def _refuse_model_beside_recipe(overrides: list[str]) -> None:
     own = recipe.rpartition("/")[2]
     if model is not None and recipe != "null" and model != own:
         raise UserError(f"model={model}: recipe={recipe} is of model={own}; leave one of them out")
+
+
+def _refuse_unread(overrides: list[str], config: DictConfig) -> None:
+    """Widths beside those that decide: the same weights would have another identity."""
+    given = {word.partition("=")[0].lstrip("+") for word in overrides}
+    for option, by in unread(config.model).items():
+        if f"model.{option}" in given:
+            raise UserError(
+                f"model.{option}: model.{by} gives {WIDTHS[by][0]}; leave one out (model.{by}=null)"
+            )
 
 
 def _refuse_unknown_choices(config: DictConfig, loader: ConfigLoader) -> None:

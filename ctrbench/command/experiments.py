@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ctrbench.runs.planned import Planned
 
 OWN = ("budget", "experiment.")  # words that an experiment's file may use
-WIDTHS = {"model.layers", "model.neurons", "model.total_neurons", "model.shape"}
 
 
 def find_experiment(name: str, words: list[str]) -> Experiment:
@@ -70,11 +69,6 @@ def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list
     """
     given = {word.partition("=")[0] for word in words}
     axes = dict(experiment.sweep)
-    if "model.hidden" in given and (lost := axes.keys() & WIDTHS - given):
-        raise UserError(
-            f"model.hidden: gives each layer's width, so that {name}'s {', '.join(sorted(lost))} "
-            "would change nothing; leave it out"
-        )
     if experiment.recipes is not None and "recipe" not in given:
         found, words = recipes(experiment.recipes, words)
         axes = {"recipe": found} | axes

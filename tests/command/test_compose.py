@@ -135,6 +135,23 @@ def test_quoted_values_arrive(value: str) -> None:
     assert to_settings(compose(["data=criteo", word])).data.path == value  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("model.hidden=[10] model.layers=7", "model.layers: model.hidden gives each layer's width"),
+        ("recipe=bars/criteo_x4/deepfm data=planted ++model.shape=diamond", "model.shape: model.h"),
+        ("model.total_neurons=300 model.neurons=10", "model.neurons: model.total_neurons gives"),
+    ],
+)
+def test_widths_that_change_nothing(words: str, told: str) -> None:
+    """Unless what has their place is left out; those of files and budgets are told by no word."""
+    with pytest.raises(UserError) as error:
+        compose(words.split())
+    assert str(error.value).startswith(told) and "leave one out (model." in str(error.value)
+    assert compose([*words.split(), "model.hidden=null", "model.total_neurons=null"])
+    assert compose(["budget=small", "model.hidden=[8]", "model.dropout=0"])
+
+
 def test_threads_beyond_use(settings: Compose) -> None:
     with pytest.raises(UserError, match=r"this machine has \d+ cores; give at most \d+"):
         settings("threads=100000")

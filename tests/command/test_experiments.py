@@ -8,10 +8,11 @@ from support import HISTORY, ctrbench
 
 from ctrbench.command.compose import compose, to_settings
 from ctrbench.command.experiments import find_experiment, sweep_overrides
-from ctrbench.command.launch import jobs
+from ctrbench.command.launch import jobs, plan_sweep
 from ctrbench.errors import UserError
 from ctrbench.models.registry import having, names, properties_of
 from ctrbench.report.published.printed import published
+from ctrbench.runs.planned import Planned
 
 TINY = ["data.rows=2000", "data.vocabulary=30", "model.hidden=[8]", "trainer.epochs=1"]
 
@@ -54,10 +55,24 @@ def test_models_come_from_the_registry() -> None:
     assert {job["seed"] for job in given} == {"5"} and len(given) == 12
 
 
-def test_widths_that_would_hide_an_axis() -> None:
-    with pytest.raises(UserError, match=r"model\.hidden: .*figure10's model\.layers would change"):
-        words_of("figure10", "model.hidden=[8]")
-    assert words_of("figure10", "model.hidden=[8]", "model.layers=3", "seed=0")
+@pytest.mark.parametrize(
+    ("name", "word", "told"),
+    [
+        ("figure9", "model.total_neurons=50", "neurons: model.total_neurons gives the neurons of"),
+        ("figure10", "model.hidden=[8]", "layers: model.hidden gives each layer's width; leave"),
+        ("figure11", "model.neurons=50", r"leave one out \(model.total_neurons=null\)"),
+    ],
+)
+def test_widths_that_would_hide_an_axis(name: str, word: str, told: str) -> None:
+    def planned(*words: str) -> list[Planned]:
+        given = ["model=deepfm", "seed=0", *words]
+        return plan_sweep(sweep_overrides(name, find_experiment(name, given), given))
+
+    with pytest.raises(UserError, match=told):
+        planned(word)
+    assert len({one.identity for one in planned("budget=small")}) == 4
+    if name == "figure11":
+        assert planned(word, "model.total_neurons=null")[0].settings.model.widths == [50] * 3  # type: ignore[attr-defined]
 
 
 def test_budgets() -> None:
