@@ -71,12 +71,18 @@ def plan_sweep(overrides: list[str]) -> list["Planned"]:
 
     Of a sweeper that draws its values there is one, of what is not swept.
     """
-    return [_plan_job(job) for job in jobs(overrides)]
+    planned = []
+    for job in jobs(overrides):
+        with naming(job):
+            planned.append(plan(job.overrides))
+    return planned
 
 
-def _plan_job(job: Job) -> "Planned":
+@contextmanager
+def naming(job: Job) -> Iterator[None]:
+    """A mistake within tells the words of the job, unless it begins with one of them."""
     try:
-        return plan(job.overrides)
+        yield
     except UserError as error:
         keys = tuple(f"{word.partition('=')[0]}=" for word in job.swept)
         is_told = not keys or str(error).startswith(keys)

@@ -10,6 +10,12 @@ from ctrbench.errors import UserError
 from ctrbench.settings import nearest
 
 
+def folders(group: str) -> list[str]:
+    """Who published recipes (``recipe``), or for which data sets (``recipe/SOURCE``)."""
+    with hydra_here() as loader:
+        return sorted(loader.get_group_options(group, ObjectType.GROUP))
+
+
 def recipes(source: str, words: list[str]) -> tuple[list[str], list[str]]:
     """The recipes of a source that a command asks for: those of its data set and models.
 
@@ -17,7 +23,7 @@ def recipes(source: str, words: list[str]) -> tuple[list[str], list[str]]:
         Their names ``SOURCE/DATA/MODEL`` in the order of tables, and the command's other words.
 
     Raises:
-        UserError: for a data set or a model without a recipe, and for several data sets.
+        UserError: for a model without a recipe, and for several data sets.
     """
     wanted = values_of("model", words)
     rest = [word for word in words if not word.startswith("model=")]
@@ -26,12 +32,6 @@ def recipes(source: str, words: list[str]) -> tuple[list[str], list[str]]:
     own = [word for word in fixed(rest) if not word.startswith("model.")]
     data = compose(own).hydra.runtime.choices["data"]
     known = choices(f"recipe/{source}/{data}")
-    if not known:
-        with hydra_here() as loader:
-            sets = loader.get_group_options(f"recipe/{source}", ObjectType.GROUP)
-        raise UserError(
-            f"data={data}: {source.upper()} has no recipe for it; {nearest(data, sets)}"
-        )
     for model in wanted:
         if model not in known:
             raise UserError(f"model={model}: {_why_none(source, data, model, known)}")

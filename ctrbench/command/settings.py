@@ -33,6 +33,7 @@ class Experiment:
         title: of its report.
         models: what its models have in common, as the registry of models knows it: ``[all]``,
             ``[compared, model.dropout]``; they are the axis ``model``.
+        data: the data set or layout whose rows it is about; None: any rows.
         recipes: who published the recipes that its runs follow, those of the data set; they are
             the axis ``recipe``, and ``model=`` chooses among them.
         sweep: the values of each key.
@@ -42,6 +43,7 @@ class Experiment:
 
     title: str = ""
     models: list[str] = field(default_factory=list)
+    data: str | None = None
     recipes: str | None = None
     sweep: dict[str, Any] = field(default_factory=dict)
     pivot: dict[str, str] | None = None
