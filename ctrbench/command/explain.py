@@ -68,8 +68,9 @@ def plain(
         prefix: of the key.
         word: that gave the value, as KEY and VALUE, where the error may not know it.
     """
-    known = error.value is not None or word is None
-    key, value = (error.full_key, error.value) if known else word.groups()
+    key, value = error.full_key, error.value
+    if value is None and word is not None:
+        key, value = word.groups()
     return _plain(f"{prefix}{key or ''}", _first_line(error), value)
 
 

@@ -49,7 +49,8 @@ def _options(config: DictConfig) -> dict[str, str]:
     values: Any = OmegaConf.to_container(config)
     nested = [key for name in SECTIONS for key in _leaves(values.get(name), name)]
     nested = sorted(nested[::-1], key=lambda key: -key.count("."))
-    groups = [key for key in values["hydra"]["runtime"]["choices"] if key.isalpha()]
+    choices = OmegaConf.select(config, "hydra.runtime.choices") or ()  # not in a job of a sweep
+    groups = [key for key in choices if key.isalpha()]
     return {key.rpartition(".")[2]: key for key in (*nested, *_beside.get(), *groups)}
 
 

@@ -115,6 +115,7 @@ MISTAKES = {
     "train threads=1000000": "threads=1000000: this machine has",
     "train -m model=lr,deepfn": "ctrbench: model=deepfn: no such choice; did you mean deepfm?",
     "train -m model=lr,fm model.embedding_dim=4": "model=lr: model.embedding_dim: no such key",
+    "train -m model.dropout=2": "ctrbench: model.dropout=2.0: must be less than 1",
     "train -m optimizer.lr=interval(0.1,1)": "optimizer.lr=interval(0.1,1): drawn values need a",
     "train -m hydra/sweeper=optuna": "hydra/sweeper=optuna: no such choice; known here: basic;",
     "train hydra.sweeper.params={a:1}": "hydra.sweeper.params={a:1}: not understood by Hydra",

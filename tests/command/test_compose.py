@@ -152,6 +152,14 @@ def test_widths_that_change_nothing(words: str, told: str) -> None:
     assert compose(["budget=small", "model.hidden=[8]", "model.dropout=0"])
 
 
+def test_an_added_key_in_a_job_of_hydra() -> None:
+    config = compose(["+lr=.1"])
+    with open_dict(config):
+        del config["hydra"]
+    with pytest.raises(UserError, match=r"lr: no such key; did you mean optimizer\.lr\?"):
+        to_settings(config)
+
+
 def test_threads_beyond_use(settings: Compose) -> None:
     with pytest.raises(UserError, match=r"this machine has \d+ cores; give at most \d+"):
         settings("threads=100000")
