@@ -45,13 +45,12 @@ def no_such_key(key: str, node: DictConfig) -> str:
 
 
 def _options(config: DictConfig) -> dict[str, str]:
-    """The nested keys of a command by their last part: of several the one that is nested least."""
+    """The nested keys of a command by their last part: of several the first."""
     values: Any = OmegaConf.to_container(config)
     nested = [key for name in SECTIONS for key in _leaves(values.get(name), name)]
-    nested = sorted(nested[::-1], key=lambda key: -key.count("."))
     choices = OmegaConf.select(config, "hydra.runtime.choices") or ()  # not in a job of a sweep
     groups = [key for key in choices if key.isalpha()]
-    return {key.rpartition(".")[2]: key for key in (*nested, *_beside.get(), *groups)}
+    return {key.rpartition(".")[2]: key for key in (*reversed(nested), *_beside.get(), *groups)}
 
 
 def _leaves(value: Any, path: str) -> Iterator[str]:

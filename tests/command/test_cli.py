@@ -55,6 +55,7 @@ MISTAKES = {
     "train +model.droput=0.1": "model.droput: no such key; did you mean dropout?",
     "train modle.dropout=0.1": "modle: no such key; did you mean model?",
     "train +lr=.1 model=fnn": "lr: no such key; did you mean optimizer.lr?",
+    "train name=x": "name: no such key; did you mean data.name?",
     "train droput=.3": "droput: no such key; did you mean model.dropout?",
     "train schdule=plateau": "schdule: no such key; did you mean schedule?",
     "train data.name=x data.path=x.csv": "data.path: data=planted reads no file; name the lay",
