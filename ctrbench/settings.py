@@ -105,12 +105,28 @@ def settings(name: str) -> Callable[[type[T]], type[T]]:
     return register
 
 
+def extending(base: type[T]) -> dict[str, type[T]]:
+    """The registered classes that extend one, by their names."""
+    return {name: cls for name, cls in _REGISTERED.items() if issubclass(cls, base)}
+
+
+def having(key: str, base: type) -> list[str]:
+    """The names of those of them that have a key."""
+    classes: dict[str, Any] = extending(base)
+    return [name for name, cls in classes.items() if key in cls.__dataclass_fields__]
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that a word is close to."""
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)), None)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint with the closest known name, or what there is where none is close."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    close = closest(word, names)
     shown = names[:SHOWN] + (["..."] if len(names) > SHOWN else [])
-    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(shown)}"
+    return f"did you mean {close}?" if close else f"known here: {', '.join(shown)}"
 
 
 def check(section: Any, path: str = "") -> None:

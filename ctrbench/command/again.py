@@ -8,6 +8,7 @@ from typing import Any
 from ctrbench.command.compose import choices, compose, to_settings
 from ctrbench.command.explain import quoted
 from ctrbench.errors import UserError
+from ctrbench.layers.settings import unread
 
 # What says where a run is from, and is no setting of it.
 PLACES = ("results", "experiment", "budget", "recipe", "classes")
@@ -27,8 +28,17 @@ def words_of(config: dict[str, Any]) -> list[str] | None:
         defaults = _defaults(tuple(chosen))
     except (UserError, KeyError, TypeError, AttributeError):
         return None
+    return chosen + _differences(_told(config), defaults)
+
+
+def _told(config: dict[str, Any]) -> dict[str, Any]:
+    """What words say of a config: not the widths that change nothing, for a command refuses them;
+    their neurons, which decide the identity, are the budget's."""
     own = {key: value for key, value in config.items() if key not in PLACES}
-    return chosen + _differences(own, defaults)
+    model = own["model"]
+    lost = {key: model[key] for key in unread(model) if key in model}
+    own["model"] = {key: value for key, value in model.items() if key not in lost}
+    return own | ({"budget": {"neurons": lost["neurons"]}} if "neurons" in lost else {})
 
 
 def _choices(config: dict[str, Any]) -> list[str]:

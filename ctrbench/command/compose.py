@@ -26,10 +26,12 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ctrbench.command.explain import explain, first_line
+from ctrbench.command.explain import explain, plain
+from ctrbench.command.meant import no_such_key
 from ctrbench.errors import UserError, one_line
+from ctrbench.layers.settings import WIDTHS, unread
 from ctrbench.runs.settings import RunSettings
-from ctrbench.settings import NAME, check, nearest
+from ctrbench.settings import NAME, check, closest, nearest
 
 PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = PACKAGE.parent if (PACKAGE.parent / "conf" / "config.yaml").exists() else PACKAGE
@@ -100,18 +102,6 @@ def hydra_here() -> Iterator[ConfigLoaderImpl]:
         yield loader
 
 
-def parsed(words: list[str]) -> list[Override]:
-    """By Hydra's grammar."""
-    with hydra_here() as loader:  # it knows what glob() stands for
-        return OverridesParser.create(loader).parse_overrides(words)
-
-
-def fixed(words: list[str]) -> list[str]:
-    """Those that have one value."""
-    both = zip(words, parsed(words), strict=True)
-    return [word for word, override in both if not override.is_sweep_override()]
-
-
 def choices(group: str) -> list[str]:
     """The files of a group."""
     with hydra_here() as loader:
@@ -134,6 +124,7 @@ def compose(overrides: list[str]) -> DictConfig:
             what = f"{' '.join(overrides)}: not understood by Hydra"
             raise UserError(f"{what} ({one_line(error)})") from None
         _refuse_unknown_choices(config, loader)
+        _refuse_unread(overrides, config)
         return config
 
 
@@ -198,6 +189,16 @@ def _refuse_model_beside_recipe(overrides: list[str]) -> None:
         raise UserError(f"model={model}: recipe={recipe} is of model={own}; leave one of them out")
 
 
+def _refuse_unread(overrides: list[str], config: DictConfig) -> None:
+    """Widths beside those that decide: the same weights would have another identity."""
+    given = {word.partition("=")[0].lstrip("+") for word in overrides}
+    for option, by in unread(config.model).items():
+        if f"model.{option}" in given:
+            raise UserError(
+                f"model.{option}: model.{by} gives {WIDTHS[by][0]}; leave one out (model.{by}=null)"
+            )
+
+
 def _refuse_unknown_choices(config: DictConfig, loader: ConfigLoader) -> None:
     """Hydra takes an optional file that does not exist, and any path, without a word."""
     chosen = config.hydra.runtime.choices
@@ -213,7 +214,9 @@ def _refuse_unknown_choices(config: DictConfig, loader: ConfigLoader) -> None:
         parts = choice.split("/") if group in FOLDERS else [choice]
         is_ours = all(map(NAME.fullmatch, parts)) and Path(CONF, group, f"{choice}.yaml").is_file()
         if not is_ours and choice not in (options := _options(loader, group)):
-            raise UserError(f"{key}={choice}: no such choice; {nearest(choice, options)}")
+            if closest(choice, options) is None:  # folders tell more than the first of many files
+                options = [re.sub("(?<=/)[^/]+$", "MODEL", option) for option in options]
+            raise UserError(f"{key}={choice}: no such choice; {nearest(choice, set(options))}")
 
 
 def _options(loader: ConfigLoader, group: str) -> list[str]:
@@ -252,7 +255,7 @@ def to_settings(config: DictConfig) -> RunSettings:
     except MissingMandatoryValue as error:
         raise UserError(f"{error.full_key}: has no value; give one in its YAML file") from None
     except OmegaConfBaseException as error:
-        raise UserError(first_line(error)) from None
+        raise UserError(plain(error)) from None
     check(settings)
     return settings
 
@@ -271,6 +274,6 @@ def _refuse_added_keys(node: DictConfig, keys: list[str], path: str = "") -> Non
     for key in keys:
         name = f"{path}{key}"
         if key not in known:
-            raise UserError(f"{name}: no such key; {nearest(key, known)}")
+            raise UserError(no_such_key(name, node))
         if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
             _refuse_added_keys(node[key], list(map(str, node[key])), f"{name}.")

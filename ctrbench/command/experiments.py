@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from ctrbench.command.compose import choices, compose, fixed
+from ctrbench.command.compose import choices, compose
 from ctrbench.command.estimates import Estimates
-from ctrbench.command.launch import every_job, jobs, launch, plan, plan_sweep
-from ctrbench.command.recipes import recipes
+from ctrbench.command.explain import plain
+from ctrbench.command.grammar import fixed, values_of
+from ctrbench.command.launch import every_job, jobs, launch, naming, plan, plan_sweep
+from ctrbench.command.recipes import folders, recipes
 from ctrbench.command.settings import Experiment
 from ctrbench.errors import UserError
 from ctrbench.progress import duration
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from ctrbench.runs.planned import Planned
 
 OWN = ("budget", "experiment.")  # words that an experiment's file may use
-WIDTHS = {"model.layers", "model.neurons", "model.total_neurons", "model.shape"}
 
 
 def find_experiment(name: str, words: list[str]) -> Experiment:
@@ -43,9 +44,12 @@ def find_experiment(name: str, words: list[str]) -> Experiment:
             f"experiment/{name}.yaml: names no runs; it needs '# @package _global_' in its first "
             "line, and experiment.sweep with the values of each key"
         )
-    if experiment.measure is not None and experiment.measure not in MEASURES:
-        hint = nearest(experiment.measure, MEASURES)
-        raise UserError(f"experiment/{name}.yaml: measure={experiment.measure}: not known; {hint}")
+    named = {"measure": MEASURES, "recipes": folders("recipe"), "data": choices("data")}
+    for key, there in named.items():
+        value = getattr(experiment, key)
+        if value is not None and value not in there:
+            hint = nearest(value, there)
+            raise UserError(f"experiment/{name}.yaml: {key}={value}: not known; {hint}")
     return experiment
 
 
@@ -57,10 +61,39 @@ def _typed(name: str, about: Any) -> Experiment:
         hint = nearest(str(error.key), [field.name for field in fields(Experiment)])
         raise UserError(f"experiment/{name}.yaml: {error.key}: no such key; {hint}") from None
     except OmegaConfBaseException as error:
-        line = str(error).splitlines()[0]
-        raise UserError(f"experiment/{name}.yaml: {error.full_key}: {line}") from None
+        raise UserError(f"experiment/{name}.yaml: {plain(error)}") from None
     assert isinstance(experiment, Experiment)
     return experiment
+
+
+def _needed(name: str, experiment: Experiment, words: list[str]) -> str | None:
+    """``data=A, B`` of an experiment that is about these, where a command has other rows."""
+    takes = [experiment.data] if experiment.data is not None else []
+    if experiment.recipes is not None and not values_of("recipe", words):
+        takes = folders(f"recipe/{experiment.recipes}")
+    if not takes:
+        return None
+    default = compose([f"experiment={name}"]).hydra.runtime.choices["data"]
+    for data in values_of("data", words) or [default]:
+        layout: Any = OmegaConf.get_type(compose([f"data={data}"]).data)
+        if data not in takes and layout.registered not in takes:
+            return f"data={', '.join(takes)}"
+    return None
+
+
+def _refuse_unfit(name: str, experiment: Experiment, words: list[str]) -> None:
+    """Rows that an experiment is not about, and models without an option that it sweeps."""
+    if (needed := _needed(name, experiment, words)) is not None:
+        by = experiment.recipes
+        why = "whose rows it is about" if by is None else f"which {by.upper()} has recipes for"
+        raise UserError(f"{name} takes {needed}, {why}")
+    given = {word.partition("=")[0] for word in words}
+    swept = [key for key in experiment.sweep if key.startswith("model.") and key not in given]
+    for model in values_of("model", words) if swept else ():
+        options = compose([f"model={model}"]).model
+        for key in swept:
+            if key.removeprefix("model.") not in options:
+                raise UserError(f"model={model}: {name} sweeps {key}, which {model} has not")
 
 
 def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list[str]:
@@ -68,12 +101,8 @@ def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list
     that read a history are left out where the data has none.
     """
     given = {word.partition("=")[0] for word in words}
+    _refuse_unfit(name, experiment, words)
     axes = dict(experiment.sweep)
-    if "model.hidden" in given and (lost := axes.keys() & WIDTHS - given):
-        raise UserError(
-            f"model.hidden: gives each layer's width, so that {name}'s {', '.join(sorted(lost))} "
-            "would change nothing; leave it out"
-        )
     if experiment.recipes is not None and "recipe" not in given:
         found, words = recipes(experiment.recipes, words)
         axes = {"recipe": found} | axes
@@ -172,6 +201,9 @@ def listing(words: list[str], *, by_steps: bool) -> str:
     for name in sorted(choices("experiment"), key=_by_number):
         try:
             experiment = find_experiment(name, words)
+            if (needed := _needed(name, experiment, words)) is not None:
+                lines.append(f"{name:14}{'-':>6}{'-':>14}  needs {needed}")
+                continue
             runs = _models_of_runs(name, experiment, words)
             for model in runs.keys() - models.keys():
                 others = [word for word in fixed(words) if not word.startswith("model=")]
@@ -200,6 +232,9 @@ def _models_of_runs(name: str, experiment: Experiment, words: list[str]) -> "Cou
     if experiment.measure is not None:
         return Counter()
     made = every_job(sweep_overrides(name, experiment, words))
+    if any(word.startswith("model.") for word in words):  # which none but a model can refuse
+        with naming(made[0]):
+            compose(made[0].overrides)
     keys = ("model=", "recipe=")
     named = [word for job in made for word in job.overrides if word.startswith(keys)]
     return Counter(word.partition("=")[2].rpartition("/")[2] for word in named)

@@ -10,10 +10,23 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from ctrbench.settings import nearest
+from ctrbench.command.meant import no_such_key
+from ctrbench.optim.settings import OptimizerSettings
+from ctrbench.settings import extending, having, nearest
 
 INSIDE = re.compile(r"In '(.+?)'.*\n(.*)\n.*full_key: (\S+)")
+MERGED = re.compile(r"Error merging override \+*([^=]+)=(.*)")
 SWEPT = re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'")
+NO_LIST = re.compile(r"is not a ListConfig|Cannot merge DictConfig with ListConfig")
+WRONG = {  # values, as OmegaConf says it and in plain words
+    r"Value '(.*)' of type '\w+' could not be converted to Integer": "not a whole number",
+    r"Value '(.*)' of type '\w+' could not be converted to Float": "not a number",
+    r"Value '(.*)' is not a valid bool": "not true or false",
+    r"Value (.*) \(\w+\) is incompatible with type hint 'str'": "not text; quote it",
+    r"Cannot convert '\w+' to string: '(.*)'": "not one value",
+    r"is not a subclass of \w+Settings\. value: (.*)": "give its keys, {KEY: VALUE, ...}",
+    r"is not Optional|Incompatible value 'None'": "needs a value",
+}
 EXTRAS = {  # launchers that are packages, and our extras that install them
     "joblib": "joblib",
     "ray": "ray",
@@ -31,21 +44,59 @@ def explain(error: Exception) -> str:
         if group == "hydra/launcher" and name in EXTRAS:
             return f"{group}={name} needs a package: pip install 'ctrbench[{EXTRAS[name]}]'"
         return f"{group}={name}: no such choice; {nearest(name, error.options)}{_plugin(group)}"
-    cause = error.__cause__
-    if isinstance(cause, OmegaConfBaseException) and cause.key is not None:
-        known = _keys(cause.parent_node)
-        if known and str(cause.key) not in known:
-            return f"{cause.full_key}: no such key; {nearest(str(cause.key), known)}"
-        return first_line(cause)
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if isinstance(cause, OmegaConfBaseException):
+        node = cause.parent_node
+        if isinstance(node, DictConfig) and cause.key is not None and cause.key not in list(node):
+            return no_such_key(str(cause.full_key), node)
+        return plain(cause, word=MERGED.match(str(error)))
     if (inside := INSIDE.match(str(error))) is not None:
-        file, why, key = inside.groups()
-        hint = "; leave the tuned values out with tuned=none" if file.startswith("tuned/") else ""
-        return f"{file}: {key}: {why}{hint}"
+        return _inside(*inside.groups())
     if (swept := SWEPT.match(str(error))) is not None:
         return f"{swept[1]}: several runs need ctrbench train -m; a list is one value as [A,B]"
     if isinstance(error, UnicodeDecodeError):
         return f"a YAML file of --config-dir is not text: {error}"
-    return " ".join(str(error).split()) if isinstance(error, yaml.YAMLError) else first_line(error)
+    return " ".join(str(error).split()) if isinstance(error, yaml.YAMLError) else _first_line(error)
+
+
+def plain(
+    error: OmegaConfBaseException, prefix: str = "", word: re.Match[str] | None = None
+) -> str:
+    """One line for a value that does not fit its key.
+
+    Args:
+        prefix: of the key.
+        word: that gave the value, as KEY and VALUE, where the error may not know it.
+    """
+    key, value = error.full_key, error.value
+    if value is None and word is not None:
+        key, value = word.groups()
+    return _plain(f"{prefix}{key or ''}", _first_line(error), value)
+
+
+def _plain(key: str, why: str, value: Any = None) -> str:
+    for pattern, told in WRONG.items():
+        if (found := re.search(pattern, why)) is not None:
+            return f"{key}={found[1] if found.lastindex else 'null'}: {told}"
+    if NO_LIST.search(why) is not None:
+        word, items = (key, "A,B") if value is None else (f"{key}={value}", str(value).strip("{}"))
+        return f"{word}: give a list, {key}=[{items}]"
+    return f"{key}: {why}" if key else why
+
+
+def _inside(file: str, why: str, key: str) -> str:
+    """What a YAML file says and its class does not take."""
+    if not file.startswith("tuned/"):
+        return f"{file}: {_plain(key, why)}"
+    section, _, option = key.rpartition(".")
+    if section == "optimizer" and having(option, OptimizerSettings):
+        for name, cls in extending(OptimizerSettings).items():
+            if why.endswith(f"not in '{cls.__name__}'"):
+                return (
+                    f"optimizer={name}: the tuned values of this model are another optimizer's; "
+                    "leave them out with tuned=none"
+                )
+    return f"{file}: {_plain(key, why)}; leave the tuned values out with tuned=none"
 
 
 def _parsing(error: OverrideParseException) -> str:
@@ -65,14 +116,8 @@ def _plugin(group: str) -> str:
     return installed if group in ("hydra/launcher", "hydra/sweeper") else ""
 
 
-def _keys(node: Any) -> list[str]:
-    return [str(key) for key in node if key != "hydra"] if isinstance(node, DictConfig) else []
-
-
-def first_line(error: Exception) -> str:
-    text = str(error).split("\n")[0]
-    key = getattr(error, "full_key", None)
-    return f"{key}: {text}" if key else text
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n")[0]
 
 
 def quoted(key: str, value: str) -> str:

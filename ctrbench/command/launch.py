@@ -17,13 +17,12 @@ from omegaconf import DictConfig
 from ctrbench.command.compose import (
     CONF,
     compose,
-    fixed,
     one_line_for_hydra,
-    parsed,
     to_settings,
     with_tuned,
 )
 from ctrbench.command.explain import quoted
+from ctrbench.command.grammar import fixed, parsed
 from ctrbench.command.sweeps import (
     DONE,
     FAILED,
@@ -72,14 +71,22 @@ def plan_sweep(overrides: list[str]) -> list["Planned"]:
 
     Of a sweeper that draws its values there is one, of what is not swept.
     """
-    return [_plan_job(job) for job in jobs(overrides)]
+    planned = []
+    for job in jobs(overrides):
+        with naming(job):
+            planned.append(plan(job.overrides))
+    return planned
 
 
-def _plan_job(job: Job) -> "Planned":
+@contextmanager
+def naming(job: Job) -> Iterator[None]:
+    """A mistake within tells the words of the job, unless it begins with one of them."""
     try:
-        return plan(job.overrides)
+        yield
     except UserError as error:
-        where = f"{' '.join(job.swept)}: " if job.swept else ""
+        keys = tuple(f"{word.partition('=')[0]}=" for word in job.swept)
+        is_told = not keys or str(error).startswith(keys)
+        where = "" if is_told else f"{' '.join(job.swept)}: "
         raise type(error)(f"{where}{error}") from None
 
 

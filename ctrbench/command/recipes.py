@@ -4,9 +4,16 @@ import re
 
 from hydra.core.object_type import ObjectType
 
-from ctrbench.command.compose import choices, compose, fixed, hydra_here, parsed
+from ctrbench.command.compose import choices, compose, hydra_here
+from ctrbench.command.grammar import fixed, values_of
 from ctrbench.errors import UserError
 from ctrbench.settings import nearest
+
+
+def folders(group: str) -> list[str]:
+    """Who published recipes (``recipe``), or for which data sets (``recipe/SOURCE``)."""
+    with hydra_here() as loader:
+        return sorted(loader.get_group_options(group, ObjectType.GROUP))
 
 
 def recipes(source: str, words: list[str]) -> tuple[list[str], list[str]]:
@@ -16,35 +23,19 @@ def recipes(source: str, words: list[str]) -> tuple[list[str], list[str]]:
         Their names ``SOURCE/DATA/MODEL`` in the order of tables, and the command's other words.
 
     Raises:
-        UserError: for a data set or a model without a recipe, and for several data sets.
+        UserError: for a model without a recipe, and for several data sets.
     """
-    wanted = _values("model", words)
+    wanted = values_of("model", words)
     rest = [word for word in words if not word.startswith("model=")]
-    if len(_values("data", words) or ()) > 1:
+    if len(values_of("data", words)) > 1:
         raise UserError("data: recipes are those of one data set; give one in a command")
     own = [word for word in fixed(rest) if not word.startswith("model.")]
     data = compose(own).hydra.runtime.choices["data"]
     known = choices(f"recipe/{source}/{data}")
-    if not known:
-        with hydra_here() as loader:
-            sets = loader.get_group_options(f"recipe/{source}", ObjectType.GROUP)
-        raise UserError(
-            f"data={data}: {source.upper()} has no recipe for it; {nearest(data, sets)}"
-        )
-    for model in wanted or ():
+    for model in wanted:
         if model not in known:
             raise UserError(f"model={model}: {_why_none(source, data, model, known)}")
     return [f"{source}/{data}/{model}" for model in wanted or _in_order(known)], rest
-
-
-def _values(key: str, words: list[str]) -> list[str] | None:
-    """The values that words give a key; None where they give none."""
-    for word, override in zip(words, parsed(words), strict=True):
-        if override.get_key_element() == key:
-            several = override.is_sweep_override()
-            values = override.sweep_string_iterator() if several else [word.partition("=")[2]]
-            return [str(value) for value in values]
-    return None
 
 
 def _in_order(models: list[str]) -> list[str]:

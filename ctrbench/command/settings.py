@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
+from ctrbench.command.explain import plain
 from ctrbench.errors import UserError
 from ctrbench.settings import check, nearest, option, settings, settings_from
 
@@ -78,6 +80,7 @@ class Experiment:
         title: of its report.
         models: what its models have in common, as the registry of models knows it: ``[all]``,
             ``[compared, model.dropout]``; they are the axis ``model``.
+        data: the data set or layout whose rows it is about; None: any rows.
         recipes: who published the recipes that its runs follow, those of the data set; they are
             the axis ``recipe``, and ``model=`` chooses among them.
         sweep: the values of each key.
@@ -87,6 +90,7 @@ class Experiment:
 
     title: str = ""
     models: list[str] = field(default_factory=list)
+    data: str | None = None
     recipes: str | None = None
     sweep: dict[str, Any] = field(default_factory=dict)
     pivot: dict[str, str] | None = None
@@ -112,10 +116,12 @@ def own_settings(name: str, words: list[str], prefix: str = "") -> Any:
     try:
         given: Any = OmegaConf.from_dotlist([word.removeprefix(prefix) for word in words])
         own = settings_from(name, given)
+    except yaml.YAMLError:
+        raise UserError(f"{' '.join(words)}: not readable as KEY=VALUE") from None
     except ConfigKeyError as error:
         hint = nearest(str(error.key), getattr(error.object_type, "__dataclass_fields__", ()))
         raise UserError(f"{prefix}{error.key}: no such key; {hint}") from None
     except OmegaConfBaseException as error:
-        raise UserError(f"{prefix}{error.full_key}: {str(error).splitlines()[0]}") from None
+        raise UserError(plain(error, prefix)) from None
     check(own, prefix)
     return own

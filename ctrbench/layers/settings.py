@@ -1,7 +1,9 @@
 """Settings of the layers that models share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from ctrbench.errors import UserError
 from ctrbench.settings import option
@@ -16,8 +18,23 @@ ACTIVATIONS = {  # and torch.nn's names of them; Dice is ours
 INNER_PRODUCTS = ("factorised", "full")
 INIT_NETWORK = ("glorot_uniform", "glorot_normal")
 SHAPES = ("constant", "increasing", "decreasing", "diamond")
+# What gives the widths of a perceptron, where it is set, and the options that then change nothing.
+WIDTHS = {
+    "hidden": ("each layer's width", ("layers", "neurons", "total_neurons", "shape")),
+    "total_neurons": ("the neurons of all layers", ("neurons",)),
+}
 FIELD_WEIGHTS = ("number", "vector", "matrix")
 BILINEAR = ("all", "each", "interaction")
+
+
+def unread(model: Mapping[Any, Any]) -> dict[str, str]:
+    """The options of a model that change nothing, and which one has their place."""
+    return {
+        option: by
+        for by, (_, options) in WIDTHS.items()
+        if model.get(by) is not None
+        for option in options
+    }
 
 
 @dataclass

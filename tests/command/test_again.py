@@ -15,6 +15,8 @@ from ctrbench.runs.planned import Planned
 RUNS = {
     "lr": ["model=lr", "seed=3"],
     "swept": ["model=deepfm", "model.dropout=0.25", "model.hidden=[8,4]", "trainer.epochs=1"],
+    "narrow": ["budget=small", "model.hidden=[8]"],
+    "shaped": ["budget=small", "model.total_neurons=60", "model.shape=diamond"],
     "adagrad": ["model=fm", "optimizer=adagrad", "optimizer.lr=0.03", "tuned=none", "split=order"],
     "joint": ["model=wide_deep", "model.crosses=[[C5,C6]]", "optimizer.wide.l1=0.5", "tuned=none"],
     "staged": ["model=fnn", "pretraining.trainer.epochs=3", "model.embedding_dim=4"],

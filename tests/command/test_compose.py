@@ -67,7 +67,24 @@ def test_every_verb_finds_ones_own_files(own: Path, tmp_path: Path) -> None:
             "tuned=bad",
             "tuned/bad: nope: Key",
         ),
-        ("model/bad.yaml", "defaults: [fm]\nembedding_dim: x", "model=bad", "model.embedding_dim"),
+        (
+            "model/bad.yaml",
+            "defaults: [fm]\nembedding_dim: x",
+            "model=bad",
+            "model/bad: model.embedding_dim=x: not a whole number",
+        ),
+        (
+            "model/bad.yaml",
+            "defaults: [deepfm]\nhidden: 3",
+            "model=bad",
+            "model/bad: model.hidden: give a list, model.hidden=[A,B]",
+        ),
+        (
+            "tuned/bad.yaml",
+            "# @package _global_\noptimizer: {lrr: 1}",
+            "tuned=bad",
+            "tuned/bad: optimizer.lrr: Key 'lrr' not in 'AdamSettings'; leave the tuned",
+        ),
     ],
 )
 def test_wrong_files_of_ones_own(
@@ -116,6 +133,31 @@ def test_composed_as_by_hydra(words: str) -> None:
 def test_quoted_values_arrive(value: str) -> None:
     word = quoted("data.path", value)
     assert to_settings(compose(["data=criteo", word])).data.path == value  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("model.hidden=[10] model.layers=7", "model.layers: model.hidden gives each layer's width"),
+        ("recipe=bars/criteo_x4/deepfm data=planted ++model.shape=diamond", "model.shape: model.h"),
+        ("model.total_neurons=300 model.neurons=10", "model.neurons: model.total_neurons gives"),
+    ],
+)
+def test_widths_that_change_nothing(words: str, told: str) -> None:
+    """Unless what has their place is left out; those of files and budgets are told by no word."""
+    with pytest.raises(UserError) as error:
+        compose(words.split())
+    assert str(error.value).startswith(told) and "leave one out (model." in str(error.value)
+    assert compose([*words.split(), "model.hidden=null", "model.total_neurons=null"])
+    assert compose(["budget=small", "model.hidden=[8]", "model.dropout=0"])
+
+
+def test_an_added_key_in_a_job_of_hydra() -> None:
+    config = compose(["+lr=.1"])
+    with open_dict(config):
+        del config["hydra"]
+    with pytest.raises(UserError, match=r"lr: no such key; did you mean optimizer\.lr\?"):
+        to_settings(config)
 
 
 def test_threads_beyond_use(settings: Compose) -> None:

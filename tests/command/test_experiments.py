@@ -8,10 +8,11 @@ from support import HISTORY, ctrbench
 
 from ctrbench.command.compose import compose, to_settings
 from ctrbench.command.experiments import find_experiment, sweep_overrides
-from ctrbench.command.launch import jobs
+from ctrbench.command.launch import jobs, plan_sweep
 from ctrbench.errors import UserError
 from ctrbench.models.registry import having, names, properties_of
 from ctrbench.report.published.printed import published
+from ctrbench.runs.planned import Planned
 
 TINY = ["data.rows=2000", "data.vocabulary=30", "model.hidden=[8]", "trainer.epochs=1"]
 
@@ -49,15 +50,29 @@ def test_models_come_from_the_registry() -> None:
     static = [name for name in names() if name not in past]
     assert list(dict.fromkeys(job["model"] for job in words_of("orders"))) == static and past
     assert {job["model"] for job in words_of("orders", HISTORY)} == set(names())
-    given = words_of("figure8", "model=ccpm,wide_deep", "seed=5")
-    assert {job["model"] for job in given} == {"ccpm", "wide_deep"}
+    given = words_of("figure8", "model=fnn,wide_deep", "seed=5")
+    assert {job["model"] for job in given} == {"fnn", "wide_deep"}
     assert {job["seed"] for job in given} == {"5"} and len(given) == 12
 
 
-def test_widths_that_would_hide_an_axis() -> None:
-    with pytest.raises(UserError, match=r"model\.hidden: .*figure10's model\.layers would change"):
-        words_of("figure10", "model.hidden=[8]")
-    assert words_of("figure10", "model.hidden=[8]", "model.layers=3", "seed=0")
+@pytest.mark.parametrize(
+    ("name", "word", "told"),
+    [
+        ("figure9", "model.total_neurons=50", "neurons: model.total_neurons gives the neurons of"),
+        ("figure10", "model.hidden=[8]", "layers: model.hidden gives each layer's width; leave"),
+        ("figure11", "model.neurons=50", r"leave one out \(model.total_neurons=null\)"),
+    ],
+)
+def test_widths_that_would_hide_an_axis(name: str, word: str, told: str) -> None:
+    def planned(*words: str) -> list[Planned]:
+        given = ["model=deepfm", "seed=0", *words]
+        return plan_sweep(sweep_overrides(name, find_experiment(name, given), given))
+
+    with pytest.raises(UserError, match=told):
+        planned(word)
+    assert len({one.identity for one in planned("budget=small")}) == 4
+    if name == "figure11":
+        assert planned(word, "model.total_neurons=null")[0].settings.model.widths == [50] * 3  # type: ignore[attr-defined]
 
 
 def test_budgets() -> None:
@@ -95,6 +110,37 @@ def test_tuned_values_and_budgets(tmp_path: Path) -> None:
         assert " ".join(shown) == told
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "told"),
+    [
+        ("moods", ["data=criteo"], "moods takes data=planted, whose rows it is about"),
+        ("orders", ["data=planted,criteo"], "orders takes data=planted, whose rows it is"),
+        ("figure7", ["model=deepfm,lr"], "model=lr: figure7 sweeps model.activation, which lr has"),
+        ("figure8", ["model=fm", "model.dropout=.1"], "model.dropout: no such key"),
+    ],
+)
+def test_rows_and_models_that_it_is_not_about(name: str, words: list[str], told: str) -> None:
+    done = ctrbench("reproduce", name, *words)
+    assert done.returncode == 1 and done.stderr.startswith(f"ctrbench: {told}")
+
+
+def test_rows_of_ones_own_by_their_layout(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "tiny.yaml").write_text("defaults: [planted]\nname: tiny\nrows: 600\n")
+    words = ["-cd", str(tmp_path), "data=tiny", "model=lr", f"results={tmp_path}/out"]
+    done = ctrbench("reproduce", "orders", "--dry-run", *words)
+    assert done.stdout.splitlines()[-1].startswith("3 runs: 0 finished"), done.stderr
+
+
+def test_a_list_tells_what_each_needs() -> None:
+    done = ctrbench("reproduce", "--list", "data=criteo", "model.hidden=[8]")
+    rows = {line.split()[0]: line.split(maxsplit=3) for line in done.stdout.splitlines() if line}
+    assert rows["moods"][1:] == rows["orders"][1:] == ["-", "-", "needs data=planted"]
+    assert rows["bars"][3].startswith("needs data=avazu_x1, avazu_x4,")
+    assert "model.neurons: model.hidden gives each layer's width" in rows["figure9"][3]
+    assert rows["figure8"][1:3] == ["126", "?"]
+
+
 def test_a_figure_from_its_runs_to_its_drawing(tmp_path: Path) -> None:
     words = ["model=deepfm", "seed=0", "model.dropout=0,0.5", "threads=1", "budget=small"]
     done = ctrbench("reproduce", "figure8", *words, *TINY, f"results={tmp_path}")
@@ -118,6 +164,11 @@ def test_a_table_without_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        (
+            "measure: properties, data: plantd",
+            "data=plantd: not known; did you mean planted?",
+        ),
+        ("recipes: brs", "experiment/mine.yaml: recipes=brs: not known; did you mean bars?"),
         ("titel: x", "experiment/mine.yaml: titel: no such key; did you mean title?"),
         ("models: [compared, model.droput]", "model.droput: no property of models; did you mean"),
         ("measure: step_time", "experiment/mine.yaml: measure=step_time: not known"),
@@ -130,6 +181,6 @@ def test_a_table_without_runs(tmp_path: Path) -> None:
 def test_mistakes_in_ones_own(text: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
     path = tmp_path / "experiment" / "mine.yaml"
-    path.write_text(f"# @package _global_\nexperiment:\n  {text}\n")
+    path.write_text(f"# @package _global_\nexperiment: {{{text}}}\n")
     done = ctrbench("reproduce", "mine", "-cd", str(tmp_path), f"results={tmp_path}/out")
     assert done.returncode == 1 and told in done.stderr and done.stderr.count("\n") == 1

@@ -146,7 +146,6 @@ def test_the_models_are_those_with_a_recipe() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("data=planted", "data=planted: BARS has no recipe for it; known here: avazu_x1"),
         ("data=frappe_x1,criteo_x1", "recipes are those of one data set"),
         (
             "data=frappe_x1 model=lr,aoanet",
@@ -162,6 +161,14 @@ def test_mistakes(words: str, told: str) -> None:
     with pytest.raises(UserError) as error:
         recipes("bars", words.split())
     assert told in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("words", [[], ["data=planted"], ["data=frappe_x1,criteo"]])
+def test_rows_without_recipes(words: list[str]) -> None:
+    with pytest.raises(
+        UserError, match=r"bars takes data=avazu_x1, .*, which BARS has recipes for"
+    ):
+        words_of(*words)
 
 
 def test_a_recipe_that_does_not_exist() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from ctrbench.command.bench.made import FIELDS
 from ctrbench.command.bench.measured import measure
 from ctrbench.command.launch import plan_sweep
+from ctrbench.command.meant import beside
 from ctrbench.command.settings import BenchSettings, bench_settings
 from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
@@ -22,6 +23,7 @@ COUNTED = (
 SHOWN = {"products": "matmul", "memory": "memory"}  # as tables name what limits a step
 
 
+@beside(BenchSettings, "bench.")
 def asked(words: list[str]) -> tuple[list[RunSettings], BenchSettings]:
     """The runs whose steps are to be measured, one of each model, and how.
 

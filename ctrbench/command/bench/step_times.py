@@ -8,7 +8,9 @@ import numpy as np
 from ctrbench import __version__
 from ctrbench.command.bench.measured import measure
 from ctrbench.command.bench.models import about, one_of_each, write_figures
-from ctrbench.command.launch import jobs, plan
+from ctrbench.command.grammar import values_of
+from ctrbench.command.launch import plan
+from ctrbench.command.meant import beside
 from ctrbench.command.settings import BenchSettings, Experiment, bench_settings
 from ctrbench.models import registry
 from ctrbench.report.step_times import write_step_times
@@ -26,6 +28,7 @@ class Steps:
     own: BenchSettings
 
 
+@beside(BenchSettings, "bench.")
 def planned_steps(name: str, experiment: Experiment, words: list[str]) -> Steps:
     """The experiment's models, or those that ``model=`` names, with LR before them and FM before
     FNN, all of the sizes that the experiment states.
@@ -38,10 +41,9 @@ def planned_steps(name: str, experiment: Experiment, words: list[str]) -> Steps:
     sizes = [word for word in (*stated, *words) if not word.startswith("model=")]
     own = bench_settings([word for word in sizes if word.startswith("bench.")])
     rest = [word for word in sizes if not word.startswith("bench.")]
-    wanted = [word for word in words if word.startswith("model=")]
     runs = [
         plan([f"experiment={name}", f"model={model}", *_of_model(model, rest)]).settings
-        for model in _models(experiment, wanted)
+        for model in _models(experiment, values_of("model", words))
     ]
     one_of_each(runs)
     Results(runs[0].results).check()
@@ -51,9 +53,7 @@ def planned_steps(name: str, experiment: Experiment, words: list[str]) -> Steps:
 def _models(experiment: Experiment, wanted: list[str]) -> list[str]:
     """In the registry's order."""
     known = registry.names()
-    named = {"lr", *registry.having(experiment.models)}
-    if wanted:
-        named = {"lr", *(word[6:] for job in jobs(wanted) for word in job.overrides)}
+    named = {"lr", *(wanted or registry.having(experiment.models))}
     if any(model in known and registry.properties_of(model).pretraining for model in named):
         named.add("fm")
     return sorted(named, key=lambda model: known.index(model) if model in known else len(known))

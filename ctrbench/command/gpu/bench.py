@@ -13,6 +13,8 @@ from ctrbench.command.gpu.checks import CHECKS, CheckError
 from ctrbench.command.gpu.device import Gpu
 from ctrbench.command.gpu.settings import PREFIX, GpuSettings, gpu_settings
 from ctrbench.command.gpu.written import Figures, Written, page
+from ctrbench.command.grammar import values_of
+from ctrbench.command.meant import beside
 from ctrbench.errors import UnavailableError, UserError, one_line
 from ctrbench.machine import environment, resolve_device, use_threads
 from ctrbench.models import registry as models
@@ -40,7 +42,7 @@ def bench_gpu(words: list[str]) -> str:
     if not torch.cuda.is_available() or "device=cpu" in words:
         asked = next((word for word in words if word.startswith("device=")), "device=auto")
         raise UnavailableError(f"{asked}: no GPU is visible to torch; bench gpu needs one")
-    runs = _runs(words)
+    runs = runs_of(words)
     run = next(iter(runs.values()))
     device = resolve_device(run.device)
     if device.index is not None:
@@ -52,9 +54,10 @@ def bench_gpu(words: list[str]) -> str:
     return f"{page(written.figures)}\n{written.json}"
 
 
-def _runs(words: list[str]) -> Runs:
+@beside(GpuSettings, PREFIX)
+def runs_of(words: list[str]) -> Runs:
     """A run of every model that is asked for."""
-    names = [name for word in words if word.startswith(MODEL) for name in word[6:].split(",")]
+    names = values_of("model", words)
     others = [word for word in words if not word.startswith(MODEL)]
     runs = {}
     for name in names or models.able(models.names(), compose(others).data.history.user):

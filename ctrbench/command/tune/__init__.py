@@ -3,11 +3,11 @@
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hydra.core.override_parser.types import Override
-
-from ctrbench.command.compose import parsed, use_folder
+from ctrbench.command.compose import use_folder
+from ctrbench.command.grammar import parsed, values_of
+from ctrbench.command.meant import beside
 from ctrbench.command.settings import WARMUP, TuneSettings, own_settings
 from ctrbench.errors import UserError
 
@@ -26,6 +26,7 @@ class Tuning:
         UserError: for words that no search could take.
     """
 
+    @beside(TuneSettings)
     def __init__(self, words: list[str], folder: str | None) -> None:
         own = [word for word in words if word.partition("=")[0] in TuneSettings.__annotations__]
         self.settings: TuneSettings = own_settings("tune", own)
@@ -61,16 +62,8 @@ class Tuning:
 def _models(words: list[str]) -> tuple[list[str], list[str]]:
     """The models of ``model=A,B``, and the other words, each of which has one value."""
     plain = [word for word in words if not word.startswith("search.")]
-    models = ["deepfm"]
     for word, override in zip(plain, parsed(plain), strict=True):
-        if override.get_key_element() == "model":
-            models = [str(value) for value in _each(override)]
-        elif override.is_sweep_override():
+        if override.is_sweep_override() and override.get_key_element() != "model":
             raise UserError(f"{word}: several values are searched by search.{word}")
-    return models, [word for word in words if not word.startswith("model=")]
-
-
-def _each(override: Override) -> list[Any]:
-    if override.is_discrete_sweep():
-        return list(override.sweep_iterator())
-    return [override.value()]
+    others = [word for word in words if not word.startswith("model=")]
+    return values_of("model", plain) or ["deepfm"], others

@@ -8,7 +8,7 @@ import torch
 from stand_in import StandIn
 from support import Compose, ctrbench, small
 
-from ctrbench.command.gpu.bench import Runs, measure
+from ctrbench.command.gpu.bench import Runs, measure, runs_of
 from ctrbench.command.gpu.checks import CHECKS
 from ctrbench.command.gpu.measures import of_a_step
 from ctrbench.command.gpu.settings import gpu_settings
@@ -95,6 +95,12 @@ def test_what_fails_is_listed_and_tried_again(settings: Compose, tmp_path: Path)
     assert not measure(StandIn(), runs(settings, "lr"), own, results).failures
 
 
+def test_lists_of_models_are_those_of_every_verb() -> None:
+    assert list(runs_of(["model=glob(*_dnn)"])) == ["fm_dnn", "lr_dnn"]
+    with pytest.raises(UserError, match=r"did you mean bench\.gpu\.parts\?"):
+        runs_of(["model=lr", "part=[steps]"])
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("words", ["", "device=cuda", "bench.gpu.parts=[checks]"])
 def test_without_a_gpu(words: str, tmp_path: Path) -> None:
@@ -107,7 +113,7 @@ def test_without_a_gpu(words: str, tmp_path: Path) -> None:
     ("word", "line"),
     [
         ("bench.gpu.row=5", r"bench.gpu.row: no such key; did you mean rows\?"),
-        ("bench.gpu.rows=many", "bench.gpu.rows: .*many"),
+        ("bench.gpu.rows=many", "bench.gpu.rows=many: not a whole number"),
         ("bench.gpu.rows=1", "bench.gpu.rows=1: must be at least 1000"),
         ("bench.gpu.parts=[check]", "bench.gpu.parts=check: not known; did you mean checks"),
     ],

@@ -89,9 +89,9 @@ def test_examples_have_every_choice_and_both_ends() -> None:
 
 MISTAKES = {
     "trials=0": "trials=0: must be at least 1 (trials of each model",
-    "trials=many": "trials: Value 'many'",
+    "trials=many": "trials=many: not a whole number",
     "warmup=0": "warmup=0: must be at least 1",
-    "trails=3": "trails: no such key",
+    "trails=3": "trails: no such key; did you mean trials?",
     "search.optimizer.lr=interval(2,1)": "search.optimizer.lr=interval(2,1): is empty; give",
     "search.optimizer.lr=range(2,2)": "search.optimizer.lr=range(2,2): is empty",
     "search.optimizer.lr=tag(log,interval(0,1))": "a logarithmic scale begins above 0",
@@ -101,7 +101,7 @@ MISTAKES = {
     "search.optimizer.lrr=interval(0,1)": "search.optimizer.lrr: no such key; did you mean lr?",
     "search.model.dropout=interval(0,2)": "search.model.dropout=2.0: must be less than 1",
     "search.model.activation=choice(relu,relo)": "search.model.activation=relo: not known",
-    "search.model.layers=interval(1,5)": "search.model.layers: Value",
+    "search.model.layers=interval(1,5)": "search.model.layers=2.528: not a whole number",
     "search.data.rows=choice(10,20)": "search.data.rows: is not searched; what is: model.KEY",
     "search.seed=choice(1,2)": "search.seed: is not searched",
     "search.optimizer.lr=interval(1,2) optimizer.lr=1": "optimizer.lr has a value too",
