@@ -110,7 +110,7 @@ def extending(base: type[T]) -> dict[str, type[T]]:
     return {name: cls for name, cls in _REGISTERED.items() if issubclass(cls, base)}
 
 
-def having(key: str, base: type) -> list[str]:
+def classes_with(key: str, base: type) -> list[str]:
     """The names of those of them that have a key."""
     classes: dict[str, Any] = extending(base)
     return [name for name, cls in classes.items() if key in cls.__dataclass_fields__]
@@ -144,7 +144,11 @@ def check(section: Any, path: str = "") -> None:
             for item in value if isinstance(value, list) else [value]:
                 _check_item(key, item, field.metadata)
     if hasattr(section, "validate"):
-        section.validate()
+        try:
+            section.validate()
+        except UserError as error:  # it knows its section's key, and not of which stage
+            stage = "pretraining." if path.startswith("pretraining.") else ""
+            raise type(error)(f"{stage}{error}") from None
 
 
 _LIMITS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {

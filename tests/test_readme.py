@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from support import ctrbench
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README, RESULTS = (ROOT / "README.md").read_text(), ROOT / "results"
 SMALL = ["trainer.epochs=1", "threads=1", "seed=0"]
 ADDED = {  # so that each takes seconds
     "reproduce": ["data.rows=2000", *SMALL],
@@ -26,6 +27,14 @@ def commands() -> list[list[str]]:
     lines = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
     parts = [re.split(r"\s+[#>]\s", part)[0] for line in lines for part in line.split(" && ")]
     return [shlex.split(part)[1:] for part in parts if part.startswith("ctrbench ")]
+
+
+def test_the_table_of_the_readme_is_that_of_the_results() -> None:
+    """Of its first command, the line that sums it up, both tables and their notes."""
+    shown = README[README.index("## What comes out") : README.index("![Test AUC")]
+    lines = [line for line in shown.splitlines()[4:] if line]
+    table = (RESULTS / "planted-small/table.md").read_text().splitlines()
+    assert len(lines) > 10 and not set(lines) - set(table)
 
 
 def test_the_commands_of_the_readme(criteo_file: Path, tmp_path: Path) -> None:

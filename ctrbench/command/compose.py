@@ -41,6 +41,7 @@ NAMES = re.compile(r"(pretraining\.)?(trainer\.)?(?P<group>model|optimizer|sched
 NEEDED = ("model", "data", "optimizer", "split", "trainer", "schedule", "budget")
 FOLDERS = ("tuned", "recipe")  # groups whose files lie in folders
 GROUPS = (*NEEDED, *FOLDERS, "experiment")
+UNTUNED = ("tuned=none", "tuned@pretraining=none")  # what a group has by itself
 REFUSED = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)
 
 
@@ -190,7 +191,8 @@ def _refuse_model_beside_recipe(overrides: list[str]) -> None:
 
 
 def _refuse_unread(overrides: list[str], config: DictConfig) -> None:
-    """Widths beside those that decide: the same weights would have another identity."""
+    """Widths beside those that decide: the same weights would have another identity. Words of a
+    budget can still give one."""
     given = {word.partition("=")[0].lstrip("+") for word in overrides}
     for option, by in unread(config.model).items():
         if f"model.{option}" in given:
@@ -231,7 +233,8 @@ def with_tuned(overrides: list[str]) -> list[str]:
     """The words, and where tuned values are found of rows that ``data.name=`` gives a name of their
     own, if there are any."""
     given = dict(word.partition("=")[::2] for word in overrides)
-    name = "" if "recipe" in given else given.get("data.name", "")  # it has values of its own
+    has_values = "recipe" in given or given.get("budget", "none") != "none"  # of its own, or none
+    name = "" if has_values else given.get("data.name", "")
     folders = [Path(CONF), *([OwnFolder.folder] if OwnFolder.folder else [])]
     if not NAME.fullmatch(name) or not any((path / "tuned" / name).is_dir() for path in folders):
         return overrides

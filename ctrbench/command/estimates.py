@@ -127,6 +127,7 @@ class Trial:
 
         from ctrbench.command.bench.limits import seconds
         from ctrbench.data.batches import Batches, choose
+        from ctrbench.data.split import PARTS
         from ctrbench.machine import resolve_device, reuse_memory, use_threads
         from ctrbench.models import registry as models
         from ctrbench.optim import registry as optimizers
@@ -141,9 +142,10 @@ class Trial:
         model = models.build(self.store.schema, settings.model).to(device).train()
         optimizer = optimizers.build(model, settings.optimizer)
         step = Step.of(settings.trainer, model, optimizer, settings.precision)
-        part = self.store.part("train")
-        batch_size = settings.trainer.rows_of_step(len(part.labels_N))
-        batches = Batches(part, batch_size, device, choose([part], device))
+        parts = [self.store.part(name) for name in PARTS]
+        batch_size = settings.trainer.rows_of_step(len(parts[0].labels_N))
+        rows_in = choose(parts, device, settings.rows_in)
+        batches = Batches(parts[0], batch_size, device, rows_in)
         steps = loop(step, batches, captured=settings.trainer.captured)
         steps.begin(settings.seed, 0)
         taken = [seconds(steps, device) for _ in range(min(WARM_UP + STEPS, batches.steps))]

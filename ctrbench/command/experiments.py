@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from ctrbench.command.compose import choices, compose
+from ctrbench.command.compose import UNTUNED, choices, compose
 from ctrbench.command.estimates import Estimates
 from ctrbench.command.explain import plain
 from ctrbench.command.grammar import fixed, values_of
@@ -67,15 +67,15 @@ def _typed(name: str, about: Any) -> Experiment:
 
 
 def _needed(name: str, experiment: Experiment, words: list[str]) -> str | None:
-    """``data=A, B`` of an experiment that is about these, where a command has other rows."""
+    """The data that an experiment needs, as ``data=A, B``, where the command gives others."""
     takes = [experiment.data] if experiment.data is not None else []
     if experiment.recipes is not None and not values_of("recipe", words):
         takes = folders(f"recipe/{experiment.recipes}")
     if not takes:
         return None
-    default = compose([f"experiment={name}"]).hydra.runtime.choices["data"]
+    default = compose([f"experiment={name}", *UNTUNED]).hydra.runtime.choices["data"]
     for data in values_of("data", words) or [default]:
-        layout: Any = OmegaConf.get_type(compose([f"data={data}"]).data)
+        layout: Any = OmegaConf.get_type(compose([f"data={data}", *UNTUNED]).data)
         if data not in takes and layout.registered not in takes:
             return f"data={', '.join(takes)}"
     return None
@@ -90,10 +90,10 @@ def _refuse_unfit(name: str, experiment: Experiment, words: list[str]) -> None:
     given = {word.partition("=")[0] for word in words}
     swept = [key for key in experiment.sweep if key.startswith("model.") and key not in given]
     for model in values_of("model", words) if swept else ():
-        options = compose([f"model={model}"]).model
+        options = compose([f"model={model}", *UNTUNED]).model
         for key in swept:
             if key.removeprefix("model.") not in options:
-                raise UserError(f"model={model}: {name} sweeps {key}, which {model} has not")
+                raise UserError(f"model={model}: {name} sweeps {key}, which {model} does not have")
 
 
 def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list[str]:

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ctrbench.command.meant import no_such_key
 from ctrbench.optim.settings import OptimizerSettings
-from ctrbench.settings import extending, having, nearest
+from ctrbench.settings import classes_with, extending, nearest
 
 INSIDE = re.compile(r"In '(.+?)'.*\n(.*)\n.*full_key: (\S+)")
 MERGED = re.compile(r"Error merging override \+*([^=]+)=(.*)")
@@ -89,7 +89,7 @@ def _inside(file: str, why: str, key: str) -> str:
     if not file.startswith("tuned/"):
         return f"{file}: {_plain(key, why)}"
     section, _, option = key.rpartition(".")
-    if section == "optimizer" and having(option, OptimizerSettings):
+    if section == "optimizer" and classes_with(option, OptimizerSettings):
         for name, cls in extending(OptimizerSettings).items():
             if why.endswith(f"not in '{cls.__name__}'"):
                 return (

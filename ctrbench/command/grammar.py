@@ -20,9 +20,9 @@ def fixed(words: list[str]) -> list[str]:
 
 def values_of(key: str, words: list[str]) -> list[str]:
     """The values that words give a key: one, those of a list, or none where they give none."""
-    for word, override in zip(reversed(words), reversed(parsed(words)), strict=True):
+    for override in reversed(parsed(words)):
         if override.get_key_element() == key:
             several = override.is_discrete_sweep()
-            values = override.sweep_string_iterator() if several else [word.partition("=")[2]]
+            values = override.sweep_string_iterator() if several else [override.value()]
             return list(map(str, values))
     return []

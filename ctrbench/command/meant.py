@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ctrbench.data.settings import DataSettings
-from ctrbench.settings import closest, having, nearest
+from ctrbench.settings import classes_with, closest, nearest
 
 SECTIONS = ("data", "model", "optimizer", "trainer", "split")  # of a run's options
 _beside: ContextVar[tuple[str, ...]] = ContextVar("beside", default=())
@@ -30,12 +30,17 @@ def no_such_key(key: str, node: DictConfig) -> str:
     name = key.rpartition(".")[2]
     known = [own for own in map(str, node) if own not in (name, "hydra")]
     cls: Any = OmegaConf.get_type(node)
-    layouts = having(name, DataSettings) if issubclass(cls, DataSettings) else []
+    layouts = classes_with(name, DataSettings) if issubclass(cls, DataSettings) else []
+    if layouts and not cls.registered:
+        listed = ", ".join(layouts)
+        return f"{key}: these rows have no layout; begin their YAML file with defaults: [{listed}]"
     if layouts and "path" not in known:
         what = f"data={cls.registered} reads no file; name the layout"
         return f"{key}: {what}: data={', '.join(layouts)}"
     if layouts:
         return f"{key}: no such key of these rows; it is one of data={', '.join(layouts)}"
+    if key == f"pretraining.{name}" and "model" not in node:
+        return f"{key}: no such key; this model has no pre-training"
     names = dict(zip(known, known, strict=True))
     if key == name:
         names = _options(node) | names

@@ -47,8 +47,11 @@ def order(rows: int, seed: int, epoch: int) -> Iterator[Tensor]:
         yield within[torch.randperm(len(within), generator=generator)]
 
 
-def choose(parts: list[Part], device: torch.device) -> str:
-    """``device``, ``host`` or ``disk``: the first whose free memory holds the rows twice."""
+def choose(parts: list[Part], device: torch.device, asked: str = "auto") -> str:
+    """``device``, ``host`` or ``disk``: what is asked for, or the first whose free memory holds the
+    rows twice."""
+    if asked != "auto":
+        return asked
     size = sum(part.bytes for part in parts)
     if device.type == "cuda" and size < MEMORY_SHARE * available_memory(device):
         return "device"

@@ -1,7 +1,7 @@
 """Settings of the data sets and of the split."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ctrbench.errors import UserError
 from ctrbench.settings import option, settings
@@ -57,6 +57,7 @@ class HistorySettings:
 class DataSettings:
     """What every data set has: its name, and how its fields are encoded."""
 
+    registered: ClassVar[str] = ""  # of rows in no layout
     name: str = option("name of the data set", named=True)
     numeric: str = option("encoding of the numeric fields", choices=NUMERIC_ENCODINGS)
     encodings: list[str] = option("encodings of single fields, [I1:value, genres:sum, ...]")

@@ -31,7 +31,7 @@ def unread(model: Mapping[Any, Any]) -> dict[str, str]:
     """The options of a model that change nothing, and which one has their place."""
     return {
         option: by
-        for by, (_, options) in WIDTHS.items()
+        for by, (_, options) in reversed(WIDTHS.items())  # what decides over others comes last
         if model.get(by) is not None
         for option in options
     }

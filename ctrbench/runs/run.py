@@ -157,9 +157,8 @@ class _Run:
 
     def _trainer(self, store: Store) -> Trainer:
         settings = self.settings
-        rows_in = settings.rows_in
-        if rows_in == "auto":
-            rows_in = choose([store.part(name) for name in PARTS], self.device)
+        parts = [store.part(name) for name in PARTS]
+        rows_in = choose(parts, self.device, settings.rows_in)
         model = self._model(store)
         return Trainer(
             model,

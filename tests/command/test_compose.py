@@ -141,6 +141,7 @@ def test_quoted_values_arrive(value: str) -> None:
         ("model.hidden=[10] model.layers=7", "model.layers: model.hidden gives each layer's width"),
         ("recipe=bars/criteo_x4/deepfm data=planted ++model.shape=diamond", "model.shape: model.h"),
         ("model.total_neurons=300 model.neurons=10", "model.neurons: model.total_neurons gives"),
+        ("model.hidden=[8] model.total_neurons=9 model.neurons=1", "model.neurons: model.hidden g"),
     ],
 )
 def test_widths_that_change_nothing(words: str, told: str) -> None:

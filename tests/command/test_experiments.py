@@ -115,7 +115,11 @@ def test_tuned_values_and_budgets(tmp_path: Path) -> None:
     [
         ("moods", ["data=criteo"], "moods takes data=planted, whose rows it is about"),
         ("orders", ["data=planted,criteo"], "orders takes data=planted, whose rows it is"),
-        ("figure7", ["model=deepfm,lr"], "model=lr: figure7 sweeps model.activation, which lr has"),
+        (
+            "figure7",
+            ["model=deepfm,lr"],
+            "model=lr: figure7 sweeps model.activation, which lr does",
+        ),
         ("figure8", ["model=fm", "model.dropout=.1"], "model.dropout: no such key"),
     ],
 )
@@ -130,6 +134,28 @@ def test_rows_of_ones_own_by_their_layout(tmp_path: Path) -> None:
     words = ["-cd", str(tmp_path), "data=tiny", "model=lr", f"results={tmp_path}/out"]
     done = ctrbench("reproduce", "orders", "--dry-run", *words)
     assert done.stdout.splitlines()[-1].startswith("3 runs: 0 finished"), done.stderr
+
+
+def test_rows_without_a_layout(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "plain.yaml").write_text("name: x\n")
+    words = ["-cd", str(tmp_path), "data=plain"]
+    for verb, own, told in (
+        (["reproduce", "orders"], [], "orders takes data=planted"),
+        (["train"], ["data.rows=5"], "data.rows: these rows have no layout; begin their YAML file"),
+    ):
+        done = ctrbench(*verb, *words, *own)
+        assert done.returncode == 1 and done.stderr.startswith(f"ctrbench: {told}")
+
+
+def test_what_a_model_has_is_looked_up_without_tuned_values(tmp_path: Path) -> None:
+    """Those of one's own may be of another optimizer than a model's own."""
+    (tmp_path / "tuned/planted").mkdir(parents=True)
+    text = "# @package _global_\noptimizer: {name: ftrl, l1: 0.001}\n"
+    (tmp_path / "tuned/planted/dnn.yaml").write_text(text)
+    words = ["figure8", "model=dnn", "optimizer=ftrl", "seed=0", "--dry-run", "-cd", str(tmp_path)]
+    done = ctrbench("reproduce", *words, f"results={tmp_path}/out")
+    assert done.stdout.splitlines()[-1].startswith("6 runs: 0 finished"), done.stderr
 
 
 def test_a_list_tells_what_each_needs() -> None:

@@ -11,4 +11,5 @@ def test_the_values_of_a_key() -> None:
     assert values_of("optimizer", words) == []
     assert values_of("model", [*words, "model=ffm"]) == ["ffm"]  # the last, as Hydra takes it
     assert values_of("model", ["model=glob(*)"]) == choices("model")
+    assert values_of("model", ['model="fm"']) == ["fm"]
     assert fixed(words) == ["data=planted"]

@@ -11,7 +11,7 @@ from ctrbench.command.gpu import rows
 from ctrbench.data import batches as batches_module
 from ctrbench.data.batches import Batches
 from ctrbench.errors import UserError
-from ctrbench.training.captured import WARM_UP, CapturedLoop, loop
+from ctrbench.training.captured import WARM_UP, CapturedLoop, Work, loop
 from ctrbench.training.loop import Loop
 from ctrbench.training.rates import Rates
 from ctrbench.training.schedule import CosineSettings
@@ -116,6 +116,27 @@ def test_a_step_that_waits_is_refused() -> None:
         one()
     with pytest.raises(UserError, match=r"cannot be recorded as a CUDA graph \(.*captured=false"):
         one()
+
+
+class Bare(Recording):
+    """Looks at the gradients that there are when it records."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self.step = step
+
+    def record(self, work: Work) -> None:
+        assert all(weight.grad is None for weight in self.step.model.parameters())
+        super().record(work)
+
+
+def test_no_gradient_is_held_while_it_is_recorded(settings: Compose) -> None:
+    step = StandIn().step(settings(*small("wide_deep"), "tuned=none"), MADE)
+    one = CapturedLoop(step, Batches(PART, 64, CPU), Bare(step))
+    one.begin(0, 0)
+    for _ in range(WARM_UP + 1):
+        one()
+    assert isinstance(one.graph, Bare) and one.graph.replays == 1
 
 
 def test_a_cpu_runs_plain_steps(settings: Compose) -> None:

@@ -68,6 +68,21 @@ def test_stopped_anywhere_it_goes_on_to_the_same(at: int, loop: str, tmp_path: P
         assert torch.equal(weight, resumed.model.state_dict()[name])
 
 
+def test_the_best_weights_have_one_place(tmp_path: Path) -> None:
+    """Each better ones are copied to where those before were."""
+    own, places = trainer(tmp_path / "checkpoint.pt"), []
+
+    def record(history: list[dict[str, Any]]) -> None:
+        if own.progress.best == len(history) - 1:
+            weights = own.model.state_dict()
+            best = own.progress.best_weights
+            assert all(torch.equal(best[name], weight) for name, weight in weights.items())
+            places.append([weight.data_ptr() for weight in best.values()])
+
+    own.fit(Steps(), record)
+    assert len(places) > 2 and all(place == places[0] for place in places)
+
+
 @pytest.mark.usefixtures("as_before")
 def test_a_handler_that_was_there_is_called_after_the_checkpoint(tmp_path: Path) -> None:
     """One that returns (of a scheduler, say) lets the run go on."""

@@ -19,7 +19,7 @@ def graphs(device: torch.device, *, captured: bool) -> MakeGraph | None:
 
 
 def on_batches(step: Step, batch: Batch, make_graph: MakeGraph | None) -> Callable[[Batch], Work]:
-    """Gives, of a batch, its step as work to be timed.
+    """Returns what makes a batch's step, ready to be timed.
 
     Args:
         batch: one like those to come.

@@ -17,7 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from omegaconf import OmegaConf
 
-from ctrbench.command.compose import choices, compose, hydra_here, one_line_for_hydra
+from ctrbench.command.compose import UNTUNED, choices, compose, hydra_here, one_line_for_hydra
 from ctrbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ def _declared(model: str) -> dict[str, str]:
     """By ``search/MODEL.yaml``, ours or one's own; without one, by whether it has a network."""
     name = model
     if model not in choices("search"):
-        name = "network" if "dropout" in compose([f"model={model}"]).model else "factorised"
+        options = compose([f"model={model}", *UNTUNED]).model
+        name = "network" if "dropout" in options else "factorised"
     with hydra_here():
         node = hydra_compose("searched", [f"search={name}"]).search
     return dict(_flat(OmegaConf.to_container(node)))

@@ -156,18 +156,12 @@ def _files(settings: FileSettings) -> dict[str, Path]:
     for part, path in files.items():
         if what := why_no_file(path):
             how = f"name a file with data.{'path' if part == 'all' else part}=FILE"
-            raise UserError(f"{path}: {what}; {_fetched(settings, path) or how}")
+            if settings.download is not None:
+                name = settings.download.archive.lower()
+                how = f"ctrbench download {name} fetches it, with the same results=; or {how}"
+            raise UserError(f"{path}: {what}; {how}")
     _refuse_twins(files)
     return files
-
-
-def _fetched(settings: FileSettings, path: Path) -> str:
-    """The command that brings a public set to RESULTS/downloads/NAME, if the file lies there."""
-    if settings.download is None or path.parts[-3:-1] != ("downloads", settings.name):
-        return ""
-    results = path.parents[2]
-    where = "" if results == Path("results") else f" results={results}"
-    return f"ctrbench download {settings.name}{where} fetches it"
 
 
 def _refuse_twins(files: dict[str, Path]) -> None:

@@ -158,12 +158,6 @@ def test_the_command(tmp_path: Path, settings: Compose) -> None:
     own = settings("data=frappe_x1", "model=lr")
     with pytest.raises(UserError, match=r"train.csv: no such file; ctrbench download frappe_x1 "):
         open_source(own.data)
-    own.data.train = str(tmp_path / "downloads/frappe_x1/train.csv")
-    with pytest.raises(UserError, match=rf"frappe_x1 results={tmp_path} fetches it"):
-        open_source(own.data)
-    own.data.train = str(tmp_path / "train.csv")
-    with pytest.raises(UserError, match=r"name a file with data.train=FILE"):
-        open_source(own.data)
 
 
 def test_whether_rows_are_those_of_the_set(tmp_path: Path, settings: Compose) -> None:
