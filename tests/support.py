@@ -94,7 +94,8 @@ def settings_in(folder: Path) -> Compose:
         own = ["data.rows=4000", "data.vocabulary=50", "data.min_count=1", "threads=1"]
         if any(word.startswith("data=") for word in overrides):
             own = ["threads=1"]
-        base = [f"results={folder}", "device=cpu", "trainer.batch_size=512", "trainer.epochs=2"]
+        base = [f"results={folder}", "device=cpu", "tuned=none", "tuned@pretraining=none"]
+        base += ["trainer.batch_size=512", "trainer.epochs=2"]
         words = [word.replace(str(folder), PLACE) for word in (*base, *own, *overrides)]
         return _moved(_composed(*words), str(folder))
 

@@ -191,9 +191,13 @@ def _refuse_model_beside_recipe(overrides: list[str]) -> None:
 
 
 def _refuse_unread(overrides: list[str], config: DictConfig) -> None:
-    """Widths beside those that decide: the same weights would have another identity. Words of a
-    budget can still give one."""
+    """What no part of a run reads: widths beside those that decide, by which the same weights would
+    have another identity (words of a budget can still give one), and a stage that there is not."""
     given = {word.partition("=")[0].lstrip("+") for word in overrides}
+    stage = OmegaConf.select(config, "pretraining.model.name")  # tuned values alone make none
+    for key in given:
+        if key.startswith("pretraining.") and stage is None:
+            raise UserError(f"{key}: model={config.model.name} has no pre-training")
     for option, by in unread(config.model).items():
         if f"model.{option}" in given:
             raise UserError(

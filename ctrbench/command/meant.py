@@ -39,8 +39,8 @@ def no_such_key(key: str, node: DictConfig) -> str:
         return f"{key}: {what}: data={', '.join(layouts)}"
     if layouts:
         return f"{key}: no such key of these rows; it is one of data={', '.join(layouts)}"
-    if key == f"pretraining.{name}" and "model" not in node:
-        return f"{key}: no such key; this model has no pre-training"
+    if key == f"pretraining.{name}" and "run" not in node:  # tuned values of a stage may be there
+        return f"{key}: this model has no pre-training"
     names = dict(zip(known, known, strict=True))
     if key == name:
         names = _options(node) | names

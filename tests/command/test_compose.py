@@ -188,7 +188,7 @@ def test_tuned_values_are_taken(path: Path) -> None:
 
 
 def test_a_model_without_tuned_values() -> None:
-    config = compose(["data=planted", "model=pnn"])
+    config = compose(["data=planted", "model=dnn"])
     assert config.get("tuned") is None and config.optimizer.lr == 0.001
 
 
@@ -228,9 +228,11 @@ def test_tuned_values_of_rows_with_a_name_of_their_own(own: Path) -> None:
         words = ("--cfg", "job", "-p", "optimizer.lr", "-cd", str(own), *words)
         return ctrbench("train", *words).stdout
 
+    ours = values_of(Path(CONF, "tuned", "planted", "opnn.yaml"), "optimizer")["lr"]
+    assert ours != 0.001
     assert lr("model=fm", "data.name=clicks") == "0.07\n"
-    assert lr("-m", "model=fm,pnn", "data.name=clicks") == "0.07\n0.001\n"
-    assert lr("model=fm") == "0.08\n" and lr("model=deepfm") == "0.003\n"
+    assert lr("-m", "model=fm,dnn", "data.name=clicks") == "0.07\n0.001\n"
+    assert lr("model=fm") == "0.08\n" and lr("model=opnn") == f"{ours}\n"
     assert lr("model=fm", "data.name=clicks", "tuned=none") == "0.001\n"
     assert lr("model=fm", "data.name=unheard") == "0.08\n"
     words = ["--cfg", "job", "-p", "pretraining.optimizer.lr", "-cd", str(own), "model=fnn"]

@@ -121,8 +121,8 @@ def test_l1_sets_wide_weights_to_zero(settings: Compose) -> None:
 
 def test_tuned_values_belong_to_an_optimizer(settings: Compose) -> None:
     with pytest.raises(UserError, match=r"optimizer=adagrad: .* adam's.* tuned=none"):
-        settings("model=deepfm", "optimizer=adagrad")
-    with pytest.raises(UserError, match=r"tuned/planted/deepfm: optimizer.lr: .* tuned=none"):
-        settings("model=deepfm", "optimizer=joint")
+        settings("model=deepfm", "tuned=planted/deepfm", "optimizer=adagrad")
+    with pytest.raises(UserError, match=r"optimizer=joint: the tuned .* tuned=none"):
+        settings("model=deepfm", "tuned=planted/deepfm", "optimizer=joint")
     own = settings("model=deepfm", "optimizer=adagrad", "tuned=none")
     assert own.optimizer.name == "adagrad"

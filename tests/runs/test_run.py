@@ -192,6 +192,7 @@ def test_a_killed_process_goes_on(settings: Compose, tmp_path: Path) -> None:
     """SIGKILL in training; the next start finishes, to the same bytes, and leaves nothing."""
     own = [
         *small("deepfm"),
+        "tuned=none",
         "data.rows=20000",
         "data.vocabulary=50",
         "threads=1",
