@@ -28,6 +28,8 @@ from ctrbench.report.published.printed import CRITEO_ROWS, table2
 from ctrbench.runs.interface import Run
 
 COLUMNS = 4
+CURVES = ["valid_logloss", "train_loss"]
+FAR = 3
 DECADE = 10  # a smaller range of a logarithmic axis has labels within it
 
 
@@ -160,9 +162,25 @@ def learning_curves(section: Section) -> Drawing | None:
         "Logloss of the validation rows (coloured, its lowest point marked) and the training loss "
         "(grey), of the first seed."
     )
+    low, high = _frame([history[CURVES] for history in histories.values()])
+    axes[0][0].set_ylim(low, high)
+    cut = [name for name, curves in histories.items() if curves[CURVES].to_numpy().max() > high]
+    if cut:
+        says += f" Higher than the frame: the first losses of {', '.join(cut)}."
     if late:
         says += f" Still improving at their last evaluation: {', '.join(late)}."
     return finish(figure, "learning", "How each model learned", says)
+
+
+def _frame(curves: list[pd.DataFrame]) -> tuple[float, float]:
+    """The range of all curves, but for what lies far out (thrice the distance of the quartiles), as
+    the training loss of a first half epoch can."""
+    values = np.concatenate([curve.to_numpy(float).ravel() for curve in curves])
+    lower, upper = np.quantile(values, [0.25, 0.75])
+    reach = FAR * (upper - lower)
+    low, high = max(values.min(), lower - reach), min(values.max(), upper + reach)
+    margin = 0.05 * (high - low) or 0.01
+    return low - margin, high + margin
 
 
 def _histories(section: Section) -> dict[str, pd.DataFrame]:
@@ -173,6 +191,6 @@ def _histories(section: Section) -> dict[str, pd.DataFrame]:
             history = Run(Path(runs["path"].iloc[0])).history
         except (UserError, ValueError):  # a damaged history stops no report
             continue
-        if {"valid_logloss", "train_loss"} <= set(history) and len(history) > 1:
+        if set(CURVES) <= set(history) and len(history) > 1:
             found[str(row["model"])] = history
     return found

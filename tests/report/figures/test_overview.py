@@ -1,8 +1,10 @@
 """The figures of a whole section: what they say."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from made import make_run, section_of, texts
 
 from ctrbench.report.figures.overview import cost, leaderboard, learning_curves
@@ -51,3 +53,17 @@ def test_a_damaged_history_stops_nothing(tmp_path: Path) -> None:
     drawing = learning_curves(section_of(tmp_path))
     assert drawing is not None and "fm" not in texts(drawing.svg)
     assert "Still improving at their last evaluation: lr." in drawing.says
+
+
+@pytest.mark.parametrize("first", [0.7, 5.0])
+def test_one_high_loss_does_not_flatten_the_curves(first: float, tmp_path: Path) -> None:
+    for model, start in {"lr": 0.7, "wide_deep": first}.items():
+        losses = [start, 0.6, 0.55, 0.52, 0.5]
+        lines = [{"train_loss": x, "valid_logloss": min(x, 0.6) + 0.01} for x in losses]
+        path = make_run(tmp_path, model) / "history.jsonl"
+        path.write_text("\n".join(map(json.dumps, lines)))
+    drawing = learning_curves(section_of(tmp_path))
+    assert drawing is not None
+    assert ("Higher than the frame: the first losses of wide_deep." in drawing.says) == (first > 1)
+    shown = [float(text) for text in texts(drawing.svg) if text.startswith("0.")]
+    assert 0.5 <= min(shown) and max(shown) <= 0.8
