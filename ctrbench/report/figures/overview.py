@@ -144,17 +144,7 @@ def learning_curves(section: Section) -> Drawing | None:
         panel.set_visible(False)
     late = []
     for (model, history), panel in zip(histories.items(), panels, strict=False):
-        style = look(model) | {"marker": "none"}
-        steps = np.arange(1, len(history) + 1)
-        panel.plot(steps, history["valid_logloss"], lw=1.4, **style)
-        panel.plot(steps, history["train_loss"], color=GREY, lw=1)
-        best = int(history["valid_logloss"].to_numpy().argmin())
-        lowest = history["valid_logloss"].iloc[best]
-        (point,) = panel.plot(best + 1, lowest, **look(model), ms=5)
-        tell(point, [f"{model}: validation logloss {lowest:.5f} at evaluation {best + 1}"])
-        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        entitle(panel, model)
-        if best == len(history) - 1:
+        if _curve(panel, model, history) == len(history) - 1:
             late.append(model)
     for panel in axes[-1]:
         panel.set_xlabel("evaluation")
@@ -166,10 +156,24 @@ def learning_curves(section: Section) -> Drawing | None:
     axes[0][0].set_ylim(low, high)
     cut = [name for name, curves in histories.items() if curves[CURVES].to_numpy().max() > high]
     if cut:
-        says += f" Higher than the frame: the first losses of {', '.join(cut)}."
+        says += f" Higher than the frame: losses of {', '.join(cut)}."
     if late:
         says += f" Still improving at their last evaluation: {', '.join(late)}."
     return finish(figure, "learning", "How each model learned", says)
+
+
+def _curve(panel: Axes, model: str, history: pd.DataFrame) -> int:
+    """One model's losses; the place of its best evaluation."""
+    steps = np.arange(1, len(history) + 1)
+    panel.plot(steps, history["valid_logloss"], lw=1.4, **(look(model) | {"marker": "none"}))
+    panel.plot(steps, history["train_loss"], color=GREY, lw=1)
+    best = int(history["valid_logloss"].to_numpy().argmin())
+    lowest = history["valid_logloss"].iloc[best]
+    (point,) = panel.plot(best + 1, lowest, **look(model), ms=5)
+    tell(point, [f"{model}: validation logloss {lowest:.5f} at evaluation {best + 1}"])
+    panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    entitle(panel, model)
+    return best
 
 
 def _frame(curves: list[pd.DataFrame]) -> tuple[float, float]:

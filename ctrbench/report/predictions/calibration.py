@@ -11,16 +11,10 @@ from ctrbench import metrics
 from ctrbench.report.figures.drawing import GREY, Drawing, canvas, entitle, finish, look, tell
 from ctrbench.report.judged.statistics import LEVEL
 from ctrbench.report.markdown import Rows
-from ctrbench.report.predictions.scored import Array, Scored
+from ctrbench.report.predictions.scored import Scored
 
 DECILES = 10
 COLUMNS = 4
-
-
-def probabilities(logits_N: Array) -> Array:
-    """Of a click, without overflow."""
-    found: Array = expit(logits_N)
-    return found
 
 
 def deciles(rows: Scored) -> pd.DataFrame:
@@ -30,7 +24,7 @@ def deciles(rows: Scored) -> pd.DataFrame:
     has fewer."""
     tables = []
     for model, logits_N in rows.logits.items():
-        predicted_N = probabilities(logits_N)
+        predicted_N = expit(logits_N)
         table = pd.DataFrame({"predicted": predicted_N, "observed": rows.labels_N})
         decile = pd.qcut(logits_N, DECILES, labels=False, duplicates="drop")
         grouped = table.groupby(decile)

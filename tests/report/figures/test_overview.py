@@ -64,6 +64,6 @@ def test_one_high_loss_does_not_flatten_the_curves(first: float, tmp_path: Path)
         path.write_text("\n".join(map(json.dumps, lines)))
     drawing = learning_curves(section_of(tmp_path))
     assert drawing is not None
-    assert ("Higher than the frame: the first losses of wide_deep." in drawing.says) == (first > 1)
+    assert ("Higher than the frame: losses of wide_deep." in drawing.says) == (first > 1)
     shown = [float(text) for text in texts(drawing.svg) if text.startswith("0.")]
     assert 0.5 <= min(shown) and max(shown) <= 0.8
