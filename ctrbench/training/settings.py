@@ -33,6 +33,13 @@ class TrainerSettings:
         "{auc: 1, logloss: -1}"
     )
     patience: int = option("evaluations without a better figure before stopping", ge=1)
+    min_epochs: int = option(
+        "passes over the training rows that patience leaves be: for models that stand on a plateau "
+        "before they fall",
+        ge=0,
+        default=0,
+        neutral=0,
+    )
     clip_norm: float | None = option(
         "scale all gradients, those of L2 included, to this norm where theirs is more; null: never",
         gt=0,
@@ -95,6 +102,7 @@ class TunedSettings:
     valid: dict[str, float] = option("best validation figures", default_factory=dict)
     epochs: int | None = option("passes over the training rows, at most", default=None)
     patience: int | None = option("evaluations without a better figure", default=None)
+    min_epochs: int | None = option("passes that patience left be", default=None)
     identity: str | None = option("identity of the best run", default=None)
     content: str | None = option("hash of rows and split", default=None)
     rows: Any = option("rows of all, or of each part", default=None)

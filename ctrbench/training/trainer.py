@@ -75,7 +75,8 @@ class Trainer:
     def ended_by(self) -> str | None:
         """``patience`` when it is spent, ``epochs`` when they are done, None before."""
         progress = self.progress
-        if len(progress.history) - 1 - progress.best >= self.settings.patience:
+        since_best = len(progress.history) - 1 - progress.best
+        if progress.epoch >= self.settings.min_epochs and since_best >= self.settings.patience:
             return "patience"
         return "epochs" if progress.epoch >= self.settings.epochs else None
 

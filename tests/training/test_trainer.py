@@ -83,6 +83,22 @@ def test_the_best_weights_have_one_place(tmp_path: Path) -> None:
     assert len(places) > 2 and all(place == places[0] for place in places)
 
 
+@pytest.mark.parametrize(
+    ("patience", "min_epochs", "evaluations"), [(2, 0, 3), (2, 3, 9), (20, 3, 21)]
+)
+def test_patience_ends_a_run_when_its_fewest_epochs_are_done(
+    patience: int, min_epochs: int, evaluations: int, tmp_path: Path
+) -> None:
+    """Three evaluations an epoch, of which the first is the best: a loss as large as can be."""
+    settings = replace(
+        PLAIN, epochs=9, patience=patience, min_epochs=min_epochs, monitor={"logloss": 1.0}
+    )
+    own = trainer(tmp_path / "checkpoint.pt", settings=settings)
+    progress = own.fit(Steps(), lambda history: None)
+    assert progress.best == 0 and own.ended_by == "patience"
+    assert len(progress.history) == evaluations
+
+
 @pytest.mark.usefixtures("as_before")
 def test_a_handler_that_was_there_is_called_after_the_checkpoint(tmp_path: Path) -> None:
     """One that returns (of a scheduler, say) lets the run go on."""

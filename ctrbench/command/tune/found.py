@@ -61,6 +61,7 @@ def _about(request: Request, study: optuna.Study) -> dict[str, Any]:
         "valid": best.user_attrs["valid"],
         "epochs": base.settings.trainer.epochs,
         "patience": base.settings.trainer.patience,
+        "min_epochs": base.settings.trainer.min_epochs,
         "identity": best.user_attrs["identity"],
         "content": base.content,
         "rows": base.prepare().summary()["rows"],
