@@ -59,7 +59,7 @@ def prepare(*words: str) -> "Store":
 
 
 def _planned(words: tuple[str, ...]) -> "Planned":
-    from ctrbench.command.launch import plan
+    from ctrbench.command.sweep.launch import plan
 
     planned = plan(list(words))
     planned.results.check()

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from ctrbench.command.cli import main
-from ctrbench.command.compose import compose, to_settings, use_folder
+from ctrbench.command.composition.compose import compose, to_settings, use_folder
 from ctrbench.data.schema import Schema
 from ctrbench.data.settings import HistorySettings
 from ctrbench.data.store.history import past_fields

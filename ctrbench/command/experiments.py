@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from ctrbench.command.compose import UNTUNED, choices, compose
-from ctrbench.command.estimates import Estimates
-from ctrbench.command.explain import plain
-from ctrbench.command.grammar import fixed, values_of
-from ctrbench.command.launch import every_job, jobs, launch, naming, plan, plan_sweep
+from ctrbench.command.composition.compose import UNTUNED, choices, compose
+from ctrbench.command.composition.explain import plain
+from ctrbench.command.composition.grammar import fixed, values_of
 from ctrbench.command.recipes import folders, recipes
 from ctrbench.command.settings import Experiment
+from ctrbench.command.sweep.estimates import Estimates
+from ctrbench.command.sweep.launch import every_job, jobs, launch, naming, plan, plan_sweep
 from ctrbench.errors import UserError
 from ctrbench.progress import duration
 from ctrbench.runs.record import Results
@@ -146,7 +146,7 @@ def reproduce(name: str, words: list[str]) -> None:
 
 
 def _report(name: str, experiment: Experiment, planned: list["Planned"]) -> str:
-    from ctrbench.command.again import words_of
+    from ctrbench.command.composition.again import words_of
     from ctrbench.report.report import write_report
     from ctrbench.report.step_times import find_step_times
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ctrbench.command.compose import CONF, OwnFolder, choices, compose
+from ctrbench.command.composition.compose import CONF, OwnFolder, choices, compose
 from ctrbench.data.settings import DownloadSettings
 from ctrbench.errors import UserError
 from ctrbench.settings import nearest

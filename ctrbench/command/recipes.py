@@ -4,8 +4,8 @@ import re
 
 from hydra.core.object_type import ObjectType
 
-from ctrbench.command.compose import choices, compose, hydra_here
-from ctrbench.command.grammar import fixed, values_of
+from ctrbench.command.composition.compose import choices, compose, hydra_here
+from ctrbench.command.composition.grammar import fixed, values_of
 from ctrbench.errors import UserError
 from ctrbench.settings import nearest
 
@@ -13,7 +13,7 @@ from ctrbench.settings import nearest
 def folders(group: str) -> list[str]:
     """Who published recipes (``recipe``), or for which data sets (``recipe/SOURCE``)."""
     with hydra_here() as loader:
-        return sorted(loader.get_group_options(group, ObjectType.GROUP))
+        return sorted(loader.repository.get_group_options(group, ObjectType.GROUP))
 
 
 def recipes(source: str, words: list[str]) -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.default_element import ConfigDefault
 from omegaconf import OmegaConf
 
-from ctrbench.command.compose import NAMES, hydra_here
+from ctrbench.command.composition.compose import NAMES, hydra_here
 from ctrbench.command.words import line_of
 from ctrbench.runs.settings import RunSettings
 from ctrbench.training.schedule import ScheduleSettings
@@ -37,7 +37,7 @@ def options() -> str:
 def _group(name: str, path: str, base: Any) -> list[str]:
     """What there is to choose, and the keys."""
     with hydra_here() as loader:
-        choices = sorted(loader.get_group_options(name))
+        choices = sorted(loader.repository.get_group_options(name))
         extended = {choice: _extended(f"/{name}/{choice}", loader) for choice in choices}
     having = {choice: set(_keys(cls)) for choice, cls in extended.items() if cls is not None}
     lines = [f"{name}={'|'.join(choices)}" if len(choices) > 1 else f"{name}:"]

@@ -7,7 +7,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from ctrbench.command.explain import plain
+from ctrbench.command.composition.explain import plain
 from ctrbench.errors import UserError
 from ctrbench.settings import check, nearest, option, settings, settings_from
 

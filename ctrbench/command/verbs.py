@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 )
 def train(given: Any) -> None:
     """One run, or with -m one for every combination of the lists given."""
-    from ctrbench.command import launch
+    from ctrbench.command.sweep import launch
 
     package = ["--package", given.package] if given.package else []
     if given.hydra_help:
@@ -120,7 +120,7 @@ def tune(given: Any) -> None:
 )
 def prepare(given: Any) -> None:
     """Encode a data set; training finds it again."""
-    from ctrbench.command.launch import plan
+    from ctrbench.command.sweep.launch import plan
 
     planned = plan(given.words)
     planned.results.check()
@@ -137,7 +137,7 @@ def prepare(given: Any) -> None:
 )
 def data(given: Any) -> None:
     """A look at a data set before training: its columns, their types, its clicks."""
-    from ctrbench.command.launch import plan
+    from ctrbench.command.sweep.launch import plan
 
     planned = plan(given.words)
     planned.results.check()
@@ -214,7 +214,7 @@ def export(given: Any) -> None:
 )
 def rows(given: Any) -> None:
     """Planted rows in Criteo's raw layout, on standard output."""
-    from ctrbench.command.launch import plan
+    from ctrbench.command.sweep.launch import plan
 
     planned = plan(given.words)
     from ctrbench.data.sources.criteo import to_text
@@ -238,7 +238,7 @@ def rows(given: Any) -> None:
 def report(given: Any) -> None:
     """Tables, figures and a page of all runs below some folders; of those in results= if none is
     named."""
-    from ctrbench.command.again import words_of
+    from ctrbench.command.composition.again import words_of
     from ctrbench.report.report import report_on
 
     own, folders = ReportSettings(**_values(given.words)), list(map(Path, given.names))

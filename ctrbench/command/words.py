@@ -84,7 +84,7 @@ class Verb:
             print(__version__)
             return
         if "config_dir" in given:
-            from ctrbench.command.compose import use_folder
+            from ctrbench.command.composition.compose import use_folder
 
             use_folder(given.config_dir)
         if given.help:

@@ -6,9 +6,9 @@ import pytest
 from made import texts
 from support import HISTORY, ctrbench
 
-from ctrbench.command.compose import compose, to_settings
+from ctrbench.command.composition.compose import compose, to_settings
 from ctrbench.command.experiments import find_experiment, sweep_overrides
-from ctrbench.command.launch import jobs, plan_sweep
+from ctrbench.command.sweep.launch import jobs, plan_sweep
 from ctrbench.errors import UserError
 from ctrbench.models.registry import having, names, properties_of
 from ctrbench.report.published.printed import published

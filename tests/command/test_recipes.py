@@ -11,10 +11,10 @@ import yaml
 from omegaconf import OmegaConf
 from support import ctrbench
 
-from ctrbench.command.compose import CONF, compose, to_settings
+from ctrbench.command.composition.compose import CONF, compose, to_settings
 from ctrbench.command.experiments import find_experiment, sweep_overrides
-from ctrbench.command.launch import jobs
 from ctrbench.command.recipes import recipes
+from ctrbench.command.sweep.launch import jobs
 from ctrbench.data.schema import Field, Schema
 from ctrbench.errors import UserError
 from ctrbench.models.registry import build, names, settings_of

@@ -10,7 +10,7 @@ from models.small import LARGE, NAMES, batch, given, make, schema_of
 from support import Compose
 from torch import Tensor
 
-from ctrbench.command.compose import CONF
+from ctrbench.command.composition.compose import CONF
 from ctrbench.models import registry
 from ctrbench.optim import registry as optimizers
 

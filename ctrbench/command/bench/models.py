@@ -6,9 +6,9 @@ from typing import Any
 
 from ctrbench.command.bench.made import FIELDS
 from ctrbench.command.bench.measured import measure
-from ctrbench.command.launch import plan_sweep
-from ctrbench.command.meant import beside
+from ctrbench.command.composition.meant import beside
 from ctrbench.command.settings import BenchSettings, bench_settings
+from ctrbench.command.sweep.launch import plan_sweep
 from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
 from ctrbench.models.registry import names

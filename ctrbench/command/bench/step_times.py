@@ -8,10 +8,10 @@ import numpy as np
 from ctrbench import __version__
 from ctrbench.command.bench.measured import measure
 from ctrbench.command.bench.models import about, one_of_each, write_figures
-from ctrbench.command.grammar import values_of
-from ctrbench.command.launch import plan
-from ctrbench.command.meant import beside
+from ctrbench.command.composition.grammar import values_of
+from ctrbench.command.composition.meant import beside
 from ctrbench.command.settings import BenchSettings, Experiment, bench_settings
+from ctrbench.command.sweep.launch import plan
 from ctrbench.models import registry
 from ctrbench.report.step_times import write_step_times
 from ctrbench.runs.record import STEP_TIMES, Results

@@ -7,14 +7,14 @@ from functools import partial
 
 import torch
 
-from ctrbench.command.compose import compose, to_settings
+from ctrbench.command.composition.compose import compose, to_settings
+from ctrbench.command.composition.grammar import values_of
+from ctrbench.command.composition.meant import beside
 from ctrbench.command.gpu import measures
 from ctrbench.command.gpu.checks import CHECKS, CheckError
 from ctrbench.command.gpu.device import Gpu
 from ctrbench.command.gpu.settings import PREFIX, GpuSettings, gpu_settings
 from ctrbench.command.gpu.written import Figures, Written, page
-from ctrbench.command.grammar import values_of
-from ctrbench.command.meant import beside
 from ctrbench.errors import UnavailableError, UserError, one_line
 from ctrbench.machine import environment, resolve_device, use_threads
 from ctrbench.models import registry as models

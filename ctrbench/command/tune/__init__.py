@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctrbench.command.compose import use_folder
-from ctrbench.command.grammar import parsed, values_of
-from ctrbench.command.meant import beside
+from ctrbench.command.composition.compose import use_folder
+from ctrbench.command.composition.grammar import parsed, values_of
+from ctrbench.command.composition.meant import beside
 from ctrbench.command.settings import WARMUP, TuneSettings, own_settings
 from ctrbench.errors import UserError
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from optuna.trial import TrialState
 
 import ctrbench
-from ctrbench.command.compose import compose
+from ctrbench.command.composition.compose import compose
 from ctrbench.command.tune.request import Request
 from ctrbench.errors import UserError
 from ctrbench.files import write_atomic

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ctrbench.command.compose import compose, to_settings, with_tuned
+from ctrbench.command.composition.compose import compose, to_settings, with_tuned
 from ctrbench.command.tune.space import SECTIONS, examples, search_space
 from ctrbench.errors import UserError
 from ctrbench.runs.planned import Planned

@@ -17,7 +17,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from omegaconf import OmegaConf
 
-from ctrbench.command.compose import UNTUNED, choices, compose, hydra_here, one_line_for_hydra
+from ctrbench.command.composition.compose import (
+    UNTUNED,
+    choices,
+    compose,
+    hydra_here,
+    one_line_for_hydra,
+)
 from ctrbench.errors import UserError
 
 if TYPE_CHECKING:

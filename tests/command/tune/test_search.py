@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 from support import ctrbench, small
 
 from ctrbench import runs
-from ctrbench.command.launch import plan
+from ctrbench.command.sweep.launch import plan
 from ctrbench.errors import UserError
 
 ROWS = ["data.rows=3000", "data.vocabulary=30", "threads=1", "trainer.epochs=2"]

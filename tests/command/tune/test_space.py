@@ -7,7 +7,7 @@ import optuna
 import pytest
 from support import ctrbench
 
-from ctrbench.command.compose import OwnFolder, choices
+from ctrbench.command.composition.compose import OwnFolder, choices
 from ctrbench.command.tune.space import Range, examples, search_space
 
 LOG = "tag(log,interval(1e-4,1e-1))"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support import ctrbench
 
-from ctrbench.command.launch import jobs
+from ctrbench.command.sweep.launch import jobs
 from ctrbench.errors import UserError
 
 SMALL = ["data.rows=4000", "data.vocabulary=50", "trainer.epochs=1", "threads=1"]

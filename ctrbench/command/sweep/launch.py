@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from omegaconf import DictConfig
 
-from ctrbench.command.compose import (
+from ctrbench.command.composition.compose import (
     CONF,
     compose,
     one_line_for_hydra,
     to_settings,
     with_tuned,
 )
-from ctrbench.command.explain import quoted
-from ctrbench.command.grammar import fixed, parsed
-from ctrbench.command.sweeps import (
+from ctrbench.command.composition.explain import quoted
+from ctrbench.command.composition.grammar import fixed, parsed
+from ctrbench.command.sweep.folder import (
     DONE,
     FAILED,
     JobFile,
@@ -34,7 +34,7 @@ from ctrbench.command.sweeps import (
     share,
     side_by_side,
 )
-from ctrbench.command.watch import Watch
+from ctrbench.command.sweep.watch import Watch
 from ctrbench.errors import UserError, one_line
 from ctrbench.monitor import monitored
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from support import ctrbench, run, run_directory, settings_in
 
-from ctrbench.command.again import words_of
-from ctrbench.command.compose import compose, to_settings
-from ctrbench.command.launch import plan
+from ctrbench.command.composition.again import words_of
+from ctrbench.command.composition.compose import compose, to_settings
+from ctrbench.command.sweep.launch import plan
 from ctrbench.runs.planned import Planned
 
 RUNS = {

@@ -8,8 +8,8 @@ from hydra import compose as hydra_compose
 from omegaconf import OmegaConf, open_dict
 from support import Compose, ctrbench
 
-from ctrbench.command.compose import CONF, compose, hydra_here, to_settings
-from ctrbench.command.explain import quoted
+from ctrbench.command.composition.compose import CONF, compose, hydra_here, to_settings
+from ctrbench.command.composition.explain import quoted
 from ctrbench.errors import UserError
 from ctrbench.runs.frame import flatten
 

@@ -5,8 +5,8 @@ import re
 from functools import cache
 from typing import Any
 
-from ctrbench.command.compose import choices, compose, to_settings
-from ctrbench.command.explain import quoted
+from ctrbench.command.composition.compose import choices, compose, to_settings
+from ctrbench.command.composition.explain import quoted
 from ctrbench.errors import UserError
 from ctrbench.layers.settings import unread
 

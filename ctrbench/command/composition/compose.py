@@ -13,7 +13,6 @@ import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -26,14 +25,14 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ctrbench.command.explain import explain, plain
-from ctrbench.command.meant import no_such_key
+from ctrbench.command.composition.explain import explain, plain
+from ctrbench.command.composition.meant import no_such_key
 from ctrbench.errors import UserError, one_line
 from ctrbench.layers.settings import WIDTHS, unread
 from ctrbench.runs.settings import RunSettings
 from ctrbench.settings import NAME, check, closest, nearest
 
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parents[2]
 ROOT = PACKAGE.parent if (PACKAGE.parent / "conf" / "config.yaml").exists() else PACKAGE
 CONF = str(ROOT / "conf")
 EXPERIMENTS = ROOT / "experiments"
@@ -106,7 +105,7 @@ def hydra_here() -> Iterator[ConfigLoaderImpl]:
 def choices(group: str) -> list[str]:
     """The files of a group."""
     with hydra_here() as loader:
-        return sorted(loader.get_group_options(group))
+        return sorted(loader.repository.get_group_options(group))
 
 
 def compose(overrides: list[str]) -> DictConfig:
@@ -205,7 +204,7 @@ def _refuse_unread(overrides: list[str], config: DictConfig) -> None:
             )
 
 
-def _refuse_unknown_choices(config: DictConfig, loader: ConfigLoader) -> None:
+def _refuse_unknown_choices(config: DictConfig, loader: ConfigLoaderImpl) -> None:
     """Hydra takes an optional file that does not exist, and any path, without a word."""
     chosen = config.hydra.runtime.choices
     names = (chosen["data"], config.data.get("name"))
@@ -225,10 +224,10 @@ def _refuse_unknown_choices(config: DictConfig, loader: ConfigLoader) -> None:
             raise UserError(f"{key}={choice}: no such choice; {nearest(choice, set(options))}")
 
 
-def _options(loader: ConfigLoader, group: str) -> list[str]:
+def _options(loader: ConfigLoaderImpl, group: str) -> list[str]:
     """The files of a group, and of the folders in it."""
-    options = loader.get_group_options(group)
-    for folder in loader.get_group_options(group, ObjectType.GROUP):
+    options = loader.repository.get_group_options(group)
+    for folder in loader.repository.get_group_options(group, ObjectType.GROUP):
         options += [f"{folder}/{name}" for name in _options(loader, f"{group}/{folder}")]
     return options
 

@@ -13,8 +13,8 @@ import pytest
 from hydra.errors import MissingConfigException
 from support import ctrbench
 
-from ctrbench.command.explain import explain
-from ctrbench.command.sweeps import cores
+from ctrbench.command.composition.explain import explain
+from ctrbench.command.sweep.folder import cores
 
 PACKAGES = {"joblib": "hydra_joblib_launcher", "submitit_local": "hydra_submitit_launcher"}
 SMALL = ["data.rows=2000", "data.vocabulary=30", "trainer.epochs=1", "model.hidden=[8]"]

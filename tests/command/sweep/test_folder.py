@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from ctrbench.command.sweeps import (
+from ctrbench.command.sweep.folder import (
     DONE,
     FAILED,
     JobFile,
@@ -18,7 +18,7 @@ from ctrbench.command.sweeps import (
     share,
     side_by_side,
 )
-from ctrbench.command.watch import Watch, counted, left
+from ctrbench.command.sweep.watch import Watch, counted, left
 from ctrbench.progress import duration
 
 LAUNCHERS = {

@@ -10,7 +10,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from ctrbench.command.meant import no_such_key
+from ctrbench.command.composition.meant import no_such_key
 from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.settings import classes_with, extending, nearest
 

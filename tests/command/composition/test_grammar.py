@@ -1,7 +1,7 @@
 """Words by Hydra's grammar."""
 
-from ctrbench.command.compose import choices
-from ctrbench.command.grammar import fixed, values_of
+from ctrbench.command.composition.compose import choices
+from ctrbench.command.composition.grammar import fixed, values_of
 
 
 def test_the_values_of_a_key() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ctrbench.command.sweeps import DONE, FAILED, RUNNING, SweepFolder
+from ctrbench.command.sweep.folder import DONE, FAILED, RUNNING, SweepFolder
 from ctrbench.progress import duration
 
 POLL_S = 0.5

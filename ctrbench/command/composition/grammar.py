@@ -3,7 +3,7 @@
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
-from ctrbench.command.compose import hydra_here
+from ctrbench.command.composition.compose import hydra_here
 
 
 def parsed(words: list[str]) -> list[Override]:

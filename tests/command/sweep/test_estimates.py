@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from support import Compose, ctrbench
 
-from ctrbench.command import estimates
-from ctrbench.command.estimates import Estimates, Trial
+from ctrbench.command.sweep import estimates
+from ctrbench.command.sweep.estimates import Estimates, Trial
 from ctrbench.runs.planned import Planned
 
 TINY = ["data.rows=2000", "data.vocabulary=30", "trainer.epochs=1", "model=lr", "threads=1"]
