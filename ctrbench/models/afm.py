@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
-from ctrbench.layers.interaction import pair_products
+from ctrbench.layers.interactions.factorised import pair_products
 from ctrbench.layers.mlp import dropping, glorot, linear
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register

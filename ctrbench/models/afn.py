@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
-from ctrbench.layers.logarithmic import LogarithmicTransformation
+from ctrbench.layers.interactions.logarithmic import LogarithmicTransformation
 from ctrbench.layers.mlp import MLP, linear
 from ctrbench.models.interaction_settings import DeepLogarithmicSettings, LogarithmicSettings
 from ctrbench.models.properties import Properties

@@ -3,8 +3,8 @@
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
-from ctrbench.layers.attention import InteractingLayer
 from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.interactions.attention import InteractingLayer
 from ctrbench.layers.mlp import MLP, linear
 from ctrbench.models.interaction_settings import DeepInteractingSettings, InteractingSettings
 from ctrbench.models.properties import Properties

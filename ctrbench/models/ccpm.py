@@ -3,8 +3,8 @@
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
-from ctrbench.layers.convolution import RowConvolution, flexible_p, p_max_pooling
 from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.interactions.convolution import RowConvolution, flexible_p, p_max_pooling
 from ctrbench.layers.mlp import linear
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register

@@ -3,8 +3,8 @@
 from torch import Tensor
 
 from ctrbench.data.schema import Schema
-from ctrbench.layers.cross import CrossNetwork
 from ctrbench.layers.embedding import Embedding, zero_bias
+from ctrbench.layers.interactions.cross import CrossNetwork
 from ctrbench.layers.mlp import MLP, glorot
 from ctrbench.models.interaction_settings import CrossSettings, DeepCrossSettings
 from ctrbench.models.properties import Properties

@@ -3,8 +3,8 @@
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
-from ctrbench.layers.cross import CrossNetworkMix, CrossNetworkV2, GatedCrossNetwork
 from ctrbench.layers.embedding import Embedding, zero_bias
+from ctrbench.layers.interactions.cross import CrossNetworkMix, CrossNetworkV2, GatedCrossNetwork
 from ctrbench.layers.mlp import MLP, glorot
 from ctrbench.models.interaction_settings import (
     CrossV2Settings,

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import SomeFields
-from ctrbench.layers.field_weighted import pair_positions
+from ctrbench.layers.interactions.field_weighted import pair_positions
 from ctrbench.layers.mlp import MLP, activation, hidden_layers, linear
 from ctrbench.models.interaction_settings import DotsSettings
 from ctrbench.models.properties import Properties

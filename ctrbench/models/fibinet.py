@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from ctrbench.data.schema import Schema
-from ctrbench.layers.bilinear import BilinearInteraction, SqueezeExcitation
 from ctrbench.layers.embedding import Embedding, zero_bias
+from ctrbench.layers.interactions.bilinear import BilinearInteraction, SqueezeExcitation
 from ctrbench.layers.mlp import MLP
 from ctrbench.models.interaction_settings import BilinearSettings
 from ctrbench.models.properties import Properties

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
-from ctrbench.layers.field_weighted import FieldWeighted
+from ctrbench.layers.interactions.field_weighted import FieldWeighted
 from ctrbench.layers.mlp import glorot
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
-from ctrbench.layers.interaction import anova_kernel
+from ctrbench.layers.interactions.factorised import anova_kernel
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import HighOrderSettings

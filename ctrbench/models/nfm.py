@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
-from ctrbench.layers.interaction import bi_interaction
+from ctrbench.layers.interactions.factorised import bi_interaction
 from ctrbench.layers.mlp import MLP, dropping
 from ctrbench.models.interaction_settings import BiInteractionSettings
 from ctrbench.models.properties import Properties

@@ -4,8 +4,8 @@ from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.interactions.product import INNER, OuterProduct
 from ctrbench.layers.mlp import MLP, Hidden, linear
-from ctrbench.layers.product import INNER, OuterProduct
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
 from ctrbench.models.settings import DeepSettings, ProductSettings

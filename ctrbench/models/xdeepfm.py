@@ -3,8 +3,8 @@
 from torch import Tensor
 
 from ctrbench.data.schema import Schema
-from ctrbench.layers.compressed_interaction import CompressedInteraction
 from ctrbench.layers.embedding import Embedding, zero_bias
+from ctrbench.layers.interactions.compressed_interaction import CompressedInteraction
 from ctrbench.layers.mlp import MLP, linear
 from ctrbench.models.interaction_settings import CompressedSettings, DeepCompressedSettings
 from ctrbench.models.properties import Properties

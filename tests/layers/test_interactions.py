@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Field, Schema
-from ctrbench.layers import cross
-from ctrbench.layers.bilinear import BilinearInteraction, SqueezeExcitation
-from ctrbench.layers.compressed_interaction import CompressedInteraction
 from ctrbench.layers.embedding import Embedding, SomeFields
-from ctrbench.layers.field_weighted import FieldWeighted
-from ctrbench.layers.interaction import anova_kernel, bi_interaction, pair_products
-from ctrbench.layers.logarithmic import LogarithmicTransformation
+from ctrbench.layers.interactions import cross
+from ctrbench.layers.interactions.bilinear import BilinearInteraction, SqueezeExcitation
+from ctrbench.layers.interactions.compressed_interaction import CompressedInteraction
+from ctrbench.layers.interactions.factorised import anova_kernel, bi_interaction, pair_products
+from ctrbench.layers.interactions.field_weighted import FieldWeighted
+from ctrbench.layers.interactions.logarithmic import LogarithmicTransformation
 
 FIELDS, K = 5, 3
 PAIRS = list(combinations(range(FIELDS), 2))

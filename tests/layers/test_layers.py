@@ -10,9 +10,9 @@ from support import Compose
 
 from ctrbench.data.schema import Field, Schema
 from ctrbench.errors import UserError
-from ctrbench.layers.convolution import flexible_p, p_max_pooling
 from ctrbench.layers.dice import Dice
 from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.interactions.convolution import flexible_p, p_max_pooling
 from ctrbench.layers.mlp import Dropout, Hidden
 from ctrbench.layers.settings import ACTIVATIONS
 from ctrbench.models.registry import build

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ctrbench.layers.interaction import pair_products
+from ctrbench.layers.interactions.factorised import pair_products
 from ctrbench.layers.mlp import glorot
 
 
