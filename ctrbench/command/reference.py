@@ -50,16 +50,19 @@ def _group(name: str, path: str, base: Any) -> list[str]:
 
 
 def _is_told(key: str) -> bool:
-    """By a group's file alone, and no option."""
-    return NAMES.fullmatch(key) is not None or key == "pretraining.tuned"
+    """By a group's file alone, and no option; or by a group of its own."""
+    return NAMES.fullmatch(key) is not None or key in ("pretraining.tuned", "trainer.schedule.KEY")
 
 
 def _keys(cls: Any) -> Iterator[Key]:
-    """The keys of a class; not those that are groups, or of one (``optimizer.wide``)."""
+    """The keys of a class; of what has a group's keys (``optimizer.wide``) one line for all."""
     for field in dataclasses.fields(cls):
+        doc = field.metadata["doc"]
         if not dataclasses.is_dataclass(field.type):
-            yield field.name, field.metadata["doc"]
-        elif field.default_factory is not dataclasses.MISSING:  # no group gives its values
+            yield field.name, doc
+        elif field.default_factory is dataclasses.MISSING:  # a group gives its values
+            yield f"{field.name}.KEY", doc
+        else:
             yield from ((f"{field.name}.{key}", doc) for key, doc in _keys(field.type))
 
 

@@ -73,6 +73,7 @@ def _show(runs: list["RunSettings"], package: str | None) -> None:
     "ctrbench reproduce table2 data=planted model=lr,fm,deepfm",
     "ctrbench reproduce figure8 budget=small hydra/launcher=joblib",
     "ctrbench reproduce bars data=frappe_x1",
+    "ctrbench reproduce figure6 bench.rounds=50",
     names=1,
     flags=(
         flag("-l", "--list", action="store_true", help="what can be reproduced, its runs and time"),

@@ -106,8 +106,8 @@ class FTRLSettings(OptimizerSettings):
 class JointSettings(OptimizerSettings):
     """Two optimizers stepped together on one loss (Wide & Deep, section 3.3)."""
 
-    wide: OptimizerSettings = option("the optimizer of the wide part: optimizer.wide.lr=...")
-    deep: OptimizerSettings = option("the optimizer of the deep part: optimizer.deep.lr=...")
+    wide: OptimizerSettings = option("optimizer.KEY of the wide part")
+    deep: OptimizerSettings = option("optimizer.KEY of the deep part")
 
     def rates(self) -> dict[str, float]:
         return {

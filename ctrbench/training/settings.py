@@ -131,9 +131,9 @@ class RecipeSettings:
 class StageSettings:
     """A training run of its own before this one, which starts from its weights."""
 
-    model: ModelSettings = option("its model")
-    optimizer: OptimizerSettings = option("its optimizer")
-    trainer: TrainerSettings = option("its trainer")
+    model: ModelSettings = option("model.KEY of the first stage (fnn: of its FM)")
+    optimizer: OptimizerSettings = option("optimizer.KEY of the first stage")
+    trainer: TrainerSettings = option("trainer.KEY of the first stage")
     run: str | None = option(
         "directory of a finished run to start from; null: the first stage is trained"
     )
