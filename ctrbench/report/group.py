@@ -228,6 +228,13 @@ def _baseline(groups: pd.DataFrame) -> pd.Series:
     return seconds.astype(float)
 
 
+def epoch_seconds(rows: pd.DataFrame) -> pd.Series:
+    """Seconds of training an epoch, those of the model that it starts from included."""
+    first = rows["pretrain_seconds_per_epoch"].astype(float).fillna(0)
+    seconds: pd.Series = rows["seconds_per_epoch"].astype(float) + first
+    return seconds
+
+
 def as_text(value: Any) -> str:
     """A value as an option takes it."""
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):

@@ -41,16 +41,16 @@ def _environment() -> jinja2.Environment:
 
 
 def inline(drawing: Drawing) -> Markup:
-    """A figure as an element of a page: its text says what is seen, its ids are its own."""
+    """A figure as an element of a page, its ids its own; its caption says what is seen."""
     svg = re.sub(r"<metadata>.*?</metadata>", "", drawing.on_page, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{slug(drawing.name)}-", svg)
-    said = escape(f"{drawing.title}. {drawing.says}")
+    named = f'aria-label="{escape(drawing.title)}" aria-describedby="{slug(drawing.name)}-says"'
     width = re.search(r'width="([\d.]+)pt"', svg)
     pixels = f"{float(width[1]) * 4 / 3:.0f}px" if width else "100%"
     style = f"width:{pixels};min-width:min(32rem,{pixels})"  # narrower, its text is too small
     svg = re.sub(r'<svg ([^>]*?)(?:width|height)="[\d.]+pt"', r"<svg \1", svg, count=1)
     svg = re.sub(r'<svg ([^>]*?)(?:width|height)="[\d.]+pt"', r"<svg \1", svg, count=1)
-    return Markup(f'<svg role="img" aria-label="{said}" style="{style}" ' + svg[len("<svg ") :])
+    return Markup(f'<svg role="img" {named} style="{style}" ' + svg[len("<svg ") :])
 
 
 def is_number(cell: str) -> bool:

@@ -11,10 +11,17 @@ from ctrbench.errors import UserError
 from ctrbench.report import tables
 from ctrbench.report.figures.overview import chosen_rows
 from ctrbench.report.found import Found, OverAll
-from ctrbench.report.group import BASELINE, ENVIRONMENT, TO_BEST, Section, as_text
+from ctrbench.report.group import (
+    BASELINE,
+    ENVIRONMENT,
+    TO_BEST,
+    Section,
+    as_text,
+    epoch_seconds,
+)
 from ctrbench.report.html import Command, render
 from ctrbench.report.judged import comparisons, verdicts
-from ctrbench.report.judged.comparisons import UNTOLD
+from ctrbench.report.judged.comparisons import UNTESTED
 from ctrbench.report.markdown import NONE, Rows, cells
 from ctrbench.report.published.beside import Again
 from ctrbench.runs.frame import FINISHED
@@ -34,7 +41,9 @@ class Part:
     verdicts: Rows
     verdicts_said: str
     compared: Rows
+    compared_rule: str
     rows: Rows
+    other_times: Rows
     notes: list[str]
 
 
@@ -73,7 +82,7 @@ def part_of(found: Found) -> Part:
     rows = sum(int(run[f"dataset.rows.{name}"]) for name in ("train", "valid", "test"))
     about = (
         f"{rows:,} rows, {int(run['dataset.rows.test']):,} of them for the test; "
-        f"{section.runs['seed'].nunique()} seeds; {tables.machine(section.environment)}"
+        f"{_number(section.runs['seed'].nunique(), 'seed')}; {tables.machine(section.environment)}"
     )
     return Part(
         found,
@@ -83,8 +92,10 @@ def part_of(found: Found) -> Part:
         verdicts.reading(found.verdicts),
         verdicts.summary(found.verdicts),
         comparisons.reading(compared).to_dict("records") if len(compared) else [],
+        comparisons.note(compared) if len(compared) else "",
         tables.reading(section).to_dict("records"),
-        tables.notes(section) + ([comparisons.note(compared)] if len(compared) else []),
+        tables.other_times(section).to_dict("records"),
+        tables.notes(section),
     )
 
 
@@ -96,20 +107,26 @@ def headline(section: Section, compared: pd.DataFrame) -> str:
     spread = f" ± {deviation:.4f}" if deviation == deviation else ""
     said = [f"{best['model']}, AUC {best['test_auc_mean']:.4f}{spread}, leads on {section.title}"]
     rivals = compared[compared["against"] == best["model"]] if len(compared) else compared
-    for word in UNTOLD:
-        names = [] if rivals.empty else list(rivals.loc[rivals["auc_says"] == word, "model"])
-        if names and word == "untested":
-            said.append(f"untested against {_listed(names)}")
-        elif names:
-            seeds = rivals["seeds"].min()
-            count = f"{seeds} seeds" if seeds > 1 else "one seed"
-            said.append(f"not distinguishable from {_listed(names)} at {count}")
-    if len(rivals) and not rivals["auc_says"].isin(UNTOLD).any():
-        said.append("significantly better than all others")
-    ratio = best["time_over_lr"]
+    for word, own in rivals.groupby("auc_says") if len(rivals) else ():
+        said += _of_rivals(str(word), own, everyone=len(own) == len(rivals))
+    ratio = best["time_over_lr"] * epoch_seconds(rows)[0] / best["seconds_per_epoch"]
     if ratio == ratio and best["model"] != BASELINE:
         said.append(f"{ratio:.3g} times LR's time an epoch")
     return "; ".join(said) + "."
+
+
+def _of_rivals(word: str, own: pd.DataFrame, *, everyone: bool) -> list[str]:
+    """What the comparisons of one outcome say of the leader; nothing if it is ahead of some."""
+    names, seeds = list(own["model"]), own["seeds"].min()
+    count = f"at {seeds} seeds" if seeds > 1 else "on these test rows, with one seed"
+    if word == "worse":
+        return [f"significantly better in AUC than all others {count}"] if everyone else []
+    if word == "better":
+        are = "are" if len(names) > 1 else "is"
+        return [f"{_listed(names)} {are} better {count}, those that both have"]
+    if word == UNTESTED:
+        return [f"untested against {_listed(names)}"]
+    return [f"{word} from {_listed(names)} {count}"]
 
 
 def _listed(names: list[str]) -> str:
@@ -125,7 +142,7 @@ def leaders(section: Section) -> Rows:
             if f"{part}_{figure}_mean" in rows:
                 shown[head + name] = tables.mean_and_deviation(rows, f"{part}_{figure}")
     shown["seeds"] = rows["runs"].astype(str)
-    shown["time / LR"] = cells(rows["time_over_lr"].astype(float), "{:.2f}")
+    shown["time / LR"] = tables.with_stage(rows, rows["seconds_per_epoch"] / rows["time_over_lr"])
     shown["s to best"] = cells(rows[TO_BEST].astype(float), "{:.2f}")
     shown["parameters"] = cells(rows["parameters"].astype(float), "{:,.0f}")
     shown["settings"] = rows["settings"].replace("", NONE)
@@ -167,6 +184,10 @@ def _command(path: Path, again: Again) -> str:
     return NONE if words is None else Command(shlex.join(["ctrbench", "train", *words]))
 
 
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def measured(table: pd.DataFrame) -> list[str]:
     """Machines, versions, and the rules that hold for all runs."""
     finished = table[table["state"] == FINISHED]
@@ -174,20 +195,24 @@ def measured(table: pd.DataFrame) -> list[str]:
     if len(finished):
         counts: Any = finished.groupby(ENVIRONMENT, sort=False, dropna=False).size()
         said = [
-            f"{n} runs on {tables.machine(dict(zip(ENVIRONMENT, e, strict=True)))}."
+            f"{_number(n, 'run')} on {tables.machine(dict(zip(ENVIRONMENT, e, strict=True)))}."
             for e, n in counts.items()
         ]
         commits = finished.get("environment.commit", pd.Series(dtype=str)).dropna().unique()
         if len(commits):
             said.append(f"Code: {', '.join(commits)}.")
+    without = len(table) - len(finished)
+    if without:
+        said.append(
+            f"{without} of {len(table)} directories have no result; they are listed with the "
+            "reason."
+        )
     return [
         *said,
         "Weights and settings are chosen on validation rows; the test rows are scored once.",
         "Times are seconds of training, without evaluations, of runs in the same environment; "
-        "steps measured in turn (reproduce figure6) take their place where claims about time are "
-        "judged.",
-        f"{len(table) - len(finished)} of {len(table)} directories have no result; they are listed "
-        "with the reason.",
+        "claims about time are judged by steps measured in turn (reproduce figure6) where there "
+        "are any of the same device and precision.",
         "A point of a figure says its values where it is pointed at, or by the arrow keys once the "
         "figure has the focus.",
     ]

@@ -1,5 +1,6 @@
 """A report from run directories alone. Nothing is trained here."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,24 @@ def write_report(
     text = _text(title, found, pivoted, over_all, table)
     files = {"table.md": text} | _files(found, over_all)
     files["index.html"] = page(title, found, pivoted, over_all, table, again)
+    before = _written_before(folder)
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / name, content)
+    for name in before - files.keys():
+        (folder / name).unlink(missing_ok=True)
     written = dict.fromkeys(name.partition("/")[0] for name in files)
     return f"{text}\nwritten to {folder}: {', '.join(written)}"
+
+
+def _written_before(folder: Path) -> set[str]:
+    """The tables, and the figures of the text, of a report that was written there before."""
+    text = folder / "table.md"
+    if not text.exists():
+        return set()
+    figures = re.findall(r"\]\((figures/[\w.+-]+)\.png\)", text.read_text(errors="replace"))
+    tables = {path.name for path in folder.iterdir() if path.suffix in (".csv", ".tex")}
+    return tables | {f"{name}{kind}" for name in figures for kind in (".png", ".svg")}
 
 
 def _over_all(found: list[Found], steps: dict[str, Any] | None) -> OverAll:

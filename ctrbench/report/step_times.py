@@ -48,10 +48,12 @@ def read_step_times(path: Path) -> dict[str, Any]:
     """
     try:
         result: dict[str, Any] = json.loads(path.read_text())
-        assert result["environment"]["device"] and result["models"][0]["time_over_lr"]
-        assert result["models"][0]["rounds"]
-    except (ValueError, KeyError, IndexError, TypeError, AssertionError):
-        raise UserError(f"{path}: not a measurement of steps; delete it") from None
+        first = result["models"][0]
+        known = result["environment"]["device"] and first["time_over_lr"] and first["rounds"]
+    except (ValueError, KeyError, IndexError, TypeError):
+        known = None
+    if not known:
+        raise UserError(f"{path}: not a measurement of steps; delete it")
     return result
 
 
@@ -79,6 +81,21 @@ def seconds_of_rounds(result: dict[str, Any], model: str) -> Seconds | None:
     taken = [np.asarray(by_name[name]["rounds"], float) for name in names if name is not None]
     total: Seconds = np.sum(taken, axis=0)
     return total
+
+
+def measured_on(result: dict[str, Any]) -> str:
+    """The machine and the sizes, in words."""
+    here = result["environment"]
+    return (
+        f"{here['device']}, {here['threads']} threads, {here['precision']}, batch "
+        f"{result['batch_size']:,}, {result['features']:,} features"
+    )
+
+
+def same_environment(result: dict[str, Any], environment: dict[str, Any]) -> bool:
+    """Whether it was measured on the kind of device, and in the precision, of some runs."""
+    here = result["environment"]
+    return all(here[key] == environment[f"environment.{key}"] for key in ("device", "precision"))
 
 
 def step_times_frame(result: dict[str, Any]) -> pd.DataFrame:
@@ -181,13 +198,11 @@ def _says(result: dict[str, Any], frame: pd.DataFrame) -> str:
         f"{row['model']} {row['time_over_lr']:.1f}" for row in others.to_dict("records")
     )
     operations = others["operations_over_lr"]
-    here = result["environment"]
     least = f"{operations.min():,.0f} to {operations.max():,.0f}" if len(others) else "1"
     return (
-        f"A training step as a multiple of LR's: {spoken or 'lr alone'}, on {here['device']}, "
-        f"{here['threads']} threads, {here['precision']}, batch {result['batch_size']:,}, "
-        f"{result['features']:,} features; the paper's bars in grey. By operations the models "
-        f"take {least} times LR's: what is less in time is LR's own overhead. "
+        f"A training step as a multiple of LR's: {spoken or 'lr alone'}, on {measured_on(result)}; "
+        f"the paper's bars in grey. By operations the models take {least} times LR's; the ratios "
+        "of time are smaller because LR's step is mostly fixed overhead. "
         "Both axes are logarithmic."
     )
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from ctrbench.report.group import ENVIRONMENT, TIMES, Section, differing, settings_of
+from ctrbench.errors import UserError
+from ctrbench.report.group import BASELINE, ENVIRONMENT, TIMES, Section, differing, settings_of
 from ctrbench.report.markdown import NONE, Rows, cells, markdown
 from ctrbench.report.published.printed import CRITEO_ROWS, table2
+from ctrbench.settings import nearest
 
 
 def reading(section: Section) -> pd.DataFrame:
@@ -27,8 +29,8 @@ def reading(section: Section) -> pd.DataFrame:
             shown[head + figure] = mean_and_deviation(groups, f"{part}_{figure}")
         if part == "test" and "test_gauc_mean" in groups:
             shown["gauc"] = mean_and_deviation(groups, "test_gauc")
-    shown["s/epoch"] = _with_stage(groups, pd.Series(1.0, groups.index))
-    shown["time / LR"] = _with_stage(groups, groups["seconds_per_epoch"] / groups["time_over_lr"])
+    shown["s/epoch"] = with_stage(groups, pd.Series(1.0, groups.index))
+    shown["time / LR"] = with_stage(groups, groups["seconds_per_epoch"] / groups["time_over_lr"])
     if "test_excess_logloss_mean" in groups:
         shown["excess logloss"] = mean_and_deviation(groups, "test_excess_logloss")
     for version, table in table2(_data(section)).items():
@@ -83,7 +85,7 @@ def mean_and_deviation(groups: pd.DataFrame, name: str) -> pd.Series:
     return pd.Series(both, index=groups.index)
 
 
-def _with_stage(groups: pd.DataFrame, unit: pd.Series) -> pd.Series:
+def with_stage(groups: pd.DataFrame, unit: pd.Series) -> pd.Series:
     """Seconds of an epoch over a unit, those of a first stage apart (figure 6)."""
     own = cells(groups["seconds_per_epoch"] / unit, "{:.2f}")
     first = cells(groups["pretrain_seconds_per_epoch"] / unit, " + {:.2f}")
@@ -99,13 +101,17 @@ def other_times(section: Section) -> pd.DataFrame:
     shown = named[["model", "settings"]].copy()
     for name in ENVIRONMENT:
         shown[name.partition(".")[2]] = named[name].astype(str)
-    shown["s/epoch"] = _with_stage(named, pd.Series(1.0, named.index))
+    shown["s/epoch"] = with_stage(named, pd.Series(1.0, named.index))
     return shown.loc[:, (shown != "").any()] if len(shown) else shown
 
 
 def pivoted(parts: list[Section], columns: str, value: str) -> pd.DataFrame:
     """A row for each model, a column for each setting of the option ``columns``: the test figure
-    ``value``. A model that differs in more than that option has a row for each of the others."""
+    ``value``. A model that differs in more than that option has a row for each of the others.
+
+    Raises:
+        UserError: for a figure that the runs do not have.
+    """
     tables = []
     for part in parts:
         table = part.groups.copy()
@@ -114,6 +120,9 @@ def pivoted(parts: list[Section], columns: str, value: str) -> pd.DataFrame:
         tables.append(table.assign(data=part.title))
     groups = pd.concat(tables, ignore_index=True)
     groups["settings"] = settings_of(groups.drop(columns=columns)).replace("", NONE)
+    there = [name[5:-5] for name in groups if name.startswith("test_") and name.endswith("_mean")]
+    if value not in there:
+        raise UserError(f"experiment.pivot.value={value}: no such figure; {nearest(value, there)}")
     groups["cell"] = mean_and_deviation(groups, f"test_{value}")
     groups[columns] = groups[columns].astype(str)
     index = ["model", "settings"]
@@ -148,11 +157,18 @@ def notes(section: Section) -> list[str]:
         )
     if "metrics.test.gauc_groups" in section.runs:
         said.append(_of_groups(section.runs.dropna(subset="metrics.test.gauc_groups").iloc[0]))
+    timed = groups["seconds_per_epoch"].notna()
+    alone = list(groups[timed & groups["time_over_lr"].isna()]["model"].unique())
+    if alone and BASELINE in set(groups[timed]["model"]):
+        said.append(
+            f"Times relative to LR's are at the same batch size; none of LR at that of "
+            f"{', '.join(alone)}."
+        )
     if groups["pretrain_seconds_per_epoch"].notna().any():
         said.append("Times of fnn: its own + those of the FM that it starts from, per epoch.")
     commits = section.runs["environment.commit"].dropna().unique()
     if len(commits) > 1:
-        said.append(f"These runs are of {len(commits)} commits of the code.")
+        said.append(f"These runs come from {len(commits)} commits of the code.")
     if len(lacking := seeds_lacking(section)):
         said.append(
             f"Not all have the same seeds: {lacking}. Tests take those that both sides have."

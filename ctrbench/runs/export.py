@@ -9,6 +9,7 @@ import torch
 from torch.export import Dim, ExportedProgram
 
 from ctrbench.errors import UserError
+from ctrbench.files import replacing
 from ctrbench.runs.opened import OpenedRun
 
 
@@ -31,10 +32,12 @@ def export(run: Path, *, onnx: bool) -> list[Path]:
     shapes = {"ids_BS": {0: rows}, "values_BX": {0: rows}}
     program = torch.export.export(opened.model, (ids, values), dynamic_shapes=shapes)
     paths = [opened.directory.program("pt2")]
-    torch.export.save(program, paths[0])
+    with replacing(paths[0]) as file:
+        torch.export.save(program, file)
     if onnx:
         paths.append(opened.directory.program("onnx"))
-        _save_onnx(program, paths[1])
+        with replacing(paths[1]) as file:
+            file.write(_onnx(program))
     return paths
 
 
@@ -44,7 +47,7 @@ def _check_onnx() -> None:
             raise UserError(f"onnx=true needs {name}: pip install 'ctrbench[onnx]'")
 
 
-def _save_onnx(program: ExportedProgram, path: Path) -> None:
+def _onnx(program: ExportedProgram) -> bytes:
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -57,4 +60,5 @@ def _save_onnx(program: ExportedProgram, path: Path) -> None:
             verbose=False,
         )
     assert converted is not None
-    converted.save(path)
+    written: bytes = converted.model_proto.SerializeToString()
+    return written

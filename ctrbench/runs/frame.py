@@ -111,7 +111,7 @@ def read_run(path: Path) -> dict[str, Any]:
         return row | {"reason": describe_os_error(error)}
     if failure is not None:
         return row | {"state": FAILED, "reason": failure}
-    reason = "its command goes on with it" if path.exists() else "not begun"
+    reason = "run its command again to resume it" if path.exists() else "not begun"
     return row | {"state": UNFINISHED, "reason": reason}
 
 

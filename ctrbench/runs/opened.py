@@ -18,15 +18,12 @@ from ctrbench.data.sources.registry import source_class
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.crosses import cross_ids
 from ctrbench.data.store.history import Ids, Timed, past_slots
-from ctrbench.data.store.manifest import file_digest
 from ctrbench.data.store.opened import Encoding
 from ctrbench.errors import UserError
 from ctrbench.models import registry as models
-from ctrbench.runs.record import RunDirectory
+from ctrbench.runs.record import AGAIN, RunDirectory
 from ctrbench.settings import settings_from
 from ctrbench.training import step
-
-AGAIN = "copy the run again, or train it again"
 
 
 class OpenedRun:
@@ -69,9 +66,7 @@ class OpenedRun:
             raise UserError(f"{path}: not what rows were encoded by here; {AGAIN}") from None
 
     def _model(self) -> nn.Module:
-        path = self.directory.weights
-        if not path.is_file() or file_digest(path) != self.result.get("files", {}).get(path.name):
-            raise UserError(f"{path}: not the weights that were trained here; {AGAIN}")
+        path = self.directory.trained_weights()
         try:
             model = models.build(self.encoding.schema, self.settings).eval()
             model.load_state_dict(safetensors.torch.load_file(path))
@@ -143,7 +138,7 @@ class OpenedRun:
     def logits(self, frame: pl.DataFrame, timed: Timed | None = None, start: int = 0) -> Tensor:
         """Logits N of raw rows (see :meth:`inputs`), in the precision of the run."""
         ids, values = self.inputs(frame, timed, start)
-        rows = step.evaluation_rows(self.model, ids.shape[1])
+        rows = step.evaluation_rows(self.model, ids, values)
         starts = range(0, len(ids), rows)
         pieces = [(ids[i : i + rows], values[i : i + rows]) for i in starts]
         return torch.cat([step.logits(self.model, *piece, self.precision) for piece in pieces])

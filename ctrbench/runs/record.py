@@ -18,10 +18,12 @@ from typing import Any
 
 import yaml
 
+from ctrbench.data.store.manifest import file_digest
 from ctrbench.errors import UserError, one_line
 from ctrbench.files import write_atomic
 
 JOURNAL = "journal.log"  # of a search; its trials lie beside it
+AGAIN = "copy the run again, or train it again"
 STEP_TIMES = "step_times.json"  # training steps of models, measured in turn
 
 
@@ -95,12 +97,14 @@ class RunDirectory:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where built
         try:
             config: dict[str, Any] = yaml.load(self.config.read_bytes(), loader)
-            assert all(isinstance(config[name], dict) for name in ("model", "data", "split"))
-            assert config["split"]["kind"] and config["split"]["fractions"]
+            known = all(isinstance(config[name], dict) for name in ("model", "data", "split"))
+            known = known and bool(config["split"]["kind"] and config["split"]["fractions"])
         except FileNotFoundError:
             raise UserError(f"{self.config}: no such file; run its command again") from None
-        except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AssertionError):
-            raise UserError(f"{self.config}: not the config of a run") from None
+        except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+            known = False
+        if not known:
+            raise UserError(f"{self.config}: not the config of a run")
         return config
 
     def result(self) -> dict[str, Any] | None:
@@ -114,10 +118,23 @@ class RunDirectory:
             return None
         try:
             result: dict[str, Any] = json.loads(path.read_text())
-            assert result["status"] == "ok" and result["identity"]
-        except (ValueError, KeyError, TypeError, AssertionError):
-            raise UserError(f"{path}: not the result of a run; delete it") from None
+            known = result["status"] == "ok" and bool(result["identity"])
+        except (ValueError, KeyError, TypeError):
+            known = False
+        if not known:
+            raise UserError(f"{path}: not the result of a run; delete it")
         return result
+
+    def trained_weights(self) -> Path:
+        """The weights of a finished run.
+
+        Raises:
+            UserError: if they are not there, or others than were trained.
+        """
+        path, result = self.weights, self.result() or {}
+        if not path.is_file() or file_digest(path) != result.get("files", {}).get(path.name):
+            raise UserError(f"{path}: not the weights that were trained here; {AGAIN}")
+        return path
 
     @property
     def failure(self) -> Path:

@@ -48,7 +48,7 @@ def run(planned: Planned, watch: Record = lambda history: None) -> dict[str, Any
 
     Args:
         watch: told the history after every evaluation, the earlier ones of a run that goes on too;
-            what it raises ends the run, and leaves it unfinished.
+            what it raises ends this start, as an error does.
 
     Raises:
         UserError: for data that cannot be used, a model too large or a loss that is not finite.
@@ -177,7 +177,7 @@ class _Run:
         torch.manual_seed(self.settings.seed)
         model = models.build(store.schema, self.settings.model).to(self.device)
         if self.planned.start is not None:
-            _start_from(model, self.planned.start.weights)
+            _start_from(model, self.planned.start.trained_weights())
         return model
 
     def _batches(self, store: Store, name: str, rows_in: str) -> Batches:
@@ -201,7 +201,11 @@ class _Run:
                 if shown.n == shown.total:
                     shown.reset()
 
+            told = 0
+
             def record(history: list[dict[str, Any]]) -> None:
+                nonlocal told
+                told = len(history)
                 self.directory.write_history(history)
                 track(history)
                 self.watch(history)
@@ -211,7 +215,8 @@ class _Run:
             except DivergenceError as error:
                 keys = " or ".join(self.settings.optimizer.rates())
                 raise DivergenceError(f"{error}; lower {keys}") from None
-        self.directory.write_history(progress.history)
+            if told < len(progress.history):  # all evaluations were those of a killed start
+                record(progress.history)
         if trainer.ended_by == "epochs" and progress.best == len(progress.history) - 1:
             log.info("the last evaluation was the best: raise trainer.epochs=%d", progress.epoch)
         return progress

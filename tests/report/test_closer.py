@@ -77,7 +77,13 @@ def test_what_is_read_of_calibration() -> None:
 def test_few_predictions_have_few_tenths() -> None:
     labels = np.array([0, 1] * 50, np.uint8)
     made = Scored(labels, {"lr": np.repeat([-1.0, 1.0], 50)}, None)
-    assert list(calibration.deciles(made)["rows"]) in ([100], [50, 50])
+    tenths = calibration.deciles(made)
+    assert list(tenths["rows"]) == [50, 50] and list(tenths["decile"]) == [3, 8]
+    assert list(calibration.reading(made, tenths)[0])[4:] == [f"tenth {i}" for i in range(1, 11)]
+    dead = Scored(labels, {"lr": np.zeros(100), "fm": np.arange(100.0)}, None)
+    tenths = calibration.deciles(dead)
+    assert list(tenths.loc[tenths["model"] == "lr", "rows"]) == [100]
+    assert calibration.drawing(dead, tenths).svg.count("<title>") == 11
     no_clicks = Scored(np.repeat([0, 1], [90, 10]), {"lr": np.arange(100.0)}, None)
     row = calibration.reading(no_clicks, calibration.deciles(no_clicks))[0]
     assert row["tenth 1"] == "no click" and row["tenth 10"] == "1.00"

@@ -74,3 +74,19 @@ def test_a_name_is_a_name(here: Path) -> None:
     with pytest.raises(UserError, match=r"name=\.\./x: not a name"):
         report_on([Path("one")], name="../x")
     assert not list(here.rglob("table.md"))
+
+
+def test_what_a_report_no_longer_has_is_removed(here: Path) -> None:
+    """But no file of another's."""
+    swept = here / "one" / "more"
+    for dim in (2, 4):
+        make_run(swept, "fm", 0, 0.7, options={"embedding_dim": dim})
+    report_on([Path("one")])
+    folder = here / "one" / "report"
+    assert (folder / "figures" / "ablation-model.embedding_dim.svg").exists()
+    (folder / "figures" / "mine.png").touch()
+    for path in here.glob("one/**/result.json"):
+        path.unlink()
+    report_on([Path("one")])
+    left = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert left == {"table.md", "index.html", "figures/mine.png"}

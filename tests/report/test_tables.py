@@ -57,8 +57,8 @@ def test_schedules_are_told_apart_by_their_names(tmp_path: Path) -> None:
     for i, schedule in enumerate(
         [
             None,
-            {"name": "plateau", "factor": 0.1, "gain": 1e-6},
-            {"name": "plateau", "factor": 0.5, "gain": 1e-6},
+            {"name": "plateau", "factor": 0.1, "min_delta": 1e-6},
+            {"name": "plateau", "factor": 0.5, "min_delta": 1e-6},
             {"name": "cosine", "warmup": 0.05},
         ]
     ):
@@ -300,3 +300,9 @@ def test_without_groups_no_gauc(tmp_path: Path) -> None:
     make_run(tmp_path / "runs", "lr")
     assert "gauc" not in rows_of(report(tmp_path))[0]
     assert "GAUC" not in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_a_pivot_of_a_figure_that_there_is_not(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", "lr")
+    with pytest.raises(UserError, match=r"experiment.pivot.value=auk: .*auc"):
+        report(tmp_path, {"columns": "model.dropout", "value": "auk"})

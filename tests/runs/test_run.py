@@ -100,7 +100,7 @@ def test_digests_and_modes(shared: Compose) -> None:
     """``result.json`` says what the bytes of weights, logits and test labels are."""
     own = shared(*small("lr"), ENCODINGS, *OFTEN)
     result, directory = run(own), run_directory(own)
-    for path in (directory.weights, directory.logits):
+    for path in (directory.weights, directory.logits, directory.labels):
         assert result["files"][path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
         assert path.stat().st_mode == directory.config.stat().st_mode
     labels = store_of(own).part("test").labels_N

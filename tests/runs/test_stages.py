@@ -121,3 +121,14 @@ def test_what_has_no_room_is_refused_before_the_first_stage(settings: Compose) -
         run(own)
     stage = Planned(own).stage
     assert stage is not None and not stage.directory.path.exists()
+
+
+def test_weights_that_were_exchanged_are_no_start(settings: Compose, tmp_path: Path) -> None:
+    fm = settings("model=fm", *STAGE)
+    run(fm)
+    folder = tmp_path / "own"
+    shutil.copytree(run_directory(fm).path, folder)
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.truncate(100)
+    with pytest.raises(UserError, match="not the weights that were trained here"):
+        run(settings(*small("fnn"), f"pretraining.run={folder}"))

@@ -11,6 +11,7 @@ import pytest
 from support import Compose, run, run_directory
 
 from ctrbench.errors import UserError
+from ctrbench.runs import run as running
 from ctrbench.runs.planned import Planned
 from ctrbench.training import trainer
 
@@ -34,6 +35,22 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(trainer.metrics, "score", dying)
         yield
+
+
+def test_killed_behind_the_last_evaluation(
+    settings: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorboard")
+    own = settings(*WORDS, "tracker=tensorboard")
+
+    def dying(*_: Any) -> Any:
+        raise UserError("killed")
+
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="killed"):
+        patch.setattr(running._Run, "_beside", dying)
+        run(own)
+    run(own)
+    assert [step for step, _ in scalars(own)["valid_auc"]] == STEPS
 
 
 def history(settings: Any) -> list[dict[str, Any]]:

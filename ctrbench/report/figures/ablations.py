@@ -9,12 +9,22 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ctrbench.errors import UserError
-from ctrbench.report.figures.drawing import GREY, Drawing, canvas, entitle, finish, look, tell
+from ctrbench.report.figures.drawing import (
+    GREY,
+    SOFT,
+    Drawing,
+    canvas,
+    entitle,
+    finish,
+    look,
+    tell,
+)
 from ctrbench.report.group import FIGURES, Section, as_text, differing
 from ctrbench.report.published.printed import published
 from ctrbench.settings import nearest
 
 GEOMETRIC = 4  # the least ratio of the largest to the smallest value of a logarithmic axis
+FILLED = "Filled: the setting chosen on the validation rows."
 KEEP = "model.dropout"  # drawn as the paper does: the probability of keeping
 
 
@@ -99,7 +109,7 @@ def _ablation(key: str, own: list[Sweep]) -> Drawing:
         axes[0][0].minorticks_off()
     if numeric and key == KEEP:
         axes[0][0].invert_xaxis()
-    says = " ".join([*(_says(sweep) for sweep in own), *_source(printed, own)])
+    says = " ".join([*(_says(sweep) for sweep in own), FILLED, *_source(printed, own)])
     title = f"{_plain(key)}: AUC and logloss of the test rows"
     return finish(figure, f"ablation-{key}", title, says)
 
@@ -108,22 +118,24 @@ def _panel(panel: Axes, sweep: Sweep, name: str, numeric: bool) -> None:
     """Means with a band of one deviation; the setting chosen on the validation rows filled."""
     style = look(sweep.model)
     mean = sweep.rows[f"test_{name}_mean"].to_numpy(float)
-    deviation = np.nan_to_num(sweep.rows[f"test_{name}_std"].to_numpy(float))
+    known = sweep.rows[f"test_{name}_std"].to_numpy(float)
+    deviation = np.nan_to_num(known)
     values, chosen = sweep.values, sweep.rows["chosen"].to_numpy(bool)
     if numeric:
         panel.fill_between(
             values, mean - deviation, mean + deviation, color=style["color"], alpha=0.2, lw=0
         )
-        (points,) = panel.plot(values, mean, markerfacecolor="white", ms=4, lw=1.4, **style)
+        (points,) = panel.plot(values, mean, markerfacecolor="none", ms=4, lw=1.4, **style)
     else:
         style = style | {"linestyle": "none"}
-        bars = panel.errorbar(values, mean, deviation, markerfacecolor="white", ms=5, **style)
+        bars = panel.errorbar(values, mean, deviation, markerfacecolor="none", ms=5, **style)
         points = bars.lines[0]
     marked = [value for value, is_it in zip(values, chosen, strict=True) if is_it]
     (best,) = panel.plot(marked, mean[chosen], **style | {"linestyle": "none"}, ms=6)
     told = [
-        f"{sweep.model}, {_value(value)}: {name} {own:.5f} ± {spread:.5f}"
-        for value, own, spread in zip(values, mean, deviation, strict=True)
+        f"{sweep.model}, {_value(value)}: {name} {own:.5f}"
+        + (f" ± {spread:.5f}" if spread == spread else "")
+        for value, own, spread in zip(values, mean, known, strict=True)
     ]
     tell(points, told)
     tell(best, [f"{said}; chosen" for said, is_it in zip(told, chosen, strict=True) if is_it])
@@ -149,7 +161,7 @@ def _beside(
     line = "-" if numeric else "none"
     twin.plot(theirs["value"], theirs[name], color=GREY, linestyle=line, marker=".", lw=1, zorder=1)
     end = (theirs["value"].iloc[-1], theirs[name].iloc[-1])
-    twin.annotate("paper", end, (0, 4), textcoords="offset points", color=GREY, ha="right")
+    twin.annotate("paper", end, (0, 4), textcoords="offset points", color=SOFT, ha="right")
     margin = (level[1] - level[0]) / 10
     twin.set_ylim(level[0] - margin, level[1] + margin)
     twin.set_yticks([])
@@ -175,8 +187,8 @@ def _says(sweep: Sweep) -> str:
     said = [_value(value) for value in (best, chosen)]
     spread = f", where seeds deviate by {deviation:.4f}" if deviation == deviation else ""
     return (
-        f"{sweep.model}: the test AUC is highest at {named} {said[0]}, chosen on the validation "
-        f"rows was {said[1]}; it varies by {auc.max() - auc.min():.4f}{spread}."
+        f"{sweep.model}: the test AUC is highest at {named} {said[0]}; the validation rows chose "
+        f"{said[1]}. It varies by {auc.max() - auc.min():.4f}{spread}."
     )
 
 

@@ -10,12 +10,15 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from scipy.optimize import isotonic_regression
 
 INK, PAPER_INK = "#112233", "#222222"  # of text and axes while drawn; on white paper
 GREY = "#8c8c8c"  # what others printed
+SOFT, PAPER_SOFT, PAGE_SOFT = "#445566", "#666666", "var(--soft)"  # its words, likewise
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito's
 STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -45,7 +48,7 @@ class Drawing:
     Attributes:
         name: of its files.
         says: what is seen on it, in a sentence or two.
-        svg: with ``INK`` where text and axes are.
+        svg: with ``INK`` where text and axes are, ``SOFT`` where words of what others printed are.
         png: on white.
     """
 
@@ -58,12 +61,13 @@ class Drawing:
     @property
     def on_paper(self) -> str:
         """The SVG for white paper."""
-        return self.svg.replace(INK, PAPER_INK)
+        return self.svg.replace(INK, PAPER_INK).replace(SOFT, PAPER_SOFT)
 
     @property
     def on_page(self) -> str:
         """The SVG element in whatever colour the text around it has."""
-        return self.svg[self.svg.index("<svg") :].replace(INK, "currentColor")
+        svg = self.svg[self.svg.index("<svg") :]
+        return svg.replace(INK, "currentColor").replace(SOFT, PAGE_SOFT)
 
 
 def canvas(
@@ -130,11 +134,19 @@ def look(model: str) -> dict[str, Any]:
     }
 
 
-def apart(heights: Iterable[float], least: float) -> list[float]:
-    """Heights for labels, in their order, moved apart to stand ``least`` from each other."""
-    heights = list(heights)
-    placed = dict[int, float]()
-    last = float("-inf")
-    for i in sorted(range(len(heights)), key=heights.__getitem__):
-        last = placed[i] = max(heights[i], last + least)
-    return [placed[i] for i in range(len(heights))]
+def apart(heights: Iterable[float], least: float, within: tuple[float, float]) -> list[float]:
+    """Heights for labels, in their order, moved apart by as little as can be (least squares).
+
+    Args:
+        least: from one to the next; less where so many do not fit.
+        within: the lowest and the highest there may be.
+    """
+    wanted = np.fromiter(heights, float)
+    low, high = within
+    least = min(least, (high - low) / max(1, len(wanted) - 1))
+    order = np.argsort(wanted, kind="stable")
+    steps = least * np.arange(len(wanted))
+    level = isotonic_regression(wanted[order] - steps).x
+    placed = np.empty_like(wanted)
+    placed[order] = np.clip(level, low, high - least * (len(wanted) - 1)) + steps
+    return [float(height) for height in placed]

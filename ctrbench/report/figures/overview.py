@@ -22,12 +22,14 @@ from ctrbench.report.figures.drawing import (
     look,
     tell,
 )
-from ctrbench.report.group import TO_BEST, Section
+from ctrbench.report.group import TO_BEST, Section, epoch_seconds
 from ctrbench.report.judged.statistics import LEVEL
 from ctrbench.report.published.printed import CRITEO_ROWS, table2
 from ctrbench.runs.interface import Run
 
 COLUMNS = 4
+MOST_NAMES = 14  # beside dots; of more models those on the front alone have one
+WIDTH_OF_NAME = 0.2  # of the axis; names further from each other do not meet
 CURVES = ["valid_logloss", "train_loss"]
 FAR = 3
 DECADE = 10  # a smaller range of a logarithmic axis has labels within it
@@ -51,14 +53,17 @@ def leaderboard(section: Section, level: set[str]) -> Drawing:
     """A dot with its interval for each model; the paper's beside where the data is its."""
     rows = chosen_rows(section)
     figure, ((panel,),) = canvas(1, 1, (6.4, 0.3 * len(rows) + 0.4))
-    half = half_interval(rows, "test_auc").fillna(0)
+    half = half_interval(rows, "test_auc")
+    best = rows["model"].isin(level) | (rows.index == 0)
     for i, row in rows.iterrows():
         style = look(row["model"]) | {"linestyle": "none"}
-        bar = panel.errorbar(row["test_auc_mean"], i, xerr=half[i], ms=6, elinewidth=1.4, **style)
-        tell(bar.lines[0], [f"{row['model']}: AUC {row['test_auc_mean']:.5f} ± {half[i]:.5f}"])
-    best = rows["model"].isin(level) | (rows.index == 0)
-    if best.sum() > 1:
-        panel.axhspan(-0.5, rows.index[best].max() + 0.5, color=GREY, alpha=0.15, lw=0)
+        lines = panel.errorbar(
+            row["test_auc_mean"], i, xerr=np.nan_to_num(half[i]), ms=6, elinewidth=1.4, **style
+        ).lines
+        spread = f" ± {half[i]:.5f}" if row["runs"] > 1 else ""
+        tell(lines[0], [f"{row['model']}: AUC {row['test_auc_mean']:.5f}{spread}"])
+        if best[i] and best.sum() > 1:
+            panel.axhspan(i - 0.5, i + 0.5, color=GREY, alpha=0.15, lw=0)
     for version, printed in _comparable(section).items():
         known = rows[rows["model"].isin(printed.index)]
         marker = {"arXiv": "|", "IJCAI": "x"}[version]
@@ -71,10 +76,13 @@ def leaderboard(section: Section, level: set[str]) -> Drawing:
     first, last = rows.iloc[0], rows.iloc[-1]
     says = (
         f"From {first['model']}, {first['test_auc_mean']:.4f}, to {last['model']}, "
-        f"{last['test_auc_mean']:.4f}. Lines: {LEVEL:.0%} intervals of the mean over seeds"
+        f"{last['test_auc_mean']:.4f}."
     )
-    band = "; shaded: not distinguishable from the first" if best.sum() > 1 else ""
-    return finish(figure, "leaderboard", "Test AUC of each model", f"{says}{band}.")
+    if half.notna().any():
+        says += f" Lines: {LEVEL:.0%} intervals of the mean over seeds."
+    if best.sum() > 1:
+        says += " Shaded: not distinguishable from the first."
+    return finish(figure, "leaderboard", "Test AUC of each model", says)
 
 
 def _comparable(section: Section) -> dict[str, pd.DataFrame]:
@@ -88,8 +96,7 @@ def cost(section: Section) -> Drawing | None:
     """Test AUC over seconds of training, an epoch and to the best evaluation, with the models that
     none beats in both."""
     rows = chosen_rows(section)
-    first = rows["pretrain_seconds_per_epoch"].astype(float).fillna(0)
-    rows = rows.assign(epoch=rows["seconds_per_epoch"].astype(float) + first)
+    rows = rows.assign(epoch=epoch_seconds(rows))
     heads = {"epoch": "seconds of training an epoch", TO_BEST: "seconds to the best evaluation"}
     timed = {name: rows[rows[name] > 0] for name in heads}
     timed = {name: own for name, own in timed.items() if len(own) > 1}
@@ -114,14 +121,21 @@ def _over_time(panel: Axes, rows: pd.DataFrame, name: str) -> list[str]:
     auc, seconds = rows["test_auc_mean"], rows[name].astype(float)
     front = rows[auc > auc.cummax().shift(fill_value=-1)]
     panel.plot(front[name], front["test_auc_mean"], color=GREY, lw=1, drawstyle="steps-post")
-    heights = apart(auc, (auc.max() - auc.min()) / 14)
-    for (_, row), height in zip(rows.iterrows(), heights, strict=True):
+    for _, row in rows.iterrows():
         style = look(row["model"]) | {"linestyle": "none"}
         (point,) = panel.plot(row[name], row["test_auc_mean"], ms=6, **style)
         tell(point, [f"{row['model']}: AUC {row['test_auc_mean']:.5f}, {row[name]:.3g} s"])
-        place: Any = {"textcoords": "offset points", "annotation_clip": False}
-        panel.annotate(row["model"], (row[name], height), (7, -3), color=INK, **place)
-    if is_logarithmic(list(seconds)):
+    logarithmic = is_logarithmic(list(seconds))
+    named = rows if len(rows) <= MOST_NAMES else front
+    across = np.log(named[name].astype(float)) if logarithmic else named[name].astype(float)
+    beside = (across.diff() > np.ptp(across) * WIDTH_OF_NAME).cumsum()
+    least = (auc.max() - auc.min()) / 14
+    for _, near in named.groupby(beside):
+        heights = apart(near["test_auc_mean"], least, (auc.min(), auc.max()))
+        for (_, row), height in zip(near.iterrows(), heights, strict=True):
+            place: Any = {"textcoords": "offset points", "annotation_clip": False}
+            panel.annotate(row["model"], (row[name], height), (7, -3), color=INK, **place)
+    if logarithmic:
         panel.set_xscale("log")
         within = seconds.max() / seconds.min() < DECADE
         panel.xaxis.set_minor_locator(LogLocator(subs=(2, 5) if within else ()))
@@ -154,9 +168,11 @@ def learning_curves(section: Section) -> Drawing | None:
     )
     low, high = _frame([history[CURVES] for history in histories.values()])
     axes[0][0].set_ylim(low, high)
-    cut = [name for name, curves in histories.items() if curves[CURVES].to_numpy().max() > high]
-    if cut:
-        says += f" Higher than the frame: losses of {', '.join(cut)}."
+    losses = {name: history[CURVES].to_numpy(float) for name, history in histories.items()}
+    above = [name for name, values in losses.items() if values.max() > high]
+    below = [name for name, values in losses.items() if values.min() < low]
+    for side, cut in (("Higher", above), ("Lower", below)):
+        says += f" {side} than the frame: losses of {', '.join(cut)}." if cut else ""
     if late:
         says += f" Still improving at their last evaluation: {', '.join(late)}."
     return finish(figure, "learning", "How each model learned", says)
@@ -178,11 +194,13 @@ def _curve(panel: Axes, model: str, history: pd.DataFrame) -> int:
 
 def _frame(curves: list[pd.DataFrame]) -> tuple[float, float]:
     """The range of all curves, but for what lies far out (thrice the distance of the quartiles), as
-    the training loss of a first half epoch can."""
+    the training loss of a first half epoch can; the best validation losses always lie within."""
     values = np.concatenate([curve.to_numpy(float).ravel() for curve in curves])
+    best = [curve["valid_logloss"].min() for curve in curves]
     lower, upper = np.quantile(values, [0.25, 0.75])
     reach = FAR * (upper - lower)
-    low, high = max(values.min(), lower - reach), min(values.max(), upper + reach)
+    low = max(values.min(), min(lower - reach, *best))
+    high = min(values.max(), max(upper + reach, *best))
     margin = 0.05 * (high - low) or 0.01
     return low - margin, high + margin
 

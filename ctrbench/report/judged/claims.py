@@ -7,18 +7,25 @@ Comparisons are paired over the seeds that both sides have, or by the test rows 
 alone; settings are chosen on the validation rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ctrbench.report.figures.ablations import Sweep, sweeps
-from ctrbench.report.group import ENVIRONMENT, FIGURES, Section, as_text, best_by_validation
+from ctrbench.report.group import (
+    ENVIRONMENT,
+    FIGURES,
+    Section,
+    as_text,
+    best_by_validation,
+    epoch_seconds,
+)
 from ctrbench.report.judged.comparisons import BETTER, SIGNIFICANT, UNKNOWN, tested
 from ctrbench.report.judged.statistics import Difference, holm, paired_t
 from ctrbench.report.published.printed import claims
-from ctrbench.report.step_times import seconds_of_rounds
+from ctrbench.report.step_times import measured_on, same_environment, seconds_of_rounds
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
 SECONDS, STEP = "seconds", "step"
@@ -38,6 +45,7 @@ class Evidence:
         seeds: that both have; of steps, rounds.
         difference: of ``ours`` to ``theirs``; of times that of their logarithms.
         slack: what is taken from the difference before it is tested.
+        measured_on: of steps, what they were measured on.
     """
 
     ours: str
@@ -47,6 +55,7 @@ class Evidence:
     seeds: int
     difference: Difference
     slack: float = 0.0
+    measured_on: str = ""
 
     @property
     def gain(self) -> float:
@@ -68,7 +77,7 @@ class Verdict:
         claim: as ``published/deepfm_claims.yaml`` has it.
         possible: the comparisons of the paper, of which ``evidence`` has those with runs.
         tuning: whether the models were tuned by equal trials; empty where one model is compared
-            with itself.
+            with itself, and of times.
     """
 
     claim: dict[str, Any]
@@ -87,8 +96,11 @@ def verdicts(section: Section, steps: dict[str, Any] | None = None) -> list[Verd
     """Of the claims that the section has runs for.
 
     Args:
-        steps: training steps measured in turn, which then decide the claims about time.
+        steps: training steps measured in turn, which then decide the claims about time, if they
+            were measured on the section's device and in its precision.
     """
+    if steps is not None and not same_environment(steps, section.environment):
+        steps = None
     found, swept = [], sweeps(section)
     for claim in claims("deepfm"):
         if "key" in claim:
@@ -97,7 +109,7 @@ def verdicts(section: Section, steps: dict[str, Any] | None = None) -> list[Verd
             evidence, possible = _of_models(section, claim, steps)
         if evidence:
             models = {name for one in evidence for name in (one.ours, one.theirs)}
-            tuning = "" if "key" in claim else _tuning(section, models)
+            tuning = _tuning(section, models) if "better" in claim else ""
             found.append(Verdict(claim, judge(evidence), evidence, possible, tuning))
     return found
 
@@ -198,7 +210,7 @@ def _in_time(section: Section, pair: pd.DataFrame, slack: float) -> Evidence | N
         return None
     runs = section.runs
     here = (runs[ENVIRONMENT] == pd.Series(section.environment)).all(axis=1)
-    ours, theirs = (_seconds(own) for own in _common(runs[here], *pair["group"]))
+    ours, theirs = (_log_seconds(own) for own in _common(runs[here], *pair["group"]))
     names = list(pair.index)
     return _timed(names[0], names[1], SECONDS, ours, theirs, slack)
 
@@ -208,7 +220,8 @@ def _by_steps(steps: dict[str, Any], ours: str, theirs: str, slack: float) -> Ev
     taken = [seconds_of_rounds(steps, name) for name in (ours, theirs)]
     if taken[0] is None or taken[1] is None:
         return None
-    return _timed(ours, theirs, STEP, np.log(taken[0]), np.log(taken[1]), slack)
+    timed = _timed(ours, theirs, STEP, np.log(taken[0]), np.log(taken[1]), slack)
+    return replace(timed, measured_on=measured_on(steps))
 
 
 def _timed(ours: str, theirs: str, figure: str, these: Any, those: Any, slack: float) -> Evidence:
@@ -221,10 +234,8 @@ def _timed(ours: str, theirs: str, figure: str, these: Any, those: Any, slack: f
     return Evidence(ours, theirs, (), figure, len(these), found, slack)
 
 
-def _seconds(runs: pd.DataFrame) -> pd.Series:
-    """Their logarithms, those of a first stage included."""
-    first = runs["pretrain_seconds_per_epoch"].astype(float).fillna(0)
-    seconds: pd.Series = np.log(runs["seconds_per_epoch"].astype(float) + first)
+def _log_seconds(runs: pd.DataFrame) -> pd.Series:
+    seconds: pd.Series = np.log(epoch_seconds(runs))
     return seconds
 
 

@@ -15,7 +15,7 @@ from ctrbench.runs.interface import Run
 
 SIGNIFICANT = 1 - LEVEL
 UNKNOWN = Difference(np.nan, np.nan, np.nan, np.nan)
-UNTOLD = ("not distinguishable", "untested")
+LEVEL_WITH, UNTESTED = "not distinguishable", "untested"
 BETTER = {"auc": 1, "logloss": -1}
 
 
@@ -52,9 +52,9 @@ def _family(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 def _says(figure: str, difference: float, p: float) -> str:
     if np.isnan(p):
-        return UNTOLD[1]
+        return UNTESTED
     if p >= SIGNIFICANT:
-        return UNTOLD[0]
+        return LEVEL_WITH
     return "better" if difference * BETTER[figure] > 0 else "worse"
 
 
@@ -104,17 +104,17 @@ def level_with_best(section: Section, compared: pd.DataFrame) -> set[str]:
         return set()
     chosen = section.groups[section.groups["chosen"]].set_index("model")
     best = chosen["test_auc_mean"].idxmax()
-    level = (compared["against"] == best) & (compared["auc_says"] == UNTOLD[0])
+    level = (compared["against"] == best) & (compared["auc_says"] == LEVEL_WITH)
     return set(compared.loc[level, "model"])
 
 
 def in_words(row: pd.Series) -> str:
     """What a comparison says."""
     said = {figure: str(row[f"{figure}_says"]) for figure in FIGURES}
-    if set(said.values()) == {"untested"}:
+    if set(said.values()) == {UNTESTED}:
         return str(row["test"])
     seeds = f"at {row['seeds']} seeds" if row["seeds"] > 1 else "with one seed"
-    long = {"not distinguishable": f"not distinguishable {seeds}"}
+    long = {LEVEL_WITH: f"{LEVEL_WITH} {seeds}"}
     auc, logloss = (long.get(word, word) for word in said.values())
     if auc == logloss:
         return auc if auc in long.values() else f"{auc} in AUC and logloss"

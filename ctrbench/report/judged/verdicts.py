@@ -57,8 +57,9 @@ def in_words(one: Evidence, key: str = "") -> str:
         said = [f"keep {1 - float(v):g}" if key == KEEP else v for v in one.values]
         ours, theirs = f"{one.ours} {said[0]}", said[1]
     said_of = f"{ours} to {theirs}: {_difference(one)}"
-    pairs = "rounds" if one.figure == STEP else "seeds"
-    return f"{said_of}, {one.seeds} {pairs}" if one.seeds > 1 else f"{said_of}, one seed"
+    if one.figure == STEP:
+        return f"{said_of}, {one.seeds} rounds ({one.measured_on})"
+    return f"{said_of}, {one.seeds} seeds" if one.seeds > 1 else f"{said_of}, one seed"
 
 
 def _difference(one: Evidence) -> str:
@@ -132,7 +133,7 @@ def summary(found: list[Verdict]) -> str:
     """How many of the claims are reproduced."""
     counts = pd.Series([one.verdict for one in found]).value_counts()
     said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    return f"Of the paper's claims that these runs can be held against: {said}."
+    return f"Of the paper's claims that could be tested here: {said}."
 
 
 def note() -> str:
@@ -141,6 +142,7 @@ def note() -> str:
         f"Reproduced: all comparisons go as claimed, each at {LEVEL:.0%}. Not reproduced: one of "
         f"them goes the other way (p < {SIGNIFICANT:.2f} after Holm's correction). Else undecided. "
         "Tests are paired over the seeds that both sides have, or over the test rows where that is "
-        "one; of a sweep, a model's best setting on the validation rows on each side. These are "
-        "verdicts on the data of these runs, which is not the paper's unless that is said."
+        "one, or over the rounds in which steps were measured in turn; of a sweep, a model's best "
+        "setting on the validation rows on each side. These are verdicts on the data and the "
+        "machine named here, which are not the paper's unless that is said."
     )

@@ -10,7 +10,7 @@ from scipy.special import expit
 from ctrbench import metrics
 from ctrbench.report.figures.drawing import GREY, Drawing, canvas, entitle, finish, look, tell
 from ctrbench.report.judged.statistics import LEVEL
-from ctrbench.report.markdown import Rows
+from ctrbench.report.markdown import NONE, Rows
 from ctrbench.report.predictions.scored import Scored
 
 DECILES = 10
@@ -20,16 +20,16 @@ COLUMNS = 4
 def deciles(rows: Scored) -> pd.DataFrame:
     """A row for each model and tenth of the rows, by its predictions: ``model``, ``decile``,
     ``rows``, the mean ``predicted`` and ``observed`` click rate, and the one over the other
-    (NaN without a click). Equal predictions stand in one tenth, so that a model with few of them
-    has fewer."""
+    (NaN without a click). Equal predictions stand in one tenth, that of their mean rank, so that a
+    model with few different ones has no rows in some."""
     tables = []
     for model, logits_N in rows.logits.items():
         predicted_N = expit(logits_N)
         table = pd.DataFrame({"predicted": predicted_N, "observed": rows.labels_N})
-        decile = pd.qcut(logits_N, DECILES, labels=False, duplicates="drop")
-        grouped = table.groupby(decile)
-        found = grouped.mean().assign(rows=grouped.size()).reset_index(drop=True)
-        tables.append(found.assign(model=model, decile=range(1, len(found) + 1)))
+        shares_N = (stats.rankdata(logits_N) - 0.5) / len(logits_N)
+        grouped = table.groupby((shares_N * DECILES).astype(int) + 1)
+        found = grouped.mean().assign(rows=grouped.size())
+        tables.append(found.rename_axis("decile").reset_index().assign(model=model))
     made = pd.concat(tables, ignore_index=True)
     made["predicted_over_observed"] = made["predicted"] / made["observed"].replace(0, math.nan)
     names = ["model", "decile", "rows", "predicted", "observed", "predicted_over_observed"]
@@ -49,9 +49,11 @@ def reading(rows: Scored, tenths: pd.DataFrame) -> Rows:
             "RIG": f"{found['rig']:.4f}",
             "predicted / observed": f"{found['predicted_over_observed']:.3f}",
         }
-        for tenth in own.itertuples():
-            seen = float(tenth.predicted_over_observed)
-            row[f"tenth {tenth.decile}"] = f"{seen:.2f}" if seen == seen else "no click"
+        ratios = own.set_index("decile")["predicted_over_observed"]
+        for decile in range(1, DECILES + 1):
+            seen = ratios.get(decile)
+            none = NONE if seen is None else "no click"
+            row[f"tenth {decile}"] = none if pd.isna(seen) else f"{seen:.2f}"
         shown.append(row)
     return shown
 
@@ -93,8 +95,8 @@ def _says() -> str:
     return (
         "Each point is a tenth of the test rows, by the model's own prediction; on the grey line "
         f"predicted and observed rates agree; lines: {LEVEL:.0%} intervals of the observed rate. "
-        "Normalised entropy is the logloss over that of the mean click rate of these rows told for "
-        "each of them, RIG the share that a model saves of it. Of the first seed."
+        "Normalised entropy is the logloss divided by that of predicting the mean click rate for "
+        "every row; RIG is one minus it. Of the first seed."
     )
 
 

@@ -4,6 +4,7 @@ Without the prepared rows the slices are by what the baseline predicts; with the
 rarest value of a row was seen in training, and by the values of a field that is asked for.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import polars as pl
 import torch
 
 from ctrbench import metrics
+from ctrbench.data.schema import Field
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import UserError
 from ctrbench.report.figures.drawing import GREY, INK, Drawing, apart, canvas, finish, look, tell
@@ -27,7 +29,7 @@ FIFTHS = ("lowest fifth", "second", "third", "fourth", "highest fifth")
 SEEN = (0, 1, 10, 100, 1_000, 10_000)  # training rows with the rarest value of a row, from
 VALUES = 8  # of a field, that have a slice of their own
 LEAST = 20  # clicks, and rows without one, of a slice that is scored
-SAMPLE = 1_000_000  # training rows that values are counted in
+CHUNK = 1_000_000  # training rows that are read at once
 Numbers = npt.NDArray[np.int64]
 
 
@@ -72,23 +74,31 @@ def _by_prediction(rows: Scored) -> Slicing:
 
 def _by_rarest(store: Store) -> Slicing:
     """By the training rows that hold the rarest value of the row."""
-    train, test = store.part("train").ids_NS, store.part("test").ids_NS
-    step = max(1, len(train) // SAMPLE)
+    test = store.part("test").ids_NS
     rarest_N = np.full(len(test), np.iinfo(np.int64).max)
-    slot = 0
-    for field in store.schema.present.fields:
-        own = slice(slot, slot + field.slots)
-        counts = np.bincount(train[::step, own].ravel(), minlength=field.size) * step
+    for field, own, counts in _training_counts(store):
         if field.encoding not in ("quantile", "value"):
             counts[0] = 0  # what has no id of its own
             if field.padding >= 0:
                 counts[field.padding] = np.iinfo(np.int64).max
             rarest_N = np.minimum(rarest_N, counts[test[:, own]].min(axis=1))
-        slot += field.slots
     of_N = np.searchsorted(SEEN, rarest_N, side="right") - 1
     names = ["none", *(f"{low:,} to {10 * low - 1:,}" for low in SEEN[1:-1])]
     names.append(f"{SEEN[-1]:,} or more")
     return Slicing("by the training rows that hold their rarest value", of_N, names)
+
+
+def _training_counts(store: Store) -> Iterator[tuple[Field, slice, Numbers]]:
+    """Of each field its slots, and how often each of its ids stands in the training rows."""
+    train, fields = store.part("train").ids_NS, store.schema.present.fields
+    counts = [np.zeros(field.size, np.int64) for field in fields]
+    ends = np.cumsum([field.slots for field in fields])
+    slots = [slice(end - field.slots, end) for field, end in zip(fields, ends, strict=True)]
+    for start in range(0, len(train), CHUNK):
+        rows = np.asarray(train[start : start + CHUNK])
+        for field, own, seen in zip(fields, slots, counts, strict=True):
+            seen += np.bincount(rows[:, own].ravel(), minlength=field.size)
+    yield from zip(fields, slots, counts, strict=True)
 
 
 def _by_field(store: Store, name: str) -> Slicing:
@@ -168,7 +178,8 @@ def drawing(found: pd.DataFrame, slicing: Slicing) -> Drawing | None:
         style = look(str(model))
         (points,) = panel.plot(range(len(above)), above[model], lw=1.4, ms=4, **style)
         tell(points, [f"{model}, {name}: AUC {auc:.4f}" for name, auc in wide[model].items()])
-    ends = apart(above.iloc[-1], float(np.ptp(above.to_numpy())) / 16)
+    all_of_it = (float(above.to_numpy().min()), float(above.to_numpy().max()))
+    ends = apart(above.iloc[-1], (all_of_it[1] - all_of_it[0]) / 16, all_of_it)
     for model, height in zip(above, ends, strict=True):
         place: Any = {"textcoords": "offset points", "va": "center", "color": INK}
         panel.annotate(str(model), (len(above) - 1, height), (7, 0), **place)

@@ -19,7 +19,7 @@ from ctrbench.report.published.printed import leaderboard, published_rows
 from ctrbench.runs.record import RunDirectory
 
 Again = Callable[[dict[str, Any]], list[str] | None]
-NEAR = 0.001  # of the published figure: what two trainings of a recipe differ by at most
+NEAR = 0.001  # of the published figure: what is told as within
 COLUMNS = [
     *("auc_published", "published_runs", "published_mean_auc", "published_std_auc"),
     *("auc", "auc_std", "auc_difference"),
@@ -215,6 +215,7 @@ def _notes(printed: pd.DataFrame, numbers: pd.DataFrame) -> list[str]:
     not_ours = int(numbers["says"].str.startswith("not ours").sum())
     return [
         f"Published: {printed['source'].iloc[0]}. {len(printed)} results, {run} beside runs of "
-        f"ours, {not_ours} without a recipe that is ours. Differences are to the mean of the "
-        "published runs where it is known, else to the printed figure; ours are means over seeds."
+        f"ours, {not_ours} whose recipe our models cannot follow. Differences are to the mean of "
+        "the published runs where it is known, else to the printed figure; ours are means over "
+        "seeds."
     ]

@@ -6,12 +6,10 @@ document.getElementById("theme").addEventListener("click", () => {
     : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
 });
-const compare = (a, b) => {
+const compare = (a, b, up) => {
   const [x, y] = [a, b].map((cell) => parseFloat(cell.replaceAll(",", "")));
-  if (Number.isNaN(x) || Number.isNaN(y)) {
-    return Number.isNaN(x) - Number.isNaN(y) || a.localeCompare(b);
-  }
-  return x - y;
+  const missing = (a === "-") - (b === "-") || Number.isNaN(x) - Number.isNaN(y);
+  return missing || (up ? 1 : -1) * (Number.isNaN(x) ? a.localeCompare(b) : x - y);
 };
 for (const table of document.querySelectorAll("table")) {
   const heads = [...table.tHead.rows[0].cells];
@@ -20,10 +18,8 @@ for (const table of document.querySelectorAll("table")) {
       const up = head.getAttribute("aria-sort") !== "ascending";
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
-      const rows = [...table.tBodies[0].rows].sort((a, b) => {
-        const order = compare(a.cells[column].textContent, b.cells[column].textContent);
-        return up ? order : -order;
-      });
+      const rows = [...table.tBodies[0].rows].sort((a, b) =>
+        compare(a.cells[column].textContent, b.cells[column].textContent, up));
       table.tBodies[0].append(...rows);
     });
   });

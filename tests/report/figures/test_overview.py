@@ -1,12 +1,14 @@
 """The figures of a whole section: what they say."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made import make_run, section_of, texts
 
+from ctrbench.models import registry
 from ctrbench.report.figures.overview import cost, leaderboard, learning_curves
 from ctrbench.report.published.printed import CRITEO_ROWS
 
@@ -37,8 +39,40 @@ def test_the_band_of_those_level_with_the_best(tmp_path: Path) -> None:
     for model in ("lr", "fm"):
         make_run(tmp_path, model)
     section = section_of(tmp_path)
-    assert "shaded" in leaderboard(section, {"fm"}).says
-    assert "shaded" not in leaderboard(section, set()).says
+    assert "Shaded" in leaderboard(section, {"fm"}).says
+    assert "Shaded" not in leaderboard(section, set()).says
+
+
+def test_a_worse_model_between_level_ones_is_not_shaded(tmp_path: Path) -> None:
+    for model, auc in {"lr": 0.7, "fm": 0.73, "ffm": 0.72, "fnn": 0.71}.items():
+        make_run(tmp_path, model, auc=auc)
+    svg = leaderboard(section_of(tmp_path), {"lr"}).svg
+    assert svg.count("opacity: 0.15") == 2  # fm, the first, and lr, the last
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_one_seed_has_no_interval(seeds: int, tmp_path: Path) -> None:
+    for seed in range(seeds):
+        make_run(tmp_path, "fm", seed, auc=0.7 + seed / 100)
+    drawing = leaderboard(section_of(tmp_path), set())
+    assert ("±" in drawing.svg) == ("intervals" in drawing.says) == (seeds > 1)
+
+
+def test_names_stand_within_the_axes(tmp_path: Path) -> None:
+    """Also where nearly all models are as good; of very many the front alone is named."""
+    names = registry.names()
+    for i, model in enumerate(names[:12]):
+        make_run(tmp_path / "some", model, auc=0.7 if i == 0 else 0.9 + i / 1e6)
+    for i, model in enumerate(names):
+        make_run(tmp_path / "all", model, auc=0.9 - i / 1e3)
+    some, every = (cost(section_of(tmp_path / folder)) for folder in ("some", "all"))
+    assert some is not None and every is not None
+    placed = re.findall(r'<text [^>]*?y="([\d.]+)"[^>]*>(\w+)</text>', some.svg)
+    heights = [float(height) for height, word in placed if word in names]
+    size = re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', some.svg)
+    assert size is not None and len(heights) >= 12
+    assert 0 < min(heights) and max(heights) < float(size[1])
+    assert 0 < len(set(texts(every.svg)) & set(names)) < len(names) / 2
 
 
 def test_a_damaged_history_stops_nothing(tmp_path: Path) -> None:
@@ -63,7 +97,20 @@ def test_one_high_loss_does_not_flatten_the_curves(first: float, tmp_path: Path)
         path = make_run(tmp_path, model) / "history.jsonl"
         path.write_text("\n".join(map(json.dumps, lines)))
     drawing = learning_curves(section_of(tmp_path))
-    assert drawing is not None
+    assert drawing is not None and "Lower than the frame" not in drawing.says
     assert ("Higher than the frame: losses of wide_deep." in drawing.says) == (first > 1)
     shown = [float(text) for text in texts(drawing.svg) if text.startswith("0.")]
     assert 0.5 <= min(shown) and max(shown) <= 0.8
+
+
+def test_a_low_loss_beyond_the_frame_is_told(tmp_path: Path) -> None:
+    for model, last in {"lr": 0.49, "wide_deep": 0.01}.items():
+        losses = [0.6, 0.58, 0.57, 0.56, 0.55, 0.54, last]
+        lines = [{"train_loss": x, "valid_logloss": max(x, 0.5) + 0.01} for x in losses]
+        path = make_run(tmp_path, model) / "history.jsonl"
+        path.write_text("\n".join(map(json.dumps, lines)))
+    drawing = learning_curves(section_of(tmp_path))
+    assert drawing is not None
+    assert "Lower than the frame: losses of wide_deep." in drawing.says
+    shown = [float(text) for text in texts(drawing.svg) if text.startswith("0.")]
+    assert min(shown) > 0.1

@@ -150,14 +150,25 @@ def test_steps_measured_in_turn_decide_of_time(tmp_path: Path) -> None:
     for name in ("fnn", "deepfm"):
         model(tmp_path, name, 0.7)
     fnn: dict[str, Any] = {"model": "fnn", "rounds": [1.0, 1.1, 1.2]}
-    steps = {"models": [fnn, {"model": "deepfm", "rounds": [2.0, 2.2, 2.41]}]}
-    claimed = {one.claim["says"]: one for one in verdicts(section_of(tmp_path), steps)}
+    section = section_of(tmp_path)
+    keys = ("device", "precision", "threads")
+    steps: dict[str, Any] = {
+        "models": [fnn, {"model": "deepfm", "rounds": [2.0, 2.2, 2.41]}],
+        "environment": {key: section.environment[f"environment.{key}"] for key in keys},
+        "batch_size": 4096,
+        "features": 1_000_000,
+    }
+    claimed = {one.claim["says"]: one for one in verdicts(section, steps)}
     found = claimed["Pre-training makes FNN slower than DeepFM"]
     expected = stats.ttest_rel(np.log([2.0, 2.2, 2.41]), np.log([1.0, 1.1, 1.2]))
     assert found.verdict == NOT_REPRODUCED
     assert found.decides.difference.p == pytest.approx(expected.pvalue)
     assert "2.00 times the step [" in reading([found])[0]["decided by"]
-    assert reading([found])[0]["decided by"].endswith(", 3 rounds")
+    assert ", 3 rounds (" in reading([found])[0]["decided by"] and found.tuning == ""
+    assert reading([found])[0]["decided by"].endswith("batch 4,096, 1,000,000 features)")
+    elsewhere = steps | {"environment": steps["environment"] | {"device": "another"}}
+    claimed = {one.claim["says"]: one for one in verdicts(section, elsewhere)}
+    assert claimed["Pre-training makes FNN slower than DeepFM"].decides.figure == "seconds"
     steps["models"].append({"model": "fm", "rounds": [9.0, 9.0, 9.0]})
     fnn["starts_from"] = "fm"
     claimed = {one.claim["says"]: one for one in verdicts(section_of(tmp_path), steps)}
