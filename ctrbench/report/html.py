@@ -20,6 +20,17 @@ class Command(str):
     """A cell that holds a command, shown on demand and to be copied."""
 
 
+class Link(str):
+    """A cell that leads to a figure of the page."""
+
+    to: str
+
+    def __new__(cls, text: str, to: str) -> "Link":
+        link = super().__new__(cls, text)
+        link.to = to
+        return link
+
+
 def render(template: str, **values: Any) -> str:
     """A page of ``templates``: style, script and figures stand in it."""
     return _environment().get_template(template).render(**values)
@@ -37,6 +48,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {"inline": inline, "is_number": is_number, "slug": slug}
     environment.globals["marks"] = MARKS
     environment.tests["command"] = lambda cell: isinstance(cell, Command)
+    environment.tests["link"] = lambda cell: isinstance(cell, Link)
     return environment
 
 

@@ -19,11 +19,13 @@ from ctrbench.report.group import (
     as_text,
     epoch_seconds,
 )
-from ctrbench.report.html import Command, render
+from ctrbench.report.html import Command, Link, render
 from ctrbench.report.judged import comparisons, verdicts
+from ctrbench.report.judged.claims import STEP, Verdict
 from ctrbench.report.judged.comparisons import UNTESTED
 from ctrbench.report.markdown import NONE, Rows, cells
 from ctrbench.report.published.beside import Again
+from ctrbench.report.step_times import DRAWING as STEPS
 from ctrbench.runs.frame import FINISHED
 from ctrbench.runs.record import RunDirectory
 
@@ -89,7 +91,7 @@ def part_of(found: Found) -> Part:
         headline(section, compared),
         about,
         leaders(section),
-        verdicts.reading(found.verdicts),
+        _linked_verdicts(found),
         verdicts.summary(found.verdicts),
         comparisons.reading(compared).to_dict("records") if len(compared) else [],
         comparisons.note(compared) if len(compared) else "",
@@ -97,6 +99,25 @@ def part_of(found: Found) -> Part:
         tables.other_times(section).to_dict("records"),
         tables.notes(section),
     )
+
+
+def _linked_verdicts(found: Found) -> Rows:
+    """Each claim leads to the figure that shows it."""
+    rows = verdicts.reading(found.verdicts)
+    for row, verdict in zip(rows, found.verdicts, strict=True):
+        if (name := _figure_of(verdict, found)) is not None:
+            row["claim"] = Link(row["claim"], name)
+    return rows
+
+
+def _figure_of(verdict: Verdict, found: Found) -> str | None:
+    if verdict.decides.figure == STEP:
+        return STEPS
+    drawings = found.cost if "faster" in verdict.claim else [found.leaderboard]
+    if "key" in verdict.claim:
+        own = f"ablation-{verdict.claim['key']}"
+        drawings = [drawing for drawing in found.ablations if drawing.name.endswith(own)]
+    return drawings[0].name if drawings else None
 
 
 def headline(section: Section, compared: pd.DataFrame) -> str:

@@ -22,6 +22,7 @@ from ctrbench.report.markdown import markdown
 from ctrbench.report.published.printed import published
 from ctrbench.runs.record import STEP_TIMES, Results
 
+DRAWING = "step_times"  # its name
 OURS, OPERATIONS, OURS_BEFORE = PALETTE[0], PALETTE[4], PALETTE[5]
 GREY_BEFORE = "#c4c4c4"
 Seconds = npt.NDArray[np.float64]
@@ -168,7 +169,7 @@ def step_times_drawing(result: dict[str, Any]) -> Drawing:
         panel.set_xlabel("times LR's")
         entitle(panel, title)
     times.legend(frameon=False, fontsize=7, labelcolor=INK)
-    return finish(figure, "step_times", "Training time relative to LR's", _says(result, frame))
+    return finish(figure, DRAWING, "Training time relative to LR's", _says(result, frame))
 
 
 def _bars(

@@ -125,6 +125,11 @@ def test_verdicts_on_the_papers_claims(html: str) -> None:
     words = " ".join(Words(html).words)
     assert "What the paper claims, and what these runs say" in words
     assert '<span class="mark good">reproduced</span>' in html
+    to = re.findall(r'<a href="#([^"]+)">Learning feature interactions at all', html)
+    assert to == ["leaderboard"] and f'<figure id="{to[0]}">' in html
+    linked = re.findall(r'<a href="#([^"]+)">', html)
+    assert "ablation-model.dropout" in linked
+    assert all(f'<figure id="{name}">' in html for name in linked)
     assert "Learning feature interactions at all improves on LR" in words
     assert words.count("ctrbench train model=") == 13  # the one that failed too
 
