@@ -1,7 +1,8 @@
-"""The one exception that is a person's to mend, and the line it is shown as."""
+"""The exception for mistakes a user can fix, and the one line that any error is shown as."""
 
 import errno
 import os
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -28,9 +29,23 @@ def describe_os_error(error: OSError) -> str:
     """One line for a failed read or write: the path, the system's reason, what to do."""
     where = error.filename if error.filename is not None else "the output folder"
     reason = os.strerror(error.errno) if error.errno else str(error)
-    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
-    advice = "; free the space or name another folder with results=FOLDER" if is_full else ""
-    return f"{where}: {reason}{advice}"
+    return f"{where}: {reason}{_advice(error)}"
+
+
+def _advice(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "; free the space, or name another folder with results=FOLDER"
+    if error.errno in (errno.EROFS, errno.EFBIG) or _is_refused_write(error):
+        return "; name another folder with results=FOLDER"
+    return ""
+
+
+def _is_refused_write(error: OSError) -> bool:
+    """Whether permission was lacking to write: to what can be read, or is not there yet."""
+    if error.errno != errno.EACCES or not isinstance(error.filename, str | os.PathLike):
+        return False
+    path = Path(error.filename)
+    return os.access(path, os.R_OK) or (not path.exists() and os.access(path.parent, os.X_OK))
 
 
 def one_line(error: Exception) -> str:

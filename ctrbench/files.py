@@ -1,5 +1,6 @@
 """Writing so that a reader, or a kill, never meets half a file; locking; work done ahead."""
 
+import hashlib
 import logging
 import os
 import shutil
@@ -13,13 +14,15 @@ from typing import BinaryIO, TypeVar
 
 from filelock import FileLock, Timeout
 
+from ctrbench.errors import UserError
+
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to one side, that is flushed to the disk and renamed into place at the end."""
+    """Yield a temporary file that is flushed to the disk and renamed into place at the end."""
     side = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with side.open("wb") as file:
@@ -35,13 +38,35 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
-    """Write to one side, flush to the disk, rename into place."""
+    """Write a temporary file beside the path, flush it to the disk, rename it into place."""
     with replacing(path) as file:
         file.write(data.encode() if isinstance(data, str) else data)
 
 
+def expanded(path: str) -> Path:
+    """A path that a user names, ``~`` and ``~USER`` replaced by their home folders.
+
+    Raises:
+        UserError: for a user without one.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"{path}: no such home folder; give the whole path") from None
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """A hash of a file's bytes, in hexadecimal.
+
+    Args:
+        algorithm: by its name in ``hashlib``.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
 def file_signature(path: Path) -> tuple[int, ...]:
-    """What tells one version of a file from the next without a look at its bytes: device, inode,
+    """What tells one version of a file from the next without reading its bytes: device, inode,
     size, and the times (ns) at which content and inode changed.
 
     Raises:
@@ -54,8 +79,8 @@ def file_signature(path: Path) -> tuple[int, ...]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file. Who finds it held says for whom it waits, and goes on when
-    that process is done or dead."""
+    """Hold an exclusive lock on a file. A process that finds it held logs which one it waits for,
+    and goes on when that one is done or dead."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock, holder = FileLock(path), path.with_name(f"{path.name}.holder")
     try:
@@ -94,7 +119,7 @@ def link_or_copy(path: Path, to: Path) -> None:
 def in_order(
     tasks: Iterable[Callable[[], T]], workers: int, *, ahead: int | None = None
 ) -> Iterator[T]:
-    """The results of tasks in their order, some of which threads work at ahead.
+    """Yield task results in order while threads run a few tasks ahead.
 
     Args:
         ahead: tasks taken beyond the one whose result is waited for; as many as workers if None.

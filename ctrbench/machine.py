@@ -1,11 +1,10 @@
-"""What machine this is: its device, memory and threads, and the versions that a number rests on."""
+"""The machine: its device, memory and threads, and the versions that a measurement depends on."""
 
 import ctypes
-import os
 import platform
 import resource
 import subprocess
-import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 
 from ctrbench.errors import UnavailableError
 
+PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 LIBC = ctypes.CDLL(None)
 FIRST_THREADS = torch.get_num_threads()  # before any run sets its own
 
@@ -45,25 +45,57 @@ def gpus() -> int:
 
 
 def free_memory() -> int:
-    """Bytes of memory that can be taken without swapping, what caches of files hold included; in a
-    container at most what it may have."""
+    """Bytes of memory that can be taken without swapping, those of cached files included; in a
+    container at most what it has left."""
+    free = _kilobytes("meminfo", "MemAvailable")
+    return min([free, *(left for group in _groups() if (left := _left(*group)) is not None)])
+
+
+def _proc(name: str) -> dict[str, str]:
+    """A file of ``/proc``, whose lines are ``key: value``."""
+    lines = (PROC / name).read_text().splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def _kilobytes(name: str, key: str) -> int:
+    """A value in kB of such a file, in bytes."""
+    return int(_proc(name)[key].split()[0]) * 1024
+
+
+def _groups() -> Iterator[tuple[Path, str, str]]:
+    """The control groups of this process, up to the root: the folder, the names of its files of the
+    limit and of what is used (of version 2 of cgroups, then of version 1)."""
+    if not (PROC / "self/cgroup").exists():  # some sandboxes have none
+        return
+    for number, group in _proc("self/cgroup").items():
+        controllers, _, path = group.partition(":")
+        if number == "0":
+            root, files = CGROUPS, ("memory.max", "memory.current")
+        elif "memory" in controllers.split(","):
+            root, files = CGROUPS / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            continue
+        parts = [part for part in path.split("/") if part not in ("", "..")]
+        for depth in range(len(parts) + 1):
+            yield root.joinpath(*parts[:depth]), *files
+
+
+def _left(folder: Path, limit: str, used: str) -> int | None:
+    """Bytes that a control group may still take; None where it has no limit. Cached files count as
+    used there, and make room."""
     try:
-        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        free = int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):  # not Linux
-        free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    try:
-        limit, used = (
-            int((Path("/sys/fs/cgroup") / name).read_text())
-            for name in ("memory.max", "memory.current")
-        )
-        return min(free, limit - used)
-    except (OSError, ValueError):  # no limit
-        return free
+        left = int((folder / limit).read_text()) - int((folder / used).read_text())
+        lines = (folder / "memory.stat").read_text().splitlines()
+    except (OSError, ValueError):  # not there, or "max"
+        return None
+    stat = {key: int(value) for key, _, value in (line.partition(" ") for line in lines)}
+    files = ("inactive_file", "active_file")
+    return left + sum(stat.get(f"total_{name}", stat.get(name, 0)) for name in files)
 
 
 def available_memory(device: torch.device) -> int:
-    """Bytes that a model may take on a device; what earlier models of this process left counts."""
+    """Bytes that a model may take on a device, memory freed by earlier models of this process
+    included."""
     if device.type != "cuda":
         return free_memory()
     left = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -71,8 +103,8 @@ def available_memory(device: torch.device) -> int:
 
 
 def reuse_memory() -> None:
-    """Have freed memory kept for the next tensor. By default glibc gives large blocks back to the
-    system, and to get them again, page by page, costs a training step up to two thirds of its time.
+    """Keep freed memory for the next tensor. By default glibc returns large blocks to the system,
+    and getting them again, page by page, costs a training step up to two thirds of its time.
     """
     if hasattr(LIBC, "mallopt"):  # glibc
         trim_threshold, mmap_max = -1, -4
@@ -89,8 +121,8 @@ def use_threads(threads: int | None) -> None:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Begin to measure :func:`peak_memory` anew, where the system can; what was freed and kept goes
-    back to the system first."""
+    """Start measuring :func:`peak_memory` anew, where the system allows it; memory that was freed
+    but kept is returned to the system first."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
@@ -104,31 +136,23 @@ def peak_memory(device: torch.device) -> int:
     """The most bytes held since :func:`reset_peak_memory`: on a GPU by the tensors of the process,
     else by the whole process.
 
-    Where Linux cannot begin anew, and elsewhere, it is the most since the process began, which an
+    Where the system does not allow a new start, it is the most since the process began, which an
     earlier run of the same process may have taken.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    try:
-        status = Path("/proc/self/status").read_text()
-        lines = dict(line.split(":", 1) for line in status.splitlines())  # a name may have a colon
-        return int(lines["VmHWM"].split()[0]) * 1024
-    except (OSError, KeyError):  # not Linux
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    if "VmHWM" not in _proc("self/status"):  # some sandboxes have none
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return _kilobytes("self/status", "VmHWM")
 
 
 def anonymous_memory() -> int:
-    """Bytes that the process holds now, files that are mapped left out; 0 where Linux is not."""
-    try:
-        lines = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
-        return int(lines["RssAnon"].split()[0]) * 1024
-    except (OSError, KeyError):
-        return 0
+    """Bytes that the process holds now, mapped files left out."""
+    return _kilobytes("self/status", "RssAnon")
 
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:
-    """Where a number was measured."""
+    """What a measurement was made on."""
     cuda = device.type == "cuda"
     return {
         "device": torch.cuda.get_device_name(device) if cuda else f"cpu ({platform.machine()})",
@@ -140,11 +164,21 @@ def environment(device: torch.device, precision: str) -> dict[str, Any]:
     }
 
 
-@cache
 def commit() -> str | None:
-    """The commit of this code, where it is a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    """The commit of this code (see :func:`commit_of`)."""
+    return commit_of(Path(__file__))
+
+
+@cache
+def commit_of(path: Path) -> str | None:
+    """The commit of the checkout that a file belongs to, with ``-dirty`` where tracked files differ
+    from it; None for a file that git does not track there."""
+    git = ["git", "--no-optional-locks", "-C", str(path.parent)]
+    tracked = [*git, "ls-files", "--error-unmatch", path.name]
+    described = [*git, "describe", "--always", "--dirty", "--abbrev=40", "--match="]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        for command in (tracked, described):
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
+    return done.stdout.strip()

@@ -41,16 +41,16 @@ def option(
     decides: bool = True,
     neutral: Any = _NO_VALUE,
 ) -> Any:
-    """A documented dataclass field without a value (the value is the YAML's), and its limits.
+    """A documented dataclass field without a value (the YAML gives it), and its limits.
 
-    For a list the limits hold for each of its items. What concerns several fields is refused by the
+    The limits of a list hold for each of its items. What concerns several fields is checked by the
     dataclass's own ``validate``.
 
     Args:
         named: a part of paths: letters, digits, ``-``, ``_`` and ``.``.
         decides: whether a result can depend on it; what cannot is left out of :func:`deciding`.
-        neutral: the value, as :func:`deciding` gives it, with which all is as before there was this
-            option. It is left out too, so that a new option changes the identity of no older run.
+        neutral: the value, as :func:`deciding` gives it, with which all is as before the option
+            existed. It is left out too, so that a new option changes the identity of no older run.
     """
     limits = {"ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices, "named": named}
     about = {"doc": doc, "decides": decides, "neutral": neutral, **limits}
@@ -106,23 +106,23 @@ def settings(name: str) -> Callable[[type[T]], type[T]]:
 
 
 def extending(base: type[T]) -> dict[str, type[T]]:
-    """The registered classes that extend one, by their names."""
+    """Registered subclasses of `base`, by name."""
     return {name: cls for name, cls in _REGISTERED.items() if issubclass(cls, base)}
 
 
 def classes_with(key: str, base: type) -> list[str]:
-    """The names of those of them that have a key."""
+    """Names of registered subclasses of `base` that have the option `key`."""
     classes: dict[str, Any] = extending(base)
     return [name for name, cls in classes.items() if key in cls.__dataclass_fields__]
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known name that a word is close to."""
+    """The known name closest to a word; None where none is close."""
     return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)), None)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint with the closest known name, or what there is where none is close."""
+    """A hint: the closest known name, or all of them where none is close."""
     names = sorted(known)
     close = closest(word, names)
     shown = names[:SHOWN] + (["..."] if len(names) > SHOWN else [])

@@ -1,5 +1,6 @@
 """Locks between processes, writes that fail, and what tells versions of a file apart."""
 
+import errno
 import logging
 import os
 import subprocess
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ctrbench.errors import one_line
-from ctrbench.files import file_signature, locked, write_atomic
+from ctrbench.errors import UserError, one_line
+from ctrbench.files import expanded, file_signature, locked, write_atomic
 
 HOLD = """
 import sys, time
@@ -81,6 +82,40 @@ def test_a_failed_write_names_the_file_and_leaves_none() -> None:
 def test_one_line_of_any_error() -> None:
     assert one_line(ValueError("a\nb")) == "ValueError: a"
     assert one_line(FileNotFoundError(2, "x", "/no")) == "/no: No such file or directory"
+
+
+ANOTHER = "name another folder with results=FOLDER"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_to_be_freed(number: int) -> None:
+    error = OSError(number, "x", "/out/a")
+    assert one_line(error) == f"/out/a: {os.strerror(number)}; free the space, or {ANOTHER}"
+
+
+def test_another_folder_is_named_for_what_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for a file that may not be read."""
+    path = tmp_path / "rows"
+    path.touch()
+    assert one_line(OSError(errno.EROFS, "x", str(path))).endswith(f"system; {ANOTHER}")
+    denied = PermissionError(errno.EACCES, "x", str(path))
+    missing = PermissionError(errno.EACCES, "x", str(tmp_path / "new"))
+    assert one_line(denied) == f"{path}: Permission denied; {ANOTHER}"
+    assert one_line(missing) == f"{tmp_path / 'new'}: Permission denied; {ANOTHER}"
+    monkeypatch.setattr(os, "access", lambda _, mode: mode != os.R_OK)
+    assert one_line(denied) == f"{path}: Permission denied"
+    monkeypatch.setattr(os, "access", lambda _, mode: False)
+    assert one_line(missing) == f"{tmp_path / 'new'}: Permission denied"
+    assert one_line(PermissionError(errno.EACCES, "x")) == "the output folder: Permission denied"
+
+
+def test_home_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/x")
+    assert expanded("~/a") == Path("/home/x/a") and expanded("/a/~") == Path("/a/~")
+    with pytest.raises(UserError, match=r"^~nosuchuser/x: no such home folder; give"):
+        expanded("~nosuchuser/x")
 
 
 def test_a_file_of_equal_size_and_time_has_another_signature(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ BLOCK_ROWS = 32
 WINDOW_BLOCKS = 16_384
 AT_ONCE = 2**17  # bytes: Linux reads no more ahead on one request
 AHEAD = 2  # windows that are fetched before they are asked for
+WINDOW_CELLS = 2**26  # ids of a window that is fetched at once
+PIECE_ROWS = 2**20  # rows that are copied to a device at once
 MEMORY_SHARE = 0.5  # of what is free, that the rows may take
 Batch = tuple[Tensor, Tensor, Tensor]  # ids BS (history and crosses last), values BX, labels B
 
@@ -48,8 +50,8 @@ def order(rows: int, seed: int, epoch: int) -> Iterator[Tensor]:
 
 
 def choose(parts: list[Part], device: torch.device, asked: str = "auto") -> str:
-    """``device``, ``host`` or ``disk``: what is asked for, or the first whose free memory holds the
-    rows twice."""
+    """``device``, ``host`` or ``disk``: what is asked for, or the first of them whose free memory
+    would hold the rows twice."""
     if asked != "auto":
         return asked
     size = sum(part.bytes for part in parts)
@@ -61,19 +63,30 @@ def choose(parts: list[Part], device: torch.device, asked: str = "auto") -> str:
 
 
 def _read_ahead(array: npt.NDArray[Any]) -> None:
-    """Have the system read a mapped file in its order: it would read it page by page in random
-    order otherwise. What it has in its memory already costs nothing."""
+    """Ask the system to read a mapped file from front to back; otherwise it would read it page by
+    page in random order. What is in its memory already costs nothing."""
     if isinstance(array, np.memmap) and array.filename is not None:
         with open(array.filename, "rb") as file:
             for start in range(0, os.fstat(file.fileno()).st_size, AT_ONCE):
                 os.posix_fadvise(file.fileno(), start, AT_ONCE, os.POSIX_FADV_WILLNEED)
 
 
-class Batches:
-    """Batches of equal shape, that share an epoch's rows out as evenly as can be.
+def _copied(arrays: list[npt.NDArray[Any]], device: torch.device) -> Tensor:
+    """Arrays side by side on a device, copied some rows at a time."""
+    rows, columns = len(arrays[0]), sum(array.shape[1] for array in arrays)
+    kind = torch.from_numpy(np.empty(0, np.result_type(*arrays))).dtype
+    whole = torch.empty((rows, columns), dtype=kind, device=device)
+    for start in range(0, rows, PIECE_ROWS):
+        piece = np.concatenate([array[start : start + PIECE_ROWS] for array in arrays], axis=1)
+        whole[start : start + PIECE_ROWS] = torch.from_numpy(piece)
+    return whole
 
-    So few rows are missing to equal batches (less than one a batch) that the last one takes them
-    from the epoch's first rows.
+
+class Batches:
+    """Batches of equal shape, among which an epoch's rows are divided as evenly as possible.
+
+    If the rows do not divide evenly, the last batch is filled with the first rows of the epoch
+    (fewer than one per batch).
 
     Args:
         batch_size: the largest that is allowed.
@@ -97,12 +110,13 @@ class Batches:
         if self.gathers_here:
             for array in (*self.ids, self.values):
                 _read_ahead(array)
-        elif rows_in != "disk":
+        elif rows_in == "host":
             self.ids = [np.concatenate(self.ids, axis=1)]
             self.values = np.array(self.values)
-        if rows_in == "device" and not self.gathers_here:
-            self.ids_NS = torch.from_numpy(self.ids.pop()).to(device)
-            self.values_NX = torch.from_numpy(self.values).to(device)
+        elif rows_in == "device":
+            self.ids_NS = _copied(self.ids, device)
+            self.values_NX = _copied([self.values], device)
+            self.ids, self.values = [], np.empty((0, 0), np.float32)  # the host's are let go
 
     @property
     def slots(self) -> int:
@@ -145,7 +159,7 @@ class Batches:
         return ids_BS, values_BX, self.labels_N.index_select(0, rows_B)
 
     def _fetched(self, seed: int, epoch: int, first_step: int) -> Iterator[Batch]:
-        """Batches cut from the windows, whose rows lie one behind the other."""
+        """Batches cut from the windows, one after the other."""
         held: Batch | None = None
         for window in self._windows(seed, epoch, first_step * self.batch_size):
             joined = zip(held, window, strict=True) if held else ((column,) for column in window)
@@ -159,20 +173,22 @@ class Batches:
     def _windows(self, seed: int, epoch: int, skip: int) -> Iterator[Batch]:
         """The rows of an epoch behind the first ``skip``, fetched ahead by a thread."""
         self.lane.begin()
+        most = max(1, WINDOW_CELLS // self.slots)
 
         def tasks() -> Iterator[Callable[[], Sent]]:
             left = skip
             for rows_W in self.row_numbers(seed, epoch):
                 kept_W = rows_W[left:]
                 left -= len(rows_W) - len(kept_W)
-                yield partial(self.lane.send, partial(self._fetch, kept_W))
+                for piece_W in kept_W.split(most):  # type: ignore[no-untyped-call]
+                    yield partial(self.lane.send, partial(self._fetch, piece_W))
 
         for sent in in_order(tasks(), 1, ahead=AHEAD):
             ids, values, labels = self.lane.take(sent)
             yield ids, values, labels
 
     def row_numbers(self, seed: int, epoch: int) -> Iterator[Tensor]:
-        """The windows of an epoch's order, and the first rows again, to fill up the last batch."""
+        """The windows of an epoch's order, then the rows that fill the last batch."""
         missing = self.steps * self.batch_size - self.rows
         first: list[Tensor] = []
         for rows_W in order(self.rows, seed, epoch):
@@ -203,7 +219,7 @@ class Batches:
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def pieces(self, rows: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Ids and values of so many rows at a time, on the device, in the store's order."""
+        """Ids and values of ``rows`` rows at a time, on the device, in the store's order."""
         for start in range(0, self.rows, rows):
             piece = slice(start, start + rows)
             if self.rows_in == "device" and not self.gathers_here:

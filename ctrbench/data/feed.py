@@ -1,4 +1,4 @@
-"""What a step that is recorded once reads: always the same memory, whatever the batch."""
+"""What a step that is recorded once reads: always the same memory, whatever the batch is."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,7 +19,7 @@ class Feed(Protocol):
         """Go to a step of an epoch."""
 
     def bring(self, step: int) -> None:
-        """Have what the step reads under way; the host waits for no device. Steps come in turn."""
+        """Start bringing what the step reads; the host waits for no device. Steps come in order."""
 
     def batch(self, step_1: Tensor) -> Batch:
         """That of the step whose number lies on the device."""
@@ -31,8 +31,8 @@ def feed(batches: Batches) -> Feed:
 
 
 class Gathered:
-    """Of rows on the device. The order of an epoch is drawn ahead by a thread, the next epoch's
-    too, and copied there window by window: a step chooses its rows by itself.
+    """Rows on the device. A thread draws the order of an epoch ahead, the next epoch's too, and it
+    is copied there window by window: a step selects its rows by itself.
 
     A window of half a million row numbers takes 2 MB on its way, once in a hundred steps or more.
     """
@@ -76,7 +76,7 @@ def _draw(windows: Iterator[Tensor], device: torch.device) -> Tensor:
 
 
 class Copied:
-    """Of rows in the host's memory or on its disk: each batch is copied, on the device, from its
+    """Rows in the host's memory or on its disk: each batch is copied, on the device, from its
     window to where the step reads it."""
 
     def __init__(self, batches: Batches) -> None:

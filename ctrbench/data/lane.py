@@ -1,4 +1,4 @@
-"""Work for a device by another thread than the one that uses what comes of it."""
+"""Work for a device, done by another thread than the one that uses its results."""
 
 from collections.abc import Callable
 
@@ -10,10 +10,11 @@ Sent = tuple[Columns, torch.cuda.Event | None]
 
 
 class Lane:
-    """A stream of a GPU's own for what a thread sends there, so that it comes in while the device
+    """A separate GPU stream for what a thread sends there, so that it arrives while the device
     computes; on a CPU nothing but a call.
 
-    One serves all epochs: memory that was freed on a stream is for that stream alone.
+    One stream serves all epochs, because the allocator reuses freed memory only on the stream it
+    was freed on.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -22,12 +23,12 @@ class Lane:
             self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def begin(self) -> None:
-        """What the device was given until now is done before what is sent from now on."""
+        """Have what is sent from now on wait for the work that the device already has."""
         if self.device.type == "cuda":
             self.stream.wait_stream(torch.cuda.current_stream(self.device))
 
     def send(self, work: Callable[[], Columns]) -> Sent:
-        """What the work gives, perhaps still on its way. In the thread that works ahead."""
+        """The results of the work, perhaps still on their way. For the thread that works ahead."""
         if self.device.type != "cuda":
             return work(), None
         with torch.cuda.device(self.device), torch.cuda.stream(self.stream):
@@ -35,7 +36,7 @@ class Lane:
             return columns, self.stream.record_event()
 
     def take(self, sent: Sent) -> Columns:
-        """The same for the device to use next, without a wait of the host. In the other thread."""
+        """The results, for the device to use next; the host does not wait. For the other thread."""
         columns, arrived = sent
         if arrived is not None:
             stream = torch.cuda.current_stream(self.device)

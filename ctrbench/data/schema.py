@@ -1,8 +1,9 @@
 """What a row is: its fields, and how many features each of them has.
 
 Shape suffixes used throughout: N rows, B rows of a batch, F fields, S slots (columns of ids: one a
-field, several for a field of several values), X value fields (numeric fields fed as a value times
-their embedding), V features of all fields, D columns of the table, K factors, U units.
+field, several for a field of several values), P slots of the history, C crosses, T past rows, X
+value fields (numeric fields fed as a value times their embedding), V features of all fields (rows
+of the embedding table), D columns of that table, K factors, U units.
 """
 
 from collections.abc import Callable

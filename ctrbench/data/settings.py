@@ -138,7 +138,7 @@ class TableSettings(FileSettings):
     values_separator: str = option("separator of the values in a cell of type multi")
     types: list[str] = option(
         "types of columns, [zip:category, price:number, seen:date, genres:multi, id:skip], and of "
-        "all others, *:TYPE; those not named are found out"
+        "all others, *:TYPE; those not named are inferred"
     )
 
 
@@ -148,7 +148,7 @@ class LibsvmSettings(FileSettings):
     """Sparse rows as libfm (label index:value) and libffm (label field:index:value) take them."""
 
     fields: list[str] = option(
-        "what every field is, [0:category, 1:number, 2:multi]; none named: found out"
+        "what every field is, [0:category, 1:number, 2:multi]; none named: inferred"
     )
 
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit
 
-from ctrbench.data.store.manifest import file_digest
 from ctrbench.errors import UserError
+from ctrbench.files import file_digest
 from ctrbench.runs.record import Results, RunDirectory
 from ctrbench.settings import nearest
 

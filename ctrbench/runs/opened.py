@@ -16,7 +16,7 @@ from ctrbench.data.schema import TIME, USER
 from ctrbench.data.sources.base import FileSource
 from ctrbench.data.sources.registry import source_class
 from ctrbench.data.split import PARTS
-from ctrbench.data.store.crosses import cross_ids
+from ctrbench.data.store.crosses import cross_ids, vocabularies
 from ctrbench.data.store.history import Ids, Timed, past_slots
 from ctrbench.data.store.opened import Encoding
 from ctrbench.errors import UserError
@@ -42,6 +42,8 @@ class OpenedRun:
         self._read_config()
         self.encoding = self._encoding()
         self.encoder = self.encoding.encoder()
+        if (crosses := self.encoding.crosses) is not None:
+            self.cross_vocabularies = vocabularies(crosses, len(self.encoding.schema.crosses))
         self.model = self._model()
 
     def _read_config(self) -> None:
@@ -62,7 +64,7 @@ class OpenedRun:
         path = self.directory.encoder
         try:
             return Encoding.kept(path)
-        except (UserError, FileNotFoundError):
+        except UserError:
             raise UserError(f"{path}: not what rows were encoded by here; {AGAIN}") from None
 
     def _model(self) -> nn.Module:
@@ -116,7 +118,7 @@ class OpenedRun:
             ids_NS = np.concatenate([ids_NS, timed.of(rows_N, part)], axis=1, dtype=np.int32)
         if self.encoding.crosses is not None:
             fields = self.settings.crossing().fields
-            made = (fields, self.encoding.schema.crosses, self.encoding.crosses)
+            made = (fields, self.encoding.schema.crosses, self.cross_vocabularies)
             ids_NC = cross_ids(self.encoding.schema, *made, ids_NS)
             ids_NS = np.concatenate([ids_NS, ids_NC], axis=1)
         return torch.from_numpy(ids_NS), torch.from_numpy(values_NX)

@@ -18,9 +18,8 @@ from typing import Any
 
 import yaml
 
-from ctrbench.data.store.manifest import file_digest
 from ctrbench.errors import UserError, one_line
-from ctrbench.files import write_atomic
+from ctrbench.files import file_digest, write_atomic
 
 JOURNAL = "journal.log"  # of a search; its trials lie beside it
 AGAIN = "copy the run again, or train it again"

@@ -18,10 +18,9 @@ from torch import Tensor, nn
 from ctrbench import metrics
 from ctrbench.data.batches import Batches, choose
 from ctrbench.data.split import PARTS
-from ctrbench.data.store.manifest import file_digest
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import DivergenceError, UserError
-from ctrbench.files import locked, replacing
+from ctrbench.files import file_digest, locked, replacing
 from ctrbench.machine import (
     environment,
     peak_memory,

@@ -1,6 +1,8 @@
 """The order of rows, and that it does not matter where they are held."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import torch
 from support import Compose, run, run_directory, small, store_of
 
 from ctrbench.data import batches
-from ctrbench.data.batches import Batches, choose, order
+from ctrbench.data.batches import Batch, Batches, choose, order
 from ctrbench.data.store.opened import Part
 
 CPU = torch.device("cpu")
@@ -97,6 +99,58 @@ def test_rows_in_the_stores_order(place: str, tmp_path: Path) -> None:
     assert torch.equal(ids[:, 0], torch.arange(50)) and torch.equal(values[:, 0] * 2, ids[:, 0])
 
 
+def test_the_bytes_are_those_of_what_is_made(tmp_path: Path) -> None:
+    """A history of 16 bits is widened beside ids of 32."""
+    past = np.zeros((50, 6), np.int16)
+    for made in (part(50, tmp_path), replace(part(50, tmp_path), history_NP=past)):
+        held = Batches(made, 7, CPU, "host")
+        arrays = (*held.ids, held.values, held.labels_N.numpy())
+        assert made.bytes == sum(array.nbytes for array in arrays)
+
+
+@pytest.mark.parametrize("rows", [1, 16, 50])
+def test_rows_are_copied_to_a_device_in_pieces(
+    rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is as large as the whole, which may not fit into the host's memory."""
+    sizes: list[int] = []
+    concatenate = np.concatenate
+
+    def watched(arrays: list[Any], axis: int) -> Any:
+        sizes.append(len(arrays[0]))
+        return concatenate(arrays, axis=axis)
+
+    past = np.arange(6 * rows, dtype=np.int16).reshape(rows, 6)
+    arrays = replace(part(rows, tmp_path), history_NP=past).ids
+    monkeypatch.setattr(batches, "PIECE_ROWS", 16)
+    monkeypatch.setattr(batches.np, "concatenate", watched)
+    made = batches._copied(arrays, CPU)
+    assert sum(sizes) == rows and max(sizes) <= 16
+    assert made.dtype == torch.int32
+    assert (made.numpy() == np.hstack([array.astype(np.int32) for array in arrays])).all()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_windows_of_many_cells_are_fetched_in_pieces(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a few rows each, in the same order."""
+    made, fetched = part(100, tmp_path), list[int]()
+    before = list(Batches(made, 7, CPU, place).epoch(1, 2, 3))
+    monkeypatch.setattr(batches, "WINDOW_CELLS", 5 * 3)  # three slots
+    fetch = Batches._fetch
+
+    def watched(self: Batches, rows_W: torch.Tensor) -> Batch:
+        fetched.append(len(rows_W))
+        return fetch(self, rows_W)
+
+    monkeypatch.setattr(Batches, "_fetch", watched)
+    after = list(Batches(made, 7, CPU, place).epoch(1, 2, 3))
+    assert len(after) == len(before) and max(fetched) == (7 if place == "device" else 5)
+    for ours, expected in zip(after, before, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(ours, expected, strict=True))
+
+
 @pytest.mark.parametrize("name", ["fm", "wide_deep"])
 def test_training_gives_the_same_weights(name: str, settings: Compose, tmp_path: Path) -> None:
     """And the same identity: where rows are held is not part of it."""
@@ -114,7 +168,7 @@ def test_the_choice_is_made_by_size(
     settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = store_of(settings("model=lr")).part("train")
-    assert made.bytes == made.ids_NS.nbytes
+    assert made.bytes == made.ids_NS.nbytes + 4 * len(made.labels_N)
     for free, place in ((2 * made.bytes + 10, "device"), (2 * made.bytes, "disk")):
         monkeypatch.setattr(batches, "free_memory", lambda free=free: free)
         assert choose([made], CPU) == place

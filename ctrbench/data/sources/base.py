@@ -15,6 +15,7 @@ from ctrbench.data.settings import DataSettings, DownloadSettings, FileSettings
 from ctrbench.data.sources.raw import content_digest, why_no_file
 from ctrbench.data.split import PARTS
 from ctrbench.errors import UserError
+from ctrbench.files import expanded
 
 CLICK, NO_CLICK = (
     ("1", "1.0", "+1", "true", "yes", "t", "y"),
@@ -34,10 +35,10 @@ class Source(ABC):
     columns: tuple[Column, ...]
 
     def check(self) -> None:  # noqa: B027  (a source may have nothing to refuse)
-        """Refuse what can be seen to be wrong without reading all rows."""
+        """Refuse what is wrong already, as far as that shows without reading all rows."""
 
     def resolved(self) -> Any:
-        """The settings with all that was found out from the rows."""
+        """The settings with all that was inferred from the rows."""
         return self.settings
 
     @property
@@ -53,7 +54,7 @@ class Source(ABC):
 
     @property
     def doubts(self) -> dict[str, str]:
-        """The columns whose type was found out but may be another, and how to declare it."""
+        """The columns whose type was inferred but may be another, and how to declare it."""
         return {}
 
     @property
@@ -74,7 +75,7 @@ class Source(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """A hash of the content of the rows, as far as the settings do not say it."""
+        """A hash of the content of the rows, beyond what the settings say."""
 
     def as_published(self) -> bool | None:
         """Whether the rows are those of a public set, to the byte; None where they name none."""
@@ -143,9 +144,9 @@ def _files(settings: FileSettings) -> dict[str, Path]:
     if settings.path is not None:
         if any(named.values()):
             raise UserError("data.path and data.train are both given; give one file or three")
-        files = {"all": Path(settings.path).expanduser()}
+        files = {"all": expanded(settings.path)}
     elif all(named.values()):
-        files = {part: Path(file).expanduser() for part, file in named.items()}
+        files = {part: expanded(file) for part, file in named.items()}
     else:
         missing = (
             "data.path=FILE"

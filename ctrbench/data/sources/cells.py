@@ -37,9 +37,9 @@ Read = Callable[[], Cells]
 
 
 def cells_of(path: Path, separator: str | None = None) -> Iterator[tuple[float, Read]]:
-    """All rows of a file, by its name a Parquet file or delimited text, compressed or not.
+    """All rows of a file: Parquet or, compressed or not, delimited text, as its name says.
 
-    Yields the share of the file up to the end of a block, and what reads it.
+    Yields the share of the file up to the end of a block, and a function that reads the block.
 
     Raises:
         UserError: naming the line and what does not fit.
@@ -102,7 +102,7 @@ def _first_line(path: Path) -> str:
 
 
 def _separator(path: Path, declared: str | None) -> str:
-    """As declared, else the most frequent of the usual ones in the header."""
+    """The separator as declared, else the usual one that is most frequent in the header."""
     if declared is not None:
         if len(declared) != 1 or not declared.isascii():
             raise UserError(f"data.separator={declared!r}: must be one ASCII character")
@@ -135,7 +135,7 @@ def _text(path: Path, block: Block, names: list[str], separator: str) -> Cells:
 
 
 def _quoted(path: Path, line: int, text: str, names: list[str], separator: str) -> Cells:
-    """The csv module is slower, and knows cells with quotation marks and line breaks."""
+    """By the csv module, which is slower but knows cells with quotation marks and line breaks."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[list[str | None]] = []
     lines: list[int] = []

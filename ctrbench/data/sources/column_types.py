@@ -1,4 +1,4 @@
-"""The types of a table's columns, as declared, or found out from its first rows."""
+"""The types of a table's columns, as declared, or inferred from its first rows."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Dates as text: the forms they come in, found out by their values, or declared."""
+"""Dates as text: the forms they come in, inferred from their values, or declared."""
 
 import re
 
@@ -31,11 +31,15 @@ def to_dates(text: pl.Series, form: str | None) -> pl.Series:
     Raises:
         UserError: for what is no form of dates.
     """
-    text = _plain(text)
     if form is None:
-        frame = text.alias("x").to_frame()
+        frame = _plain(text).alias("x").to_frame()
         forms = [pl.col("x").str.to_datetime(f, strict=False) for f in ISO_FORMS]
         return frame.select(pl.coalesce(forms)).to_series()
+    dates = _of_form(text, form)
+    return dates.zip_with(dates.is_not_null(), _of_form(_plain(text), form))
+
+
+def _of_form(text: pl.Series, form: str) -> pl.Series:
     if re.search("%[HI]", form) and not re.search("%[MRT]", form):
         text, form = text + "00", f"{form}%M"  # the parser takes no hour without minutes
     has_time = re.search("%[HIRTs]", form) is not None

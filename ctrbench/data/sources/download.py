@@ -1,7 +1,5 @@
 """Public data sets by name: fetched from the hub of BARS, continued where cut off, and checked."""
 
-import hashlib
-import logging
 import shutil
 import time
 import urllib.error
@@ -17,19 +15,18 @@ from tqdm import tqdm
 from ctrbench.data.settings import DownloadSettings
 from ctrbench.data.split import PARTS
 from ctrbench.errors import UserError
-from ctrbench.files import locked
+from ctrbench.files import file_digest, locked
 
 HUB = "https://huggingface.co/datasets/reczoo/{0}/resolve/main/{0}.zip"
 ATTEMPTS = 6
 CHUNK = 1 << 20
 TIMEOUT_S = 30.0
-log = logging.getLogger(__name__)
 
 
 def download(public: DownloadSettings, folder: Path, url: str | None = None) -> list[Path]:
     """The three files of a public set in a folder, fetched unless they are there.
 
-    An archive that a person put into the folder is taken in place of the hub's.
+    An archive that a person put into the folder is taken in place of the hub's, and left there.
 
     Args:
         url: of the archive elsewhere, a mirror's.
@@ -39,17 +36,29 @@ def download(public: DownloadSettings, folder: Path, url: str | None = None) -> 
     """
     sums = public.md5
     paths = [folder / f"{part}.csv" for part in PARTS]
-    if all(path.exists() and _md5(path) == md5 for path, md5 in zip(paths, sums, strict=True)):
+    if all(p.exists() and file_digest(p, "md5") == md5 for p, md5 in zip(paths, sums, strict=True)):
         return paths
     archive = folder / f"{public.archive}.zip"
     with locked(folder.with_suffix(".lock")):
         folder.mkdir(exist_ok=True)
-        if not archive.exists():
+        if is_fetched := not archive.exists():
             _fetch(url or HUB.format(public.archive), archive)
-        for path, md5 in zip(paths, sums, strict=True):
-            _extract(archive, path, md5)
-        archive.unlink()
+        wrong = None
+        try:
+            for path, md5 in zip(paths, sums, strict=True):
+                _extract(archive, path, md5)
+        except _WrongError as error:
+            wrong = error
+        if is_fetched:
+            archive.unlink()
+    if wrong is not None:
+        advice = "it is deleted, run" if is_fetched else "delete it and run"
+        raise UserError(f"{archive}: {wrong}; {advice} the command again")
     return paths
+
+
+class _WrongError(Exception):
+    """An archive that is not the published one."""
 
 
 def _fetch(url: str, archive: Path) -> None:
@@ -106,29 +115,19 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
 
 
 def _extract(archive: Path, path: Path, md5: str) -> None:
-    """One file of the archive, renamed into place when its sum is right."""
+    """One file of the archive, renamed into place if its checksum is right."""
     side = path.with_name(f"{path.name}.part")
     try:
         with zipfile.ZipFile(archive) as opened:
             names = [n for n in opened.namelist() if n.rpartition("/")[2] == path.name]
             if len(names) != 1:
-                raise UserError(f"{archive}: has no {path.name}; delete it and run again")
+                raise _WrongError(f"has no {path.name}")
             with opened.open(names[0]) as packed, side.open("wb") as file:
                 shutil.copyfileobj(packed, file, CHUNK)
-        if _md5(side) != md5:
-            archive.unlink()
-            raise UserError(
-                f"{archive}: {path.name} has another checksum than the published one; the archive "
-                "is deleted, run the command again"
-            )
+        if file_digest(side, "md5") != md5:
+            raise _WrongError(f"{path.name} has another checksum than the published one")
         side.replace(path)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        archive.unlink()
-        raise UserError(f"{archive}: damaged ({error}); it is deleted, run again") from None
+        raise _WrongError(f"damaged ({error})") from None
     finally:
         side.unlink(missing_ok=True)
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()

@@ -14,6 +14,7 @@ from ctrbench.data.sources.raw import content_digest
 from ctrbench.data.sources.registry import reads
 from ctrbench.data.sources.text import Block, blocks, parse
 from ctrbench.errors import UserError
+from ctrbench.files import expanded
 
 SLICE_ROWS = 131_072
 INTEGER, TEXT = pl.Int64(), pl.String()
@@ -99,7 +100,7 @@ class MovieLens(Source):
         self.settings = settings
         if settings.path is None:
             raise UserError(f"data={settings.name} needs data.path=FOLDER")
-        folder = Path(settings.path).expanduser()
+        folder = expanded(settings.path)
         if not folder.is_dir():
             what = "a file" if folder.exists() else "no such folder"
             raise UserError(f"{folder}: {what}; name the folder with data.path=FOLDER")

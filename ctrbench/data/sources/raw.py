@@ -9,11 +9,11 @@ import stat
 from pathlib import Path
 
 from ctrbench.errors import UserError
-from ctrbench.files import file_signature, write_atomic
+from ctrbench.files import file_digest, file_signature, write_atomic
 
 
 def why_no_file(path: Path) -> str:
-    """What stands in place of a file of rows; nothing where there is one."""
+    """What is in place of a file of rows; an empty text where there is one."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -50,8 +50,7 @@ def _digest(path: Path, version: tuple[int, ...], algorithm: str) -> str:
         remembered = json.loads(_note(path, algorithm).read_text())
         if {name: remembered[name] for name in key} == key:
             return str(remembered["digest"])
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, algorithm).hexdigest()[:32]
+    digest = file_digest(path, algorithm)[:32]
     if file_signature(path) == version:
         with contextlib.suppress(OSError, RuntimeError):  # no home, or none to write to: only slow
             note = _note(path, algorithm)

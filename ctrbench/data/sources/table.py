@@ -1,11 +1,11 @@
-"""Any table with a header: CSV, TSV or Parquet, its column types declared or found out.
+"""Any table with a header: CSV, TSV or Parquet, its column types declared or inferred.
 
 A type is one of
 
     category    a value is a code: strings, booleans, integers that repeat
     number      a value is an amount
-    date        gives the fields NAME.hour, NAME.weekday and NAME.weekend; a form that is not found
-                out is declared (``hour:date:%y%m%d%H``)
+    date        gives the fields NAME.hour, NAME.weekday and NAME.weekend; a form that cannot
+                be inferred is declared (``hour:date:%y%m%d%H``)
     day         a date without a time of day
     multi       several values in a cell, a separator between them
     skip        left out
@@ -54,10 +54,12 @@ class Table(FileSource):
             hint = nearest(str(self.settings.label), names)
             raise UserError(f"data.label={self.settings.label}: {first} has no such column; {hint}")
         for path in others:
-            for name in set(names) ^ set(header_of(path, self.settings.separator)):
-                raise UserError(
-                    f"{path}: its columns differ from those of {first}: only one has {name}"
-                )
+            own = header_of(path, self.settings.separator)
+            for name in (*names, *own):
+                if name not in names or name not in own:
+                    raise UserError(
+                        f"{path}: its columns differ from those of {first}: only one has {name}"
+                    )
         for name, times in Counter(column.name for column in self.columns).items():
             if times > 1:
                 raise UserError(f"{first}: {name} is made of a date and a column too; skip one")
@@ -89,14 +91,15 @@ class Table(FileSource):
 
     @cached_property
     def types(self) -> dict[str, Type]:
-        """The type of every column but the label: as declared, or found out from the first rows."""
+        """The type of every column but the label: as declared, or inferred from the first rows."""
         declared = dict(self._declarations)
         others = declared.pop(OTHERS, None)
         if others is not None and others.name == "skip":
             return declared
-        for name in declared.keys() - self._found.keys():
-            path, hint = next(iter(self.files.values())), nearest(name, self._found)
-            raise UserError(f"data.types={name}: {path} has no such column; {hint}")
+        for name in declared:
+            if name not in self._found:
+                path, hint = next(iter(self.files.values())), nearest(name, self._found)
+                raise UserError(f"data.types={name}: {path} has no such column; {hint}")
         return {name: self._type(name, declared.get(name), others) for name in self._found}
 
     def _type(self, name: str, declared: Type | None, others: Type | None) -> Type:
@@ -156,11 +159,12 @@ class Table(FileSource):
     def slices_of(self, path: Path, part: str = "all") -> Iterator[Slice]:
         names = header_of(path, self.settings.separator)
         used = {name: type_ for name, type_ in self.types.items() if type_.name != "skip"}
-        keys = {name for name in (self.settings.history.user, self.settings.when) if name}
+        keys = [name for name in (self.settings.history.user, self.settings.when) if name]
         made = {column.name for name, type_ in used.items() for column in type_.columns(name)}
-        needed = (used.keys() - set(self.settings.exclude)) | (keys - (made - used.keys()))
-        for name in needed - set(names):
-            raise UserError(f"{path}: no column {name}; {nearest(name, names)}")
+        needed = [name for name in used if name not in self.settings.exclude]
+        for name in (*needed, *(key for key in keys if key in used or key not in made)):
+            if name not in names:
+                raise UserError(f"{path}: no column {name}; {nearest(name, names)}")
         there = {name: type_ for name, type_ in used.items() if name in names}
         for share, read in cells_of(path, self.settings.separator):
             yield Slice(part, share, partial(self._frame, read, there))

@@ -55,7 +55,7 @@ def _chunks(file: BinaryIO, suffix: str, size: int) -> Iterator[bytes]:
 
 
 def _zstandard_chunks(file: BinaryIO) -> Iterator[bytes]:
-    """The library's own reader takes a cut-off file for a whole one."""
+    """Without the library's own reader, which takes a cut-off file for a whole one."""
     frame, raw = zstandard.ZstdDecompressor().decompressobj(), b""
     while raw := raw or file.read(1 << 20):
         yield frame.decompress(raw)
@@ -102,7 +102,7 @@ def blocks(path: Path, block_bytes: int = BLOCK_BYTES, *, quoted: bool = False) 
 
 
 def _whole_lines(chunks: Iterator[bytes], size: int, quoted: bool) -> Iterator[bytes]:
-    """Chunks put together to whole lines, at least ``size`` bytes but for the last."""
+    """Chunks joined into whole lines of at least ``size`` bytes, but for the last."""
     held: list[bytes] = []
     for chunk in chunks:
         held.append(chunk)
@@ -120,7 +120,7 @@ def _whole_lines(chunks: Iterator[bytes], size: int, quoted: bool) -> Iterator[b
 
 
 def _last_end(data: bytes) -> int:
-    """Bytes up to and with the last line break that is not between quotation marks."""
+    """Bytes up to and including the last line break outside quotation marks."""
     if b'"' not in data:
         return data.rfind(b"\n") + 1
     raw = np.frombuffer(data, np.uint8)

@@ -16,8 +16,8 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def create(path: Path, dtype: str, shape: tuple[int, ...]) -> Any:
-    """A .npy file to be written in any order, through a map of it. Its bytes are had from the disk
-    at once, so that a full disk is an error here and no crash later."""
+    """A .npy file to be written in any order, through a memory map. Space is allocated up front, so
+    a full disk raises here instead of crashing later."""
     with path.open("wb") as file:
         header = {"descr": dtype, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
@@ -28,8 +28,8 @@ def create(path: Path, dtype: str, shape: tuple[int, ...]) -> Any:
 
 
 class Writers:
-    """The .npy files of all parts, written row by row: unlike a memory map, a full disk is an
-    error here and not a crash.
+    """The .npy files of all parts, appended to in the order of the rows: unlike a memory map, a
+    full disk raises here and does not crash.
 
     Attributes:
         rows_done: rows that an earlier process wrote; its files are continued behind them.
@@ -73,7 +73,7 @@ class Writers:
             self.rows_done = done["rows"]
 
     def write(self, parts: Bytes, columns: dict[str, Any]) -> None:
-        """Append each row to the files of its part, and note where they end."""
+        """Append each row to the files of its part, and note their lengths."""
         for (i, what), file in self.files.items():
             file.write(columns[what][parts == i].tobytes())
             file.flush()

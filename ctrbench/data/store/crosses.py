@@ -1,4 +1,4 @@
-"""Crosses of fields, the phi(x) of Wide & Deep, made once from the ids of a store and kept with it.
+"""Crosses of fields, the phi(x) of Wide & Deep, made once from a store's ids and kept with it.
 
 A cross has an id for every combination of its fields' ids that is frequent enough in the training
 rows (id 0 is all others), or hashes every combination to one of a declared number of ids.
@@ -6,6 +6,7 @@ rows (id 0 is all others), or hashes every combination to one of a declared numb
 
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 FORMAT = 3  # part of every key: a change of ids must change it
 SLICE_ROWS = 1_000_000
 Cross = list[str]
+Vocabulary = pl.DataFrame | None  # the ids of combinations; None where they are hashed
 Ids = npt.NDArray[np.int32]
 
 
@@ -69,54 +71,73 @@ def with_crosses(store: Store, crosses: Crosses | None) -> Store:
         return store
     check_crosses(crosses.fields, {field.name: field.encoding for field in store.schema.fields})
     folder = store.folder / "crosses" / digest([FORMAT, asdict(crosses)])
-    with locked(folder.with_suffix(".lock")):
-        if not (folder / MANIFEST).exists():
-            work = folder.with_suffix(".partial")
-            shutil.rmtree(work, ignore_errors=True)
-            work.mkdir()
-            try:
-                fields = _write(store, crosses, work)
-                manifest = {"fields": Schema(fields).to_json(), "files": file_digests(work)}
-                write_manifest(work, manifest)
-                shutil.rmtree(folder, ignore_errors=True)
-                work.rename(folder)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+    if not (folder / MANIFEST).exists():  # else the folder may be one that may only be read
+        with locked(folder.with_suffix(".lock")):
+            if not (folder / MANIFEST).exists():
+                _make(store, crosses, folder)
     return Store(store.folder, folder)
+
+
+def _make(store: Store, crosses: Crosses, folder: Path) -> None:
+    work = folder.with_suffix(".partial")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    try:
+        fields = _write(store, crosses, work)
+        manifest = {"fields": Schema(fields).to_json(), "files": file_digests(work)}
+        write_manifest(work, manifest)
+        shutil.rmtree(folder, ignore_errors=True)
+        work.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _write(store: Store, crosses: Crosses, work: Path) -> tuple[Field, ...]:
     parts = {name: store.part(name).ids_NS for name in PARTS}
-    fields = []
+    fields, known = list[Field](), list[Vocabulary]()
     for i, names in enumerate(crosses.fields):
-        size = crosses.buckets
+        size, frequent = crosses.buckets, None
         if size is None:
             train = _columns(store.schema, names, parts["train"])
-            known = _vocabulary(names, train, crosses.min_count)
-            known.write_parquet(work / f"{i:03}.parquet")
-            size = len(known) + 1
+            frequent = _vocabulary(names, train, crosses.min_count)
+            frequent.write_parquet(_path(work, i))
+            size = len(frequent) + 1
         fields.append(Field(" x ".join(names), "vocabulary", size))
+        known.append(frequent)
     for name, rows in parts.items():
         header = {"descr": "<i4", "fortran_order": False, "shape": (len(rows), len(fields))}
         with (work / f"{name}.ids.npy").open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, len(rows), SLICE_ROWS):
                 ids_NS = rows[start : start + SLICE_ROWS]
-                made = cross_ids(store.schema, crosses.fields, tuple(fields), work, ids_NS)
+                made = cross_ids(store.schema, crosses.fields, fields, known, ids_NS)
                 file.write(made.tobytes())
     return tuple(fields)
 
 
+def vocabularies(folder: Path, crosses: int) -> list[Vocabulary]:
+    """Of so many crosses, from the folder they were made in."""
+    paths = [_path(folder, i) for i in range(crosses)]
+    return [pl.read_parquet(path) if path.exists() else None for path in paths]
+
+
+def _path(folder: Path, cross: int) -> Path:
+    return folder / f"{cross:03}.parquet"
+
+
 def cross_ids(
-    schema: Schema, crosses: list[Cross], fields: tuple[Field, ...], folder: Path, ids_NS: Ids
+    schema: Schema,
+    crosses: list[Cross],
+    fields: Sequence[Field],
+    known: list[Vocabulary],
+    ids_NS: Ids,
 ) -> Ids:
-    """Ids NC of rows of ids, by the vocabularies in a folder, or hashed where it has none."""
+    """Ids NC of rows of ids, by the vocabularies, or hashed where there is none."""
     ids_NC = np.empty((len(ids_NS), len(crosses)), np.int32)
     for i, (names, field) in enumerate(zip(crosses, fields, strict=True)):
-        frame, path = _columns(schema, names, ids_NS), folder / f"{i:03}.parquet"
-        if path.exists():
-            known = pl.read_parquet(path)
-            joined = frame.join(known, on=frame.columns, how="left", maintain_order="left")
+        frame, own = _columns(schema, names, ids_NS), known[i]
+        if own is not None:
+            joined = frame.join(own, on=frame.columns, how="left", maintain_order="left")
             ids_NC[:, i] = joined["id"].fill_null(0).to_numpy()
         else:
             ids_NC[:, i] = _hashed(frame, field.size)

@@ -1,7 +1,8 @@
-"""Encoders: a column to ids (and values), fitted on the counts of its training values alone.
+"""Encoders: a column to ids (and values), fitted to the counts of its training values alone.
 
-Every encoder maps what it did not see in training, or too rarely, to id 0. A missing value is a
-value like any other: it gets an id of its own if it is frequent enough.
+A vocabulary maps values that training rows lack, or have too rarely, to id 0. A missing value is a
+value like any other there: it gets an id of its own if it is frequent enough. Numbers in bins of
+quantiles, and scaled ones, have no unknown values: their id 0 is the missing value.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ Values = npt.NDArray[np.float32]
 
 
 class UselessError(Exception):
-    """A column that can tell nothing; the message says why."""
+    """A column that carries no information; the message says why."""
 
 
 class Encoder(Protocol):
@@ -85,9 +86,10 @@ class Vocabulary:
 
 
 class MultiValued:
-    """A vocabulary over the values of lists; a row has a slot for each value of the longest list.
+    """A vocabulary over the values of lists; a row has a slot for each value of the longest list of
+    a training row.
 
-    An empty list is a missing value. Values beyond the slots (in rows to come) are left out.
+    An empty list is a missing value. Values beyond the slots are left out.
     """
 
     def __init__(self, vocabulary: Vocabulary, slots: int) -> None:
@@ -116,7 +118,10 @@ class MultiValued:
 
 
 class Quantiles:
-    """Bins of equal training mass; a missing value has id 0."""
+    """Bins of equal training mass; a missing value has id 0.
+
+    The largest training value is no edge: above the last edge lie training values, too.
+    """
 
     def __init__(self, name: str, edges: npt.NDArray[np.float64]) -> None:
         self.edges = edges
@@ -126,9 +131,10 @@ class Quantiles:
     def fit(cls, column: Column, counts: pl.DataFrame, bins: int) -> "Quantiles":
         known = _known(counts)
         mass = known["count"].cum_sum().to_numpy()
+        values = known["value"].to_numpy().astype(np.float64)
         wanted = np.arange(1, bins) / bins * mass[-1]
-        edges = known["value"].to_numpy()[np.searchsorted(mass, wanted)]
-        return cls(column.name, np.unique(edges.astype(np.float64)))
+        places = np.minimum(np.searchsorted(mass, wanted), len(values) - 2)
+        return cls(column.name, np.unique(values[places[places >= 0]]))
 
     def ids(self, column: pl.Series) -> Ids:
         values = column.cast(pl.Float64).to_numpy()
@@ -203,7 +209,7 @@ class RowEncoder:
 
 
 def restore(field: Field, state: pl.Series) -> Encoder:
-    """The inverse of an encoder's :meth:`state`."""
+    """An encoder from its field and its :meth:`state`."""
     if field.encoding == "quantile":
         return Quantiles(field.name, state.to_numpy())
     if field.encoding == "value":
@@ -224,10 +230,10 @@ def fit(
     """Fit one column from a frame of ``value`` and ``count`` over the training rows.
 
     Args:
-        slots: length of the longest list of a field of several values.
+        slots: length of the longest list in training rows, of a field of several values.
 
     Raises:
-        UselessError: for a column of a single value, or of none that is frequent enough.
+        UselessError: for a column of one value, or without a value that is frequent enough.
     """
     if len(counts) < 2:
         raise UselessError("all training rows have the same value")

@@ -1,7 +1,7 @@
 """The second stage of a preparation: every column counted over the training rows, and fitted.
 
 Columns are fitted in passes over the slices. What a pass found is in one file of vocabularies and
-one of words, so that a preparation that was killed goes on behind its last pass.
+one of JSON, so that a preparation that was killed goes on behind its last pass.
 """
 
 import json

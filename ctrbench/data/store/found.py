@@ -1,4 +1,4 @@
-"""What was found of the columns of a set, as a table for a person."""
+"""What was found in the columns of a set, as a table to read."""
 
 from typing import Any
 

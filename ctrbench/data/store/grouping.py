@@ -34,8 +34,9 @@ def check_group(source: Source) -> None:
 
 
 def write_groups(group: str, slices: list[Path], parts: Bytes, work: Path) -> None:
-    """Write ``valid.groups.npy`` and ``test.groups.npy``: int32 codes, counted from 0 by a value's
-    first row, ``NO_GROUP`` where there is none. Memory holds the codes and the distinct values.
+    """Write ``valid.groups.npy`` and ``test.groups.npy``: int32 codes, ``NO_GROUP`` where a row has
+    no value. Codes count from 0 as values first occur, a few million rows at a time, among these
+    in validation rows first. Memory holds these rows' values, the codes and the distinct values.
 
     Args:
         group: the column.

@@ -1,8 +1,7 @@
 """Histories: for every row the last values of some fields by the same user, strictly before it.
 
-Before it is by time, and where times are equal by the order of the rows. A row never sees itself or
-a later row, and of the earlier ones those of its own part and of the parts before it (train, valid,
-test):
+Rows are ordered by time, ties by file order. A row sees neither itself nor later rows. Of earlier
+rows it sees only those in its own part or a preceding one (train, valid, test):
 
 - A training row sees training rows alone: what a model is trained on holds nothing of the rows that
   it is measured on, neither in a random split, where some of those lie before it, nor in any other.
@@ -12,7 +11,8 @@ test):
   not. They are earlier, so nothing leaks from them, and no row that a model is trained on or chosen
   by sees a test row.
 
-In a random split the three parts so see growing shares of the past (8, 9 and 10 of ten rows).
+In a random split the three parts therefore see growing shares of the past (8, 9 and 10 of ten
+rows).
 
 A past label is given of training rows alone, and only where the time of the past row is strictly
 smaller: of two rows at the same time (one page, say) neither label was known to the other. All
@@ -95,7 +95,7 @@ def past_fields(history: HistorySettings, present: Sequence[Field]) -> tuple[Fie
     """The fields of a history. Each has the ids of its own field, and one that fills unused slots.
 
     Raises:
-        UserError: for a field that was found to be of no use.
+        UserError: for a field that turned out to be of no use.
     """
     sizes = {field.name: field.size for field in present}
     for name in history.of:

@@ -1,4 +1,4 @@
-"""The manifest of a folder: what its files are, and that they still are."""
+"""The manifest of a folder: its files and their hashes, and a check that they still match."""
 
 import hashlib
 import json
@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from ctrbench.errors import UserError
-from ctrbench.files import file_signature, write_atomic
+from ctrbench.files import file_digest, file_signature, write_atomic
 
 MANIFEST = "store.json"
 
 
 def read_manifest(folder: Path, *, every_byte: bool = False) -> dict[str, Any]:
-    """The manifest of a folder, after a look at the bytes it names.
+    """The manifest of a folder, once the bytes of the files it names are checked.
 
     Args:
-        every_byte: look at those of files, too, that have not changed their size, inode or times
-            since their bytes were found right.
+        every_byte: check files, too, whose size, inode and times are those of the last check.
 
     Raises:
         UserError: if a file is missing or its bytes are not those that were written.
@@ -40,12 +39,12 @@ def read_manifest(folder: Path, *, every_byte: bool = False) -> dict[str, Any]:
 
 
 def verified_path(folder: Path) -> Path:
-    """Beside a folder: its files as they were when their bytes were last looked at."""
+    """The file beside a folder that says what its files were when they were last checked."""
     return folder.with_suffix(".verified.json")
 
 
 def _verified(folder: Path) -> dict[str, Any]:
-    """The digest and the signature of each file at its last look."""
+    """The digest and the signature of each file at its last check."""
     try:
         return dict(json.loads(verified_path(folder).read_text()))
     except (OSError, ValueError, TypeError):
@@ -53,7 +52,7 @@ def _verified(folder: Path) -> dict[str, Any]:
 
 
 def file_digests(folder: Path, without: Sequence[Path] = ()) -> dict[str, str]:
-    """What a manifest says of the files below its folder."""
+    """The SHA-256 of every file below a folder, for its manifest."""
     passing = {*without, folder / MANIFEST}
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path not in passing)
     return {str(path.relative_to(folder)): file_digest(path) for path in files}
@@ -75,6 +74,8 @@ def _unsealed(path: Path) -> dict[str, Any]:
     try:
         sealed: dict[str, Any] = json.loads(path.read_text())
         manifest = {key: value for key, value in sealed.items() if key != "sha256"}
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; delete {path.parent} and run again") from None
     except (ValueError, AttributeError):
         raise _changed(path, path.parent) from None
     if seal(manifest) != sealed:
@@ -87,9 +88,3 @@ def _changed(path: Path, folder: Path) -> UserError:
         f"{path}: the stored bytes were changed since they were prepared; "
         f"delete {folder} and run again"
     )
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

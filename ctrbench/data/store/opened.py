@@ -1,7 +1,7 @@
 """A prepared data set on disk: ids, labels, values and true probabilities of each part.
 
 ``store.json`` names the fields, the rows, and the SHA-256 of every file beside it and of itself.
-What raw rows are encoded by can be kept apart from the rows (:meth:`Encoding.keep`).
+The encoder of raw rows can be kept apart from the rows (:meth:`Encoding.keep`).
 """
 
 import hashlib
@@ -56,8 +56,11 @@ class Part:
 
     @property
     def bytes(self) -> int:
-        """Of what a model reads."""
-        return sum(array.nbytes for array in self.ids) + self.values_NX.nbytes
+        """Of what a model reads, in memory: ids side by side, in the widest of their types; values;
+        labels as float32."""
+        cells = sum(array.size for array in self.ids)
+        ids = cells * int(np.result_type(*self.ids).itemsize)
+        return ids + self.values_NX.nbytes + 4 * len(self.labels_N)
 
     def slots(self, of: slice) -> npt.NDArray[Any]:
         """The ids of some slots, of one field."""
@@ -89,21 +92,21 @@ class Encoding:
             self.schema = Schema(self.schema.fields, made.fields)
 
     def encoder(self) -> RowEncoder:
-        """What made the ids and values of the store of raw rows."""
+        """The encoder that turned the raw rows into this store's ids and values."""
         return read_encoder(self.folder, self.schema.present.fields)
 
     def keep(self, folder: Path) -> None:
-        """Write it to a folder of its own, which :meth:`kept` opens without the store."""
+        """Write the encoding to a folder of its own, which :meth:`kept` opens without the store."""
         _keep(self.folder, folder)
         if self.crosses is not None:
             _keep(self.crosses, folder / CROSSES)
 
     @classmethod
     def kept(cls, folder: Path) -> "Encoding":
-        """Open what :meth:`keep` wrote; every byte is looked at.
+        """Open what :meth:`keep` wrote, and check every byte.
 
         Raises:
-            UserError: if it is not there, or its bytes are not those that were written.
+            UserError: if a file is missing or its bytes are not those that were written.
         """
         crosses = folder / CROSSES
         return cls(folder, crosses if crosses.exists() else None, every_byte=True)
@@ -113,7 +116,7 @@ class Store(Encoding):
     """An opened store: the encoding of its rows, and the rows."""
 
     def verify(self) -> None:
-        """Look at every byte.
+        """Check every byte.
 
         Raises:
             UserError: naming the file that is not what was written.
@@ -136,7 +139,7 @@ class Store(Encoding):
         return Part(array("ids"), crosses_NC, labels_N, array("values"), *others)
 
     def summary(self) -> dict[str, Any]:
-        """What a result says of its data."""
+        """What ``result.json`` says of its data."""
         return {
             "rows": {name: part["rows"] for name, part in self.manifest["parts"].items()},
             "fields": len(self.schema.fields),

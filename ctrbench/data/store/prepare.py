@@ -2,12 +2,14 @@
 
 A preparation works in a folder named by its content. One that was killed goes on behind its last
 piece (see :mod:`ctrbench.data.store.stages`) and gives the same bytes. Memory holds a few slices,
-or the counts of a few million values, and two bytes a row.
+or the counts of a few million values, and two bytes a row; with ``split=time`` some thirty bytes a
+row while the rows are split.
 """
 
 import logging
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -27,13 +29,21 @@ from ctrbench.data.store.grouping import write_groups
 from ctrbench.data.store.history import past_fields, write_histories
 from ctrbench.data.store.manifest import MANIFEST, file_digests, write_manifest
 from ctrbench.data.store.opened import VOCABULARIES, Store, read_encoder
-from ctrbench.data.store.stages import ENCODE_ROWS, WORKERS, Reading, encoded, groups
+from ctrbench.data.store.stages import (
+    ENCODE_CELLS,
+    ENCODE_ROWS,
+    WORKERS,
+    Reading,
+    check_disk,
+    encoded,
+    pieces,
+)
 from ctrbench.errors import UserError
 from ctrbench.files import in_order, locked
 from ctrbench.progress import Progress
 from ctrbench.settings import deciding, digest, nearest
 
-FORMAT = 5  # part of every key: a change of layout or encoding must change it
+FORMAT = 6  # part of every key: a change of layout or encoding must change it
 log = logging.getLogger(__name__)
 
 
@@ -51,25 +61,38 @@ def prepare(source: Source, split: SplitSettings, folder: Path) -> Store:
 
     Raises:
         UserError: for rows that cannot be used, or a disk too small; nothing is left behind then.
+        OSError: for a failed read or write; what is done is kept, and the next call goes on there.
     """
     encodings = field_encodings(source)
-    with locked(folder.with_suffix(".lock")):
-        if not (folder / MANIFEST).exists():
-            started = time.perf_counter()
-            work = folder.with_suffix(".partial")
-            try:
-                preparation = _Preparation(source, split, encodings, work)
-                manifest = preparation.run()
-                manifest |= {"key": folder.name, "seconds": time.perf_counter() - started}
-                write_manifest(work, manifest)
-                preparation.finish()
-                shutil.rmtree(folder, ignore_errors=True)
-                work.rename(folder)
-                log.info("data=%s:\n%s", source.settings.name, described(manifest))
-            except (UserError, OSError):
-                shutil.rmtree(work, ignore_errors=True)
-                raise
+    if not (folder / MANIFEST).exists():  # else the folder may be one that may only be read
+        with locked(folder.with_suffix(".lock")):
+            if not (folder / MANIFEST).exists():
+                _make(source, split, encodings, folder)
     return Store(folder)
+
+
+def _make(source: Source, split: SplitSettings, encodings: dict[str, str], folder: Path) -> None:
+    started = time.perf_counter()
+    work = folder.with_suffix(".partial")
+    try:
+        preparation = _Preparation(source, split, encodings, work)
+        manifest = preparation.run()
+        if content_key(source, split) != folder.name:
+            raise UserError(
+                f"data={source.settings.name}: a file was changed while it was read; run again"
+            )
+        manifest |= {"key": folder.name, "seconds": time.perf_counter() - started}
+        write_manifest(work, manifest)
+        preparation.finish()
+        shutil.rmtree(folder, ignore_errors=True)
+        work.rename(folder)
+    except UserError:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    except OSError:
+        log.info("what is prepared is kept in %s; the same command goes on from there", work)
+        raise
+    log.info("data=%s:\n%s", source.settings.name, described(manifest))
 
 
 def field_encodings(source: Source) -> dict[str, str]:
@@ -123,11 +146,13 @@ class _Preparation:
         parts, labels = self._parts(slices)
         counts = self._check_classes(parts, labels)
         fitted = self._fitted(slices, parts)
+        past = past_fields(self.settings.history, fitted.fields) if self.settings.history else ()
         part_rows = [count["rows"] for count in counts.values()]
-        self._encode(fitted.fields, slices, parts, part_rows)
+        self._encode(fitted.fields, past, slices, parts, part_rows)
         if self.settings.group is not None:
             write_groups(self.settings.group, slices, parts, self.work)
-        self._add_history(fitted, slices, parts, part_rows)
+        if past:
+            self._add_history(fitted, past, slices, parts, part_rows)
         self.passing = [*slices, *self.work.glob("fitted-*.json"), self.work / ENCODED]
         return {
             "fields": [asdict(field) for field in fitted.fields],
@@ -172,7 +197,8 @@ class _Preparation:
             own = labels[parts == i]
             rows, clicks = len(own), int(own.sum())
             if clicks in (0, rows):
-                what = "no rows" if rows == 0 else f"{rows} rows of only one class"
+                own = f"{rows} {'row' if rows == 1 else 'rows'} of only one class"
+                what = own if rows else "no rows"
                 raise UserError(
                     f"the {name} rows of data={self.settings.name}: {what}; give more rows, "
                     "with both labels, or another split"
@@ -191,14 +217,17 @@ class _Preparation:
         return fitted
 
     def _add_history(
-        self, fitted: Fitted, slices: list[Path], parts: Bytes, part_rows: list[int]
+        self,
+        fitted: Fitted,
+        past: Sequence[Field],
+        slices: list[Path],
+        parts: Bytes,
+        part_rows: list[int],
     ) -> None:
-        """The fields of the history behind the others, where one is declared."""
-        if not (history := self.settings.history):
-            return
+        """Write the fields of the history, behind the others."""
         names = [field.name for field in fitted.fields]
         known = dict(zip(names, fitted.statistics, strict=True))
-        fitted.fields += past_fields(history, fitted.fields)
+        fitted.fields += past
         schema = Schema(tuple(fitted.fields))
         without = write_histories(self.work, schema, slices, parts, part_rows)
         for field in schema.history:
@@ -206,16 +235,24 @@ class _Preparation:
             fitted.statistics.append(about | {"type": "history", "missing": without})
 
     def _encode(
-        self, fields: list[Field], slices: list[Path], parts: Bytes, part_rows: list[int]
+        self,
+        fields: list[Field],
+        past: Sequence[Field],
+        slices: list[Path],
+        parts: Bytes,
+        part_rows: list[int],
     ) -> None:
         encoder = read_encoder(self.work, fields)
         has_truth = TRUTH in pl.read_parquet_schema(slices[0])
         slots, values = encoder.schema.slots, len(encoder.scaled)
+        row_bytes = 4 * (slots + values + sum(field.slots for field in past)) + 1
+        check_disk(self.work, len(parts) * row_bytes, len(parts), "*.npy")
         progress = Progress("encoded", total=len(parts))
         with progress, Writers(self.work, part_rows, slots, values, has_truth) as writers:
             progress.update(writers.rows_done)
-            left = [g for g in groups(slices, ENCODE_ROWS) if g[0] >= writers.rows_done]
-            tasks = [partial(encoded, encoder, paths) for _, paths in left]
+            most = max(1, ENCODE_CELLS // slots)
+            left = pieces(slices, ENCODE_ROWS, most, writers.rows_done)
+            tasks = [partial(encoded, encoder, *piece) for piece in left]
             for columns in in_order(tasks, WORKERS):
                 start = writers.rows_done
                 writers.write(parts[start : start + len(columns["ids"])], columns)

@@ -1,7 +1,9 @@
 """Public sets over HTTP on the loopback address: whole, cut off, continued, wrong."""
 
+import errno
 import hashlib
 import io
+import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -128,12 +130,15 @@ def test_wrong_bytes(hub: Hub, tmp_path: Path) -> None:
         download(SET, tmp_path, hub.url)
     assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
     hub.data = b"no archive" * 1000
-    with pytest.raises(UserError, match=r"damaged .* run again"):
-        download(SET, tmp_path, hub.url)
-    (tmp_path / "Frappe_x1.zip").write_bytes(right[:500] + b"\xff" * 200 + right[700:])
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=r"damaged .* it is deleted, run the command again"):
         download(SET, tmp_path, hub.url)
     assert not (tmp_path / "Frappe_x1.zip").exists()
+    by_hand = right[:500] + b"\xff" * 200 + right[700:]
+    (tmp_path / "Frappe_x1.zip").write_bytes(by_hand)
+    with pytest.raises(UserError, match=r"Frappe_x1.zip: .*; delete it and run the command again"):
+        download(SET, tmp_path, hub.url)
+    assert (tmp_path / "Frappe_x1.zip").read_bytes() == by_hand
+    (tmp_path / "Frappe_x1.zip").unlink()
     with pytest.raises(UserError, match="url=foo: not an address"):
         download(SET, tmp_path, "foo")
     hub.data = right
@@ -144,7 +149,21 @@ def test_wrong_bytes(hub: Hub, tmp_path: Path) -> None:
 def test_an_archive_put_there_by_hand(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "Frappe_x1.zip").write_bytes(hub.data)
     download(SET, tmp_path, "http://127.0.0.1:9/none")
+    assert (tmp_path / "Frappe_x1.zip").read_bytes() == hub.data
+    (tmp_path / "Frappe_x1.zip").unlink()
     check(tmp_path)
+
+
+def test_a_full_disk_costs_no_archive(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", fail)
+    with pytest.raises(OSError, match="No space"):
+        download(SET, tmp_path, hub.url)
+    assert (tmp_path / "Frappe_x1.zip").read_bytes() == hub.data
 
 
 def test_no_network(tmp_path: Path, hub: Hub) -> None:

@@ -1,6 +1,7 @@
 """Rows of libfm and libffm: what their fields are found to be, and what is refused."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from support import Compose, run, store_of
 
 from ctrbench.data.schema import LABEL
 from ctrbench.data.settings import LibsvmSettings
+from ctrbench.data.sources import libsvm, text
 from ctrbench.data.sources.libsvm import Libsvm
 from ctrbench.data.sources.registry import open_source
 from ctrbench.errors import UserError
@@ -44,6 +46,16 @@ def read(settings: Compose, folder: Path, lines: list[str], *words: str) -> pl.D
     path = folder / "rows.txt"
     path.write_text("\n".join(lines))
     return pl.concat([piece.read() for piece in source(settings, path, *words).slices()])
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Has files read in blocks of so many bytes."""
+
+    def use(size: int) -> None:
+        monkeypatch.setattr(libsvm, "blocks", partial(text.blocks, block_bytes=size))
+
+    return use
 
 
 def test_fields_by_position(settings: Compose, tmp_path: Path) -> None:
@@ -102,6 +114,8 @@ BAD = {
     "empty": ("", "line 3: empty"),
     "new field": ("1 9:3:1", "line 3: field 9 is not in the first rows"),
     "not one kind": ("1 0:3:0.5", "line 3: field 0 is not a category here"),
+    "a row of the other form": ("1 3:1 7:1", "line 3: '3:1' names no field, unlike"),
+    "a row of both forms": ("1 0:3:1 7:1", "line 3: '7:1' names no field, unlike"),
 }
 
 
@@ -114,11 +128,72 @@ def test_bad_rows(name: str, settings: Compose, tmp_path: Path) -> None:
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
+THREE = ["1 3:1 20:1 31:1", "0 4:1 21:1 30:1"]
+LENGTHS = {
+    "one is missing": ("0 20:1 31:1", "line 3: entries: 2, expected: 3, one for each field"),
+    "one too many": ("0 3:1 20:1 31:1 40:1", "line 3: entries: 4, expected: 3"),
+    "a label alone": ("0", "line 3: entries: 0, expected: 3"),
+    "a field named": ("0 0:3:1 1:20:1 2:31:1", "line 3: '0:3:1' names a field, unlike"),
+    "one field named": ("0 3:1 1:20:1 31:1", "line 3: '1:20:1' names a field, unlike"),
+}
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+@pytest.mark.parametrize("name", LENGTHS)
+def test_fields_by_position_need_an_entry_each(
+    name: str, block_bytes: int, settings: Compose, tmp_path: Path, small_blocks: Any
+) -> None:
+    """In the first block, and in one behind it, which nothing is inferred from."""
+    small_blocks(block_bytes)
+    line, message = LENGTHS[name]
+    fields = "data.fields=['0:category','1:category','2:category']"
+    with pytest.raises(UserError, match=f"rows.txt, {message}"):
+        read(settings, tmp_path, [*THREE, line], fields)
+    if block_bytes == 1:
+        with pytest.raises(UserError, match=f"rows.txt, {message}"):
+            read(settings, tmp_path, [*THREE, line])
+
+
+def test_a_row_that_lacks_a_field_is_refused_in_prediction(
+    settings: Compose, tmp_path: Path
+) -> None:
+    path, other = tmp_path / "rows.txt", tmp_path / "other.txt"
+    path.write_text("\n".join(THREE))
+    resolved = Libsvm(source(settings, path).resolved())
+    other.write_text("3:1 20:1 31:1\n20:1 31:1\n")
+    with pytest.raises(UserError, match=r"other.txt, line 2: entries: 2, expected: 3"):
+        next(resolved.slices_of(other)).read()
+
+
+@pytest.mark.parametrize("words", [[], ["data.fields=['0:category','1:number']"]])
+def test_an_amount_keeps_its_index(
+    words: list[str], settings: Compose, tmp_path: Path, small_blocks: Any
+) -> None:
+    """From block to block, and in another file."""
+    small_blocks(1)
+    lines = ["1 3:1 50:.5", "0 4:1 50:.7"]
+    path = tmp_path / "rows.txt"
+    path.write_text("\n".join(lines))
+    resolved = source(settings, path, *words).resolved()
+    assert resolved.fields == ["0:category", "1:number:50"]
+    with pytest.raises(UserError, match=r"line 3: field 1 is not a number of index 50 here"):
+        read(settings, tmp_path, [*lines, "1 3:1 51:.5"], *words)
+    path.write_text("1 3:1 51:.5\n0 3:1 51:.5\n")
+    with pytest.raises(UserError, match=r"line 1: field 1 is not a number of index 50 here"):
+        next(Libsvm(resolved).slices_of(path)).read()
+
+
 def test_weighted_values_are_refused(settings: Compose, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="values of field features are neither"):
         read(settings, tmp_path, ["1 3:.5 4:.7", "0 3:1"])
     with pytest.raises(UserError, match=r"data.fields=0:catgory: .* did you mean category"):
         read(settings, tmp_path, LIBFM, "data.fields=['0:catgory']")
+
+
+@pytest.mark.parametrize("item", ["0:category:3", "0:number:x"])
+def test_only_a_number_has_one_index(item: str, settings: Compose, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"data.fields={item}: an index is a whole number"):
+        read(settings, tmp_path, LIBFM, f"data.fields=['{item}']")
 
 
 @pytest.fixture

@@ -100,6 +100,24 @@ def test_odd_names_and_large_codes(settings: Compose, tmp_path: Path) -> None:
     assert (ids > 0).all()
 
 
+def test_the_first_column_that_lacks_is_named(settings: Compose, tmp_path: Path) -> None:
+    """Of several, in the file's order."""
+    names, part = [f"c{i}" for i in range(40)], {}
+    frame = pl.DataFrame({"clicked": [0, 1]}).with_columns(pl.lit("x").alias(n) for n in names)
+    for name, rows in {"train": frame, "valid": frame[:1], "test": frame.drop(names[3:])}.items():
+        part[name] = tmp_path / f"{name}.csv"
+        rows.write_csv(part[name])
+    words = ["data=table", "data.label=clicked", CODES]
+    with pytest.raises(UserError, match=r"test.csv: its columns differ .*: only one has c3$"):
+        open_source(settings(*words, *(f"data.{n}={path}" for n, path in part.items())).data)
+    source = table(settings, part["train"], CODES)
+    with pytest.raises(UserError, match=r"test.csv: no column c3; "):
+        next(source.slices_of(part["test"]))
+    types = ",".join(f"no{i}:number" for i in range(40))
+    with pytest.raises(UserError, match=r"data.types=no0: .* no such column"):
+        table(settings, part["train"], f"data.types=[{types}]")
+
+
 def test_a_file_of_labels_alone(settings: Compose, tmp_path: Path) -> None:
     """Labels that are all equal are none the less the label, and no column that is left out."""
     path = tmp_path / "rows.csv"

@@ -50,6 +50,12 @@ def test_the_home_folder(
     open_source(settings("data=criteo", f'data.path="~/{criteo_file.name}"').data)
 
 
+@pytest.mark.parametrize("words", [["data=criteo"], ["data=movielens"]])
+def test_no_such_home_folder(words: list[str], settings: Compose) -> None:
+    with pytest.raises(UserError, match=r"^~nosuchuser/x: no such home folder"):
+        open_source(settings(*words, 'data.path="~nosuchuser/x"').data)
+
+
 def test_the_option_of_the_part_is_named(criteo_file: Path, settings: Compose) -> None:
     words = [f"data.train={criteo_file}", f"data.valid={criteo_file}x", "data.test=no"]
     with pytest.raises(UserError, match=r"train.txtx: no such file; .* data.valid=FILE"):

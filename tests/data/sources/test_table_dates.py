@@ -38,6 +38,18 @@ def test_forms_of_dates(form: str, settings: Compose, tmp_path: Path) -> None:
         assert rows["d.hour"].to_list() == days.dt.hour().to_list()
 
 
+@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%S", "%Y%m%dT%H%M%SZ", "%Y-%m-%d %H:%M:%S"])
+def test_declared_forms_with_the_letters_of_iso(
+    form: str, settings: Compose, tmp_path: Path
+) -> None:
+    """And a form without them, of values that have them."""
+    written = form if "T" in form else "%Y-%m-%dT%H:%M:%SZ"
+    values = TIMES.dt.strftime(written).to_list()
+    rows = rows_of(column(settings, tmp_path, values, f"data.types=['x:date:{form}']"))
+    assert rows["x.hour"].to_list() == TIMES.dt.hour().to_list()
+    assert rows["x.weekday"].to_list() == TIMES.dt.weekday().to_list()
+
+
 TIMES = pl.Series(
     [datetime(2017, 1 + i % 12, 1 + i % 28, i % 24, i % 60, i % 50) for i in range(150)]
 )

@@ -1,5 +1,6 @@
 """Crosses of fields: their vocabularies, their buckets, their place in the store."""
 
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from support import Compose, run, store_of
 
 from ctrbench.data.settings import Crosses
-from ctrbench.data.store.crosses import check_crosses, with_crosses
+from ctrbench.data.store import crosses
+from ctrbench.data.store.crosses import check_crosses, vocabularies, with_crosses
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import UserError
 
@@ -59,6 +61,19 @@ def test_hashed_into_buckets(store: Store) -> None:
             assert bucket.setdefault(combination, number) == number
     full = np.bincount(list(bucket.values()), minlength=7) / len(bucket)
     np.testing.assert_allclose(full, 1 / 7, atol=0.05)
+
+
+def test_vocabularies_are_read_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not again for every slice of rows: those that were just made are at hand."""
+    whole = with_crosses(store, Crosses(CROSSES, 3, None))
+    assert whole.crosses is not None
+    made = [known for known in vocabularies(whole.crosses, 2) if known is not None]
+    assert [len(known) + 1 for known in made] == [f.size for f in whole.schema.crosses]
+    monkeypatch.setattr(crosses, "SLICE_ROWS", 100)
+    monkeypatch.setattr(crosses.pl, "read_parquet", None)
+    shutil.rmtree(whole.crosses)
+    pieces = with_crosses(store, Crosses(CROSSES, 3, None))
+    np.testing.assert_array_equal(pieces.part("test").crosses_NC, whole.part("test").crosses_NC)
 
 
 def test_made_once(store: Store) -> None:

@@ -66,6 +66,26 @@ def test_quantile_bins_hold_equal_shares() -> None:
     assert encoder.ids(pl.Series([-5, 10**9])).tolist() == [1, 8]
 
 
+SKEWED = {
+    "one value has nearly all": ({0: 3, 1: 97}, 32, [1, 2]),
+    "the largest has most": ({0: 10, 1: 10, 2: 80}, 4, [1, 1, 2]),
+    "the least has most": ({0: 80, 1: 10, 2: 10}, 4, [1, 2, 2]),
+    "one value": ({7: 5, None: 5}, 4, [1, 0]),
+}
+
+
+@pytest.mark.parametrize("name", SKEWED)
+def test_every_bin_of_quantiles_has_training_values(name: str) -> None:
+    """The largest value of the training rows is in the bin of all larger ones."""
+    seen, bins, expected = SKEWED[name]
+    values = [value for value, times in seen.items() for _ in range(times)]
+    encoder = encode.fit(NUMBER, "quantile", counts(values), min_count=1, bins=bins)
+    column = pl.Series(list(seen), dtype=pl.Int64)
+    assert encoder.ids(column).tolist() == expected
+    assert encoder.field.size == max(expected) + 1
+    assert encoder.ids(pl.Series([10**9])).tolist() == [max(expected)]
+
+
 def test_values_are_standardised_logarithms() -> None:
     values = [0, 1, 10, 100, -10]
     encoder = encode.fit(NUMBER, "value", counts(values), min_count=1, bins=2)
@@ -137,20 +157,24 @@ def test_split_is_the_same_in_slices_of_any_size(kind: str) -> None:
 
 
 def test_fitted_on_training_rows_only(settings: Compose, criteo_file: Path) -> None:
-    """A category and a number that occur in test rows alone have no id and move no scale."""
+    """A category and numbers that occur in other rows alone have no id and move no scale."""
     lines = criteo_file.read_text().splitlines()
-    for i in range(540, 600):
+    for i in range(480, 600):
         cells = lines[i].split("\t")
-        cells[1], cells[14] = "99999999", "deadbeef"
+        cells[1], cells[2], cells[14] = "99999999", "88888888", "deadbeef"
         lines[i] = "\t".join(cells)
     criteo_file.write_text("\n".join(lines) + "\n")
     words = [f"data.path={criteo_file}", "split=order", "data.min_count=1"]
-    store = store_of(settings("data=criteo", *words, "data.encodings=[I1:quantile]"))
-    test = store.part("test")
-    assert len(test.ids_NS) == 60 and (test.ids_NS[:, 13] == 0).all()
+    store = store_of(settings("data=criteo", *words, "data.encodings=[I1:quantile,I2:value]"))
+    for name in ("valid", "test"):
+        ids_NS = store.part(name).ids_NS
+        assert len(ids_NS) == 60 and (ids_NS[:, 13] == 0).all()
     assert store.schema.fields[13].size == 1 + 9 + 1  # nine values and missing
     last_edge = fitted(store)["I1"].max()
     assert isinstance(last_edge, float) and last_edge < 500
+    known = [float(cell) for line in lines[:480] if (cell := line.split("\t")[2])]
+    logs = np.sign(known) * np.log1p(np.abs(known))
+    np.testing.assert_allclose(fitted(store)["I2"].to_list(), [logs.mean(), logs.std()], 1e-9)
 
 
 def test_ids_are_the_raw_rows(settings: Compose, criteo_file: Path) -> None:

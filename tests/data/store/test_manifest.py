@@ -104,6 +104,12 @@ def test_a_spoilt_memory_is_none(text: str, store: Store, monkeypatch: pytest.Mo
     assert "train.ids.npy" in seen
 
 
+def test_a_store_without_its_manifest(store: Store) -> None:
+    (store.folder / "store.json").unlink()
+    with pytest.raises(UserError, match=r"store.json: no such file; delete .* and run again"):
+        Store(store.folder)
+
+
 def test_the_order_of_keys_is_no_content(store: Store) -> None:
     path = store.folder / "store.json"
     turned = dict(reversed(json.loads(path.read_text()).items()))

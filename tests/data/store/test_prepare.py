@@ -1,6 +1,8 @@
-"""A preparation that is killed, and the disk it needs."""
+"""A preparation that is killed or fails, and the disk it needs."""
 
 import dataclasses
+import errno
+import os
 import shutil
 import weakref
 from collections.abc import Iterator
@@ -8,13 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
-from support import Compose, criteo_line, store_of
+from support import HISTORY, Compose, criteo_line, store_of
 
 from ctrbench.data.schema import Slice
 from ctrbench.data.sources import planted
 from ctrbench.data.sources.planted import Planted
-from ctrbench.data.store import arrays, fitting, stages
+from ctrbench.data.store import arrays, crosses, fitting, stages
 from ctrbench.data.store import prepare as preparing
 from ctrbench.data.store.manifest import file_digests
 from ctrbench.errors import UserError
@@ -121,12 +124,180 @@ def test_files_shorter_than_noted_are_written_again(
     assert file_digests(prepared(own)) == whole
 
 
+def test_an_empty_slice_is_read_again(
+    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a power failure."""
+    own = settings(*WORDS)
+    whole = file_digests(prepared(settings(*WORDS, f"results={tmp_path}/whole")))
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(stages, "read", after(2, stages.read))
+        prepared(own)
+    for path in tmp_path.glob("stores/planted/*.partial/slice-*.parquet"):
+        path.write_bytes(b"")
+    assert file_digests(prepared(own)) == whole
+
+
+def test_slices_are_on_the_disk_before_they_have_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, sync, flushed = tmp_path / "slice.parquet", os.fsync, list[bool]()
+
+    def watched(file: int) -> None:
+        flushed.append(not path.exists())
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    frame = pl.DataFrame({"x": [1, 2]})
+    stages.write_parquet(frame, path)
+    assert flushed == [True] and pl.read_parquet(path).equals(frame)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_an_error_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever polars calls it."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise pl.exceptions.ComputeError("parquet: No space left on device (os error 28)")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", fail)
+    with pytest.raises(OSError) as caught:
+        stages.write_parquet(pl.DataFrame({"x": [1]}), tmp_path / "slice.parquet")
+    assert caught.value.errno == errno.ENOSPC
+    assert caught.value.filename == str(tmp_path / "slice.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_prepared_outlasts_a_failed_write(
+    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """A full disk costs no slice that was read; the same command goes on from them."""
+    whole = file_digests(prepared(settings(*WORDS, f"results={tmp_path}/whole")))
+    own = settings(*WORDS)
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError), caplog.at_level("INFO"):
+        patch.setattr(arrays.Writers, "write", full)
+        prepared(own)
+    assert "the same command goes on from there" in caplog.text
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "write_parquet", None)
+        assert file_digests(prepared(own)) == whole
+
+
+def test_a_file_that_changes_while_it_is_read(
+    settings: Compose, criteo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are not stored under the name of its old content."""
+    fit = preparing.fit_columns
+
+    def late(*words: Any) -> Any:
+        with criteo_file.open("a") as file:
+            file.write(criteo_line(1, 999) + "\n")
+        return fit(*words)
+
+    monkeypatch.setattr(preparing, "fit_columns", late)
+    with pytest.raises(UserError, match="data=criteo: a file was changed while it was read; run"):
+        prepared(settings("data=criteo", f"data.path={criteo_file}"))
+    assert not [*tmp_path.rglob("*.partial"), *tmp_path.rglob("store.json")]
+
+
+def test_a_store_is_opened_where_nothing_may_be_written(
+    settings: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = settings(*WORDS, "model=wide_deep", "model.crosses=[[C1,C2]]")
+    folder = prepared(own)
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(preparing, "locked", refuse)
+    monkeypatch.setattr(crosses, "locked", refuse)
+    assert prepared(own) == folder
+
+
+def test_a_history_of_no_use_is_refused_before_rows_are_encoded(
+    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "Writers", None)
+    with pytest.raises(UserError, match=r"data.history.of: C1 is left out"):
+        prepared(settings(*WORDS, "data.min_count=9999", HISTORY))
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def lists(folder: Path, longest: int) -> list[str]:
+    """The words of 100 rows of lists, the last 20 of them four values long."""
+    path = folder / "rows.csv"
+    tags = [f"t{i % 3}|t{i % 4}" if i < 80 else "t0|t1|t2|t3" for i in range(100)]
+    tags[0] = "|".join("t0" for _ in range(longest))
+    path.write_text("clicked,tags\n" + "".join(f"{i % 2},{t}\n" for i, t in enumerate(tags)))
+    words = [f"data.path={path}", "data.label=clicked", "data.min_count=1", "split=order"]
+    return ["data=table", *words, "data.types=[tags:multi]"]
+
+
+def test_slots_are_those_of_training_rows(
+    settings: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Longer lists of other rows are cut."""
+    with caplog.at_level("INFO"):
+        store = store_of(settings(*lists(tmp_path, 2)))
+    assert [field.slots for field in store.schema.fields] == [2]
+    ids_NS = store.part("test").ids_NS
+    assert ids_NS.shape == (10, 2) and (ids_NS == ids_NS[0]).all()
+    known = store.encoder().encoders[0].ids(pl.Series([["t0", "t1"]]))
+    assert (ids_NS[0] == known[0]).all()
+    assert "tags: in 20 validation and test rows, values beyond the first 2" in caplog.text
+
+
+def test_the_disk_must_hold_the_slots(
+    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which are known once the columns are fitted: here 30 in each of 100 rows."""
+    usage = shutil.disk_usage(tmp_path)
+    own = settings(*lists(tmp_path, 30))
+    for free, fits in ((100 * 4 * 30, False), (100 * (4 * 30 + 1), True)):
+        found = usage._replace(free=free)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, found=found: found)
+        if fits:
+            prepared(own)
+        else:
+            with pytest.raises(UserError, match=r"takes about 0\.0 MB of disk for about 100 rows"):
+                prepared(own)
+
+
+def test_wide_rows_are_encoded_a_few_at_a_time(
+    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the same bytes, of a preparation that was killed between them, too."""
+    whole = file_digests(prepared(settings(*WORDS, f"results={tmp_path}/whole")))
+    own, rows = settings(*WORDS), list[int]()
+    encoded = stages.encoded
+
+    def watched(*words: Any) -> Any:
+        columns = encoded(*words)
+        rows.append(len(columns["ids"]))
+        return columns
+
+    monkeypatch.setattr(preparing, "ENCODE_CELLS", 39 * 700)
+    monkeypatch.setattr(preparing, "encoded", watched)
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(arrays.Writers, "write", after(2, arrays.Writers.write))
+        prepared(own)
+    rows.clear()
+    assert file_digests(prepared(own)) == whole
+    assert max(rows) == 700 and sum(rows) == 6000 - 2 * 700
+
+
 @pytest.mark.parametrize("rows", [2, 8])
 def test_a_part_without_rows_or_with_one_class(
     rows: int, settings: Compose, criteo_file: Path, tmp_path: Path
 ) -> None:
     criteo_file.write_text("".join(criteo_line(i % 2, i) + "\n" for i in range(rows)))
-    what = {2: "no rows", 8: "1 rows of only one class"}[rows]
+    what = {2: "no rows", 8: "1 row of only one class"}[rows]
     with pytest.raises(UserError, match=f"the valid rows of data=criteo: {what}; give more"):
         prepared(settings("data=criteo", f"data.path={criteo_file}", "split=order"))
     assert not list(tmp_path.rglob("*.partial"))
