@@ -1,6 +1,6 @@
-"""Figures of logits and labels, exact, in float64.
+"""Metrics of logits and labels, exact, in float64.
 
-AUC and logloss decide; the others are reported beside them.
+AUC and logloss select models; the others are reported beside them.
 """
 
 import math
@@ -42,12 +42,12 @@ def _sorted(scores_N: Tensor) -> Tensor:
 
 def logloss(logits_N: Tensor, labels_N: Tensor) -> float:
     """Mean negative log-likelihood in nats, from logits, so that no probability is clipped."""
-    logits = logits_N.to(torch.float64)
-    return float((F.softplus(logits) - labels_N.to(torch.float64) * logits).mean())
+    logits, labels = logits_N.to(torch.float64), labels_N.to(torch.float64)
+    return float(F.binary_cross_entropy_with_logits(logits, labels))
 
 
 def score(logits_N: Tensor, labels_N: Tensor) -> dict[str, float]:
-    """What decides: AUC and logloss."""
+    """The metrics that select models: AUC and logloss."""
     return {"auc": auc(logits_N, labels_N), "logloss": logloss(logits_N, labels_N)}
 
 

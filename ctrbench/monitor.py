@@ -1,4 +1,4 @@
-"""The figure of the validation rows that decides: one of the two, or a sum of both with weights."""
+"""The validation metric that selects the best weights: AUC, logloss or a weighted sum."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from ctrbench.errors import UserError
 from ctrbench.settings import nearest
 
-SIGNS = {"auc": 1, "logloss": -1}  # of a figure's weight, so that more is better
+SIGNS = {"auc": 1, "logloss": -1}  # of a metric's weight, so that more is better
 Monitor = str | Mapping[str, float]
 
 
 def check_monitor(monitor: Any) -> None:
-    """Refuse what is no figure, and weights by which a worse model were better.
+    """Refuse unknown metrics, and weights by which a worse model would be better.
 
     Raises:
         UserError: naming the key and what is allowed.
@@ -35,7 +35,7 @@ def _is_right(weight: Any, sign: int) -> bool:
 
 
 def name_of(monitor: Monitor) -> str:
-    """As a line for people calls it: ``auc``, or ``1 auc - 1 logloss``."""
+    """For people: ``auc``, or ``1 auc - 1 logloss``."""
     if isinstance(monitor, str):
         return monitor
     words = [f"{'+-'[weight < 0]} {abs(weight):g} {name}" for name, weight in monitor.items()]
@@ -43,17 +43,17 @@ def name_of(monitor: Monitor) -> str:
 
 
 def valid_figures(line: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of a line of a run's history."""
+    """The validation metrics of a line of a run's history."""
     return {name: line[f"valid_{name}"] for name in SIGNS}
 
 
 def is_maximised(monitor: Monitor) -> bool:
-    """Whether more of :func:`monitored` is better: of all but the logloss by itself."""
+    """Whether more of :func:`monitored` is better: true unless it is the logloss alone."""
     return monitor != "logloss"
 
 
 def monitored(monitor: Monitor, figures: Mapping[str, Any]) -> Any:
-    """The figure that decides, of ``auc`` and ``logloss``: numbers, or columns of them."""
+    """The monitored value, given ``auc`` and ``logloss`` as numbers or as columns of them."""
     if isinstance(monitor, str):
         return figures[monitor]
     return sum(weight * figures[name] for name, weight in monitor.items())

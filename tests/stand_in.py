@@ -81,7 +81,7 @@ class Recording(Graph):
         self.replays = 0
         self.recorder: Recorder | None = None
 
-    def aside(self, work: Callable[[], object]) -> None:
+    def run_eagerly(self, work: Callable[[], object]) -> None:
         work()
 
     def record(self, work: Callable[[], object]) -> None:

@@ -1,5 +1,7 @@
 """AUC and logloss against scikit-learn; what is reported beside them by its formula."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -28,6 +30,12 @@ def test_one_class_has_no_auc() -> None:
 
 def test_logloss_of_a_certain_mistake_is_not_clipped() -> None:
     assert metrics.logloss(torch.tensor([200.0]), torch.tensor([0])) == 200.0
+
+
+@pytest.mark.parametrize("logit", [21.0, 40.0])
+def test_logloss_of_a_certain_hit_is_not_zero(logit: float) -> None:
+    found = [metrics.logloss(torch.tensor([x]), torch.tensor([x > 0])) for x in (logit, -logit)]
+    assert found == pytest.approx([math.log1p(math.exp(-logit))] * 2, rel=1e-12)
 
 
 @pytest.mark.parametrize("levels", [2, 30, 10**6])  # many ties, some, hardly any

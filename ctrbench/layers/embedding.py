@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.lookup import Read, lookup
+from ctrbench.layers.precision import dots, without_autocast
 
 
 class Embedding(nn.Module):
@@ -79,7 +80,7 @@ class Embedding(nn.Module):
     def by_vectors(self, ids_BS: Tensor, values_BX: Tensor) -> tuple[Tensor, Tensor]:
         """Of a table of two vectors a row, w_i and v_i: <w_i, v_i> x_i BF, v_i x_i BFK."""
         w_BSK, v_BSK = self._gather(ids_BS, [self.weight.shape[1] // 2] * 2)
-        dots_BS1 = torch.linalg.vecdot(w_BSK, v_BSK)[..., None]
+        dots_BS1 = dots(w_BSK, v_BSK)[..., None]
         dots_BF1, v_BFK = self._of_fields(ids_BS, values_BX, [dots_BS1, v_BSK])
         return dots_BF1.squeeze(2), v_BFK
 
@@ -105,8 +106,9 @@ class Embedding(nn.Module):
         """The slots of each field to one row."""
         used_BS = (ids_BS != self.padding_S).to(rows_BSD.dtype)
         pool_FS = self.pool_FS.to(rows_BSD.dtype)
-        sums_BFD = pool_FS @ (rows_BSD * used_BS[..., None])
-        counts_BF = torch.where(self.is_mean_F, (used_BS @ pool_FS.T).clamp(min=1), 1)
+        with without_autocast(rows_BSD.device):
+            sums_BFD = pool_FS @ (rows_BSD * used_BS[..., None])
+            counts_BF = torch.where(self.is_mean_F, (used_BS @ pool_FS.T).clamp(min=1), 1)
         return sums_BFD / counts_BF[..., None]
 
 

@@ -1,14 +1,12 @@
-"""The deep part of every deep model."""
+"""Multilayer perceptrons and what they are made of."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctrbench.data.schema import Schema
 from ctrbench.layers.dice import Dice
-from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.initial import glorot_
-from ctrbench.layers.settings import ACTIVATIONS, HiddenSettings, MLPSettings
+from ctrbench.layers.settings import ACTIVATIONS, HiddenSettings
 
 
 class Dropout(nn.Module):
@@ -121,19 +119,3 @@ class MLP(nn.Sequential):
         for layer in self:
             input = layer(input)
         return input.squeeze(-1)
-
-
-class DNN(nn.Module):
-    """DNN(E): an MLP over embeddings E of its own.
-
-    Shapes: ids_BS, values_BX -> B.
-    """
-
-    def __init__(self, schema: Schema, dim: int, std: float, settings: MLPSettings) -> None:
-        super().__init__()
-        self.embedding = Embedding(schema, dim, std)
-        self.mlp = MLP(len(schema.fields) * dim, settings.widths, settings)
-
-    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        logits_B: Tensor = self.mlp(self.embedding(ids_BS, values_BX).flatten(start_dim=1))
-        return logits_B

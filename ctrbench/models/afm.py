@@ -30,8 +30,6 @@ class AFM(Model):
         dim, units = settings.embedding_dim, settings.attention_dim
         self.embedding = Embedding(schema, dim, settings.init_std, first_order=True)
         self.attention = nn.Sequential(linear(dim, units), nn.ReLU())  # W and b
-        pairs = len(schema.fields) * (len(schema.fields) - 1) // 2
-        self.row_floats = pairs * max(dim, units)
         self.h = glorot(units, inputs=units, outputs=1)
         self.p = glorot(dim, inputs=dim, outputs=1)
         self.drop_weights = dropping(settings.attention_dropout)

@@ -32,9 +32,7 @@ class AutoInt(Model):
         self.wide = settings.wide
         self.embedding = Embedding(schema, dim, settings.init_std, first_order=self.wide)
         lengths = [dim] + [attended] * (settings.attention_layers - 1)
-        self.attention = nn.Sequential(
-            *(InteractingLayer(fields, each, settings) for each in lengths)
-        )
+        self.attention = nn.Sequential(*(InteractingLayer(each, settings) for each in lengths))
         self.output = linear(fields * attended, 1)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:

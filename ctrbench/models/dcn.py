@@ -1,6 +1,8 @@
 """Deep & Cross Network (Wang et al. 2017), and its cross network alone."""
 
-from torch import Tensor
+from collections.abc import Callable
+
+from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
@@ -9,22 +11,23 @@ from ctrbench.layers.mlp import MLP, glorot
 from ctrbench.models.interaction_settings import CrossSettings, DeepCrossSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
+from ctrbench.models.settings import DeepSettings, FactorisedSettings
 
 
-@register(
-    "crossnet",
-    CrossSettings,
-    Properties("Wang et al. 2017", "cross network", low_order=True, high_order=True),
-    order=2017.7,
-)
-class CrossNet(Model):
-    """y = w^T x_L + b, x_{l+1} = x_0 x_l^T w_l + b_l + x_l (DCN, eq. 3), x_0 = (v_1, ..., v_F)."""
+class Cross(Model):
+    """y = w^T x_L + b, x_L = cross(x_0), x_0 = (v_1, ..., v_F).
 
-    def __init__(self, schema: Schema, settings: CrossSettings) -> None:
+    Args:
+        cross: makes the cross network for the length of x_0.
+    """
+
+    def __init__(
+        self, schema: Schema, settings: FactorisedSettings, cross: Callable[[int], nn.Module]
+    ) -> None:
         super().__init__()
         dim = len(schema.fields) * settings.embedding_dim
         self.embedding = Embedding(schema, settings.embedding_dim, settings.init_std)
-        self.cross = CrossNetwork(dim, settings.cross_layers)
+        self.cross = cross(dim)
         self.bias = zero_bias()
         self.output = glorot(dim, inputs=dim, outputs=1)
 
@@ -34,27 +37,63 @@ class CrossNet(Model):
         return logits_B
 
 
+class DeepCross(Model):
+    """Stacked, y = MLP(x_L); parallel, y = w^T (x_L, h_L) + b, h_L the MLP's last hidden layer.
+
+    The two parts of w stand apart: that of h_L, and b, are the MLP's last layer.
+
+    Args:
+        embedding: gives x_0.
+        cross: gives x_L.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        settings: DeepSettings,
+        *,
+        embedding: Embedding,
+        cross: nn.Module,
+        stacked: bool,
+    ) -> None:
+        super().__init__()
+        dim = len(schema.fields) * settings.embedding_dim
+        self.embedding, self.cross, self.stacked = embedding, cross, stacked
+        if not stacked:
+            self.output = glorot(dim, inputs=dim, outputs=1)
+        self.mlp = MLP(dim, settings.widths, settings)
+
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        x_BD = self.embedding(ids_BS, values_BX).flatten(start_dim=1)
+        x_L_BD = self.cross(x_BD)
+        logits_B: Tensor = self.mlp(x_L_BD if self.stacked else x_BD)
+        return logits_B if self.stacked else logits_B + x_L_BD @ self.output
+
+
+@register(
+    "crossnet",
+    CrossSettings,
+    Properties("Wang et al. 2017", "cross network", low_order=True, high_order=True),
+    order=2017.7,
+)
+class CrossNet(Cross):
+    """:class:`Cross` with x_{l+1} = x_0 x_l^T w_l + b_l + x_l (DCN, eq. 3)."""
+
+    def __init__(self, schema: Schema, settings: CrossSettings) -> None:
+        super().__init__(schema, settings, lambda dim: CrossNetwork(dim, settings.cross_layers))
+
+
 @register(
     "dcn",
     DeepCrossSettings,
     Properties("Wang et al. 2017", "cross network", low_order=True, high_order=True),
     order=2017.8,
 )
-class DCN(Model):
-    """y = w^T (x_L, h_L) + b of a cross network x_L and a deep one h_L over the same x_0.
-
-    The two parts of w stand apart: that of h_L, and b, are the MLP's last layer.
-    """
+class DCN(DeepCross):
+    """The cross network of :class:`CrossNet` and an MLP, in parallel."""
 
     def __init__(self, schema: Schema, settings: DeepCrossSettings) -> None:
-        super().__init__()
         dim = len(schema.fields) * settings.embedding_dim
-        self.embedding = Embedding(schema, settings.embedding_dim, settings.init_std)
-        self.cross = CrossNetwork(dim, settings.cross_layers)
-        self.output = glorot(dim, inputs=dim, outputs=1)
-        self.mlp = MLP(dim, settings.widths, settings)
-
-    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        x_BD = self.embedding(ids_BS, values_BX).flatten(start_dim=1)
-        logits_B: Tensor = self.cross(x_BD) @ self.output + self.mlp(x_BD)
-        return logits_B
+        embedding = Embedding(schema, settings.embedding_dim, settings.init_std)
+        cross = CrossNetwork(dim, settings.cross_layers)
+        super().__init__(schema, settings, embedding=embedding, cross=cross, stacked=False)

@@ -39,7 +39,6 @@ class DIN(Model):
         self.attention = nn.Sequential(*layers, linear(widths[-1], 1))
         inputs = self.history.fields * dim + self.history.inputs
         self.mlp = MLP(inputs, settings.widths, settings)
-        self.row_floats = self.history.length * max(widths)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         rows = self.history(ids_BS, values_BX)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import SomeFields
-from ctrbench.layers.interactions.field_weighted import pair_positions
+from ctrbench.layers.interactions.factorised import inner_products, pair_positions
 from ctrbench.layers.mlp import MLP, activation, hidden_layers, linear
 from ctrbench.models.interaction_settings import DotsSettings
 from ctrbench.models.properties import Properties
@@ -53,8 +53,7 @@ class DLRM(Model):
             u_BUK = torch.cat([u_BUK, z[0][:, None]], dim=1)
         inputs_BI = u_BUK.flatten(start_dim=1)
         if self.dots:
-            dots_BP = (u_BUK @ u_BUK.transpose(1, 2)).flatten(1).index_select(1, self.pairs_P)
-            inputs_BI = torch.cat([*z, dots_BP], dim=1)
+            inputs_BI = torch.cat([*z, inner_products(u_BUK, self.pairs_P)], dim=1)
         logits_B: Tensor = self.top(inputs_BI)
         return logits_B
 

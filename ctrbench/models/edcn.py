@@ -20,9 +20,9 @@ from ctrbench.models.registry import Model, register
 class EDCN(Model):
     """y = w^T (c_L, h_L, f_L) + b of two networks that share what they have after every layer.
 
-    c_l = x_0 c^T w_l + b_l + c, h_l = act(W_l h + b_l), f_l = bridge(c_l, h_l); c and h are what
-    the regulation module gives to each network of f_{l-1}, or of the embeddings at first, and x_0
-    is the first c.
+    c_l = x_0 c^T w_l + b_l^c + c, h_l = act(W_l h + b_l^h), f_l = bridge(c_l, h_l); c and h are
+    what the regulation module gives to each network of f_{l-1}, or of the embeddings at first, and
+    x_0 is the first c.
     """
 
     def __init__(self, schema: Schema, settings: BridgedCrossSettings) -> None:

@@ -19,8 +19,8 @@ from ctrbench.models.settings import FactorisedSettings
 class FFM(Model):
     """y = w_0 + sum_i w_i x_i + sum_{i<j} <v_{i, field j}, v_{j, field i}> x_i x_j (eq. 4).
 
-    The linear and bias terms are those of the paper's experiments; it is trained by AdaGrad. A row
-    of the table holds w_i and then, for each of the K factors, those towards every field.
+    The linear and bias terms are those of the paper's experiments. A row of the table holds w_i and
+    then, for each of the K factors, those towards every field.
     """
 
     def __init__(self, schema: Schema, settings: FactorisedSettings) -> None:

@@ -23,7 +23,9 @@ class FinalMLP(Model):
     """y = b + w_1^T o_1 + w_2^T o_2 + sum_h o_1h^T W_h o_2h over k heads, the parts of o_1 and o_2.
 
     o_s = MLP_s(2 g_s * V), V = (v_1, ..., v_F), with a gate g_s = sigmoid(MLP(context_s)). A
-    context is the embeddings, of its own, of the fields that it names, or a learnt vector.
+    context is the embeddings, of its own, of the fields that it names. One that names none is a
+    vector that starts at zero, as in FuxiCTR: behind hidden layers of relus, whose biases start at
+    zero too, it never gets a gradient, and only the gate's last bias is trained.
     """
 
     def __init__(self, schema: Schema, settings: TwoStreamSettings) -> None:
@@ -33,7 +35,9 @@ class FinalMLP(Model):
         self.embedding = Embedding(schema, dim, settings.init_std)
         contexts = settings.first_context, settings.second_context
         self.gates = nn.ModuleList(
-            _Gate(schema, names, settings.gate, settings) for names in contexts if settings.gate
+            _Gate(schema, names, settings.gate, settings)
+            for names in contexts
+            if settings.gate is not None
         )
         second = settings if dropout is None else replace(settings, dropout=dropout)
         self.first = nn.Sequential(*hidden_layers(inputs, settings.widths, settings))

@@ -27,7 +27,6 @@ class GRU4CTR(Model):
         self.history = HistoryEmbedding(schema, dim, settings.init_std)
         self.past = GRU(self.history.inputs, units)
         self.mlp = MLP(self.history.fields * dim + units, settings.widths, settings)
-        self.row_floats = self.history.length * max(self.history.inputs, 3 * units)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         rows = self.history(ids_BS, values_BX)

@@ -9,8 +9,8 @@ from ctrbench.models.settings import DeepSettings, FactorisedSettings, ModelSett
 from ctrbench.settings import option, settings
 
 
-class OfHistory(ModelSettings):
-    """Of a model that can make nothing of rows without a past."""
+class NeedsHistory(ModelSettings):
+    """Those of a model that needs past rows."""
 
     def check_history(self, history: HistorySettings) -> None:
         if not history:
@@ -27,19 +27,19 @@ class _State(NetworkSettings):
 
 @settings("recurrent")
 @dataclass
-class RecurrentSettings(OfHistory, _State, FactorisedSettings):
+class RecurrentSettings(NeedsHistory, _State, FactorisedSettings):
     """A recurrent layer alone."""
 
 
 @settings("deep_recurrent")
 @dataclass
-class DeepRecurrentSettings(OfHistory, _State, DeepSettings):
+class DeepRecurrentSettings(NeedsHistory, _State, DeepSettings):
     """A recurrent layer over the past, and a multilayer perceptron."""
 
 
 @settings("interest")
 @dataclass
-class InterestSettings(OfHistory, DeepSettings):
+class InterestSettings(NeedsHistory, DeepSettings):
     """Attention of a row to its past, and a multilayer perceptron."""
 
     attention_hidden: list[int] = option("widths of the attention network's hidden layers", ge=1)

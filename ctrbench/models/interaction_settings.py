@@ -11,7 +11,7 @@ from ctrbench.layers.settings import (
     MLPSettings,
     NetworkSettings,
 )
-from ctrbench.models.settings import DeepSettings, FactorisedSettings, OfPairs
+from ctrbench.models.settings import DeepSettings, FactorisedSettings, NeedsTwoFields
 from ctrbench.settings import nearest, option, settings
 
 STRUCTURE = "how the parts are composed: parallel, or one on the other (stacked, serial)"
@@ -19,7 +19,7 @@ STRUCTURE = "how the parts are composed: parallel, or one on the other (stacked,
 
 @settings("bi_interaction")
 @dataclass
-class BiInteractionSettings(OfPairs, DeepSettings):
+class BiInteractionSettings(NeedsTwoFields, DeepSettings):
     """A multilayer perceptron over pooled pairs."""
 
     interaction_dropout: float = option(
@@ -59,7 +59,7 @@ class CrossV2Settings(_Mixture, FactorisedSettings):
 @settings("deep_cross_v2")
 @dataclass
 class DeepCrossV2Settings(_Mixture, DeepSettings):
-    """The same and a multilayer perceptron."""
+    """A cross network of full or low-rank matrices and a multilayer perceptron."""
 
     structure: str = option(STRUCTURE, choices=("parallel", "stacked"))
 
@@ -107,7 +107,7 @@ class CompressedSettings(_Maps, FactorisedSettings):
 @settings("deep_compressed")
 @dataclass
 class DeepCompressedSettings(_Maps, DeepSettings):
-    """The same beside a multilayer perceptron."""
+    """A compressed interaction network beside a multilayer perceptron."""
 
     def validate(self) -> None:
         _Maps.validate(self)
@@ -128,7 +128,7 @@ class InteractingSettings(_Wide, AttentionSettings, FactorisedSettings):
 @settings("deep_attention")
 @dataclass
 class DeepInteractingSettings(_Wide, AttentionSettings, DeepSettings):
-    """The same beside a multilayer perceptron."""
+    """Self-attention between the fields beside a multilayer perceptron."""
 
     def validate(self) -> None:
         AttentionSettings.validate(self)
@@ -137,7 +137,7 @@ class DeepInteractingSettings(_Wide, AttentionSettings, DeepSettings):
 
 @settings("bilinear")
 @dataclass
-class BilinearSettings(OfPairs, DeepSettings):
+class BilinearSettings(NeedsTwoFields, DeepSettings):
     """Bilinear interactions of fields and of fields that are weighted by their importance."""
 
     bilinear: str = option(
@@ -192,7 +192,7 @@ class _Second:
 @settings("deep_logarithmic")
 @dataclass
 class DeepLogarithmicSettings(_Second, LogarithmicSettings):
-    """The same, and a second perceptron over embeddings of its own."""
+    """A logarithmic transformation with its perceptron, and a second one over own embeddings."""
 
     def validate(self) -> None:
         _Second.validate(self)
@@ -225,10 +225,10 @@ class TwoStreamSettings(_Second, DeepSettings):
         "widths of the two gates that select features; null: no gates", ge=1
     )
     first_context: list[str] = option(
-        "fields that the first network's gate sees; []: a learnt vector"
+        "fields that the first network's gate sees; []: none, and all rows share the gate"
     )
     second_context: list[str] = option(
-        "fields that the second network's gate sees; []: a learnt vector"
+        "fields that the second network's gate sees; []: none, and all rows share the gate"
     )
     fusion_heads: int = option("heads of the bilinear fusion of the two networks", ge=1)
 

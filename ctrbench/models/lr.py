@@ -16,7 +16,7 @@ from ctrbench.models.settings import LinearSettings
     order=10,
 )
 class LR(Model):
-    """y = w_0 + sum_i w_i x_i, the logit; trained by FTRL-Proximal (McMahan et al. 2013)."""
+    """y = w_0 + sum_i w_i x_i, the logit."""
 
     def __init__(self, schema: Schema, settings: LinearSettings | None = None) -> None:
         super().__init__()

@@ -31,7 +31,6 @@ class RNN(Model):
         self.past = Elman(self.history.inputs, units)
         self.present = linear(self.history.fields * dim, units)
         self.output = linear(units, 1)
-        self.row_floats = self.history.length * max(self.history.inputs, units)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         rows = self.history(ids_BS, values_BX)

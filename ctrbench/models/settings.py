@@ -120,8 +120,8 @@ class CrossedSettings(DeepSettings):
         return Crosses(self.crosses, self.cross_min_count, self.cross_buckets)
 
 
-class OfPairs(ModelSettings):
-    """Of a model that can make nothing of a single field."""
+class NeedsTwoFields(ModelSettings):
+    """Those of a model that needs two fields or more."""
 
     def check_fields(self, encodings: dict[str, str]) -> None:
         self._ask_for(2, len(encodings))
@@ -129,7 +129,7 @@ class OfPairs(ModelSettings):
 
 @settings("field_weighted")
 @dataclass
-class FieldWeightedSettings(OfPairs, NetworkSettings, FactorisedSettings):
+class FieldWeightedSettings(NeedsTwoFields, NetworkSettings, FactorisedSettings):
     """A factorisation machine with a weight for every pair of fields."""
 
     linear: str = option(
@@ -141,7 +141,7 @@ class FieldWeightedSettings(OfPairs, NetworkSettings, FactorisedSettings):
 
 @settings("field_matrixed")
 @dataclass
-class FieldMatrixedSettings(OfPairs, NetworkSettings, FactorisedSettings):
+class FieldMatrixedSettings(NeedsTwoFields, NetworkSettings, FactorisedSettings):
     """A factorisation machine with a vector or a matrix for every pair of fields."""
 
     field_weights: str = option(
@@ -151,7 +151,7 @@ class FieldMatrixedSettings(OfPairs, NetworkSettings, FactorisedSettings):
 
 @settings("attentional")
 @dataclass
-class AttentionalSettings(OfPairs, NetworkSettings, FactorisedSettings):
+class AttentionalSettings(NeedsTwoFields, NetworkSettings, FactorisedSettings):
     """A factorisation machine that attends to its pairs."""
 
     attention_dim: int = option("units of the attention network", ge=1)

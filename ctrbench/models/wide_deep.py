@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
-from ctrbench.layers.mlp import DNN
+from ctrbench.models.dnn import DNN
 from ctrbench.models.fm import FM
 from ctrbench.models.lr import LR
 from ctrbench.models.properties import Properties
@@ -22,7 +22,7 @@ class _WideDeep(Model):
         super().__init__()
         self.slots = schema.slots
         self.wide = wide
-        self.deep = DNN(schema, settings.embedding_dim, settings.init_std, settings)
+        self.deep = DNN(schema, settings)
 
     def parts(self) -> dict[str, nn.Module]:
         return {"wide": self.wide, "deep": self.deep}

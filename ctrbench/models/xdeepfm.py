@@ -30,7 +30,7 @@ class CIN(Model):
         self.bias = zero_bias()
         dim, std = settings.embedding_dim, settings.init_std
         self.embedding = Embedding(schema, dim, std, first_order=True)
-        self.cin = CompressedInteraction(len(schema.fields), dim, settings.cin_maps)
+        self.cin = CompressedInteraction(len(schema.fields), settings.cin_maps)
         self.output = linear(sum(settings.cin_maps), 1, bias=False)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:

@@ -1,16 +1,16 @@
-"""What our optimizers do beside torch's."""
+"""What our optimizers do beyond torch's."""
 
 import torch
 
 
 class Optimizer(torch.optim.Optimizer):
-    """One whose L2 is its own, and that may move some rows of a table later than others.
+    """It adds its own L2 terms, and may defer the updates of some rows of a table.
 
-    A learning rate that is a tensor may be another one in every step.
+    A learning rate that is a tensor may change between steps.
     """
 
     def add_l2(self) -> None:
-        """Make L2 part of the gradients now; the next step adds none then."""
+        """Add the L2 terms to the gradients now; the next step() adds none."""
 
     def move_all_rows(self) -> None:
-        """From now on have every row of a table moved by every step."""
+        """From now on, update every row of a table in every step."""

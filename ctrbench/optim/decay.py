@@ -1,4 +1,4 @@
-"""L2 as part of the gradient, of the embedding tables and of the network apart."""
+"""L2 as part of the gradient, with separate weights for embedding tables and network."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -33,8 +33,8 @@ def decayed_groups(model: nn.Module, settings: DenseSettings) -> list[dict[str, 
 
 
 class DecayedByParts(Optimizer):
-    """What goes before the step of one of torch's optimizers: L2 on the rows of the batch, where it
-    is of those alone, and what is done with the sparse gradients of tables."""
+    """Prepares the gradients for one of torch's optimizers: adds L2 on the rows of the batch where
+    it is on those alone, and takes care of the sparse gradients of tables."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -9,16 +9,39 @@ the third central moment mu of q, and r = a / (a q' + eps), the row moves by all
 
     m s_0 / (a q' + eps) (1 + r^2 var - r^3 mu)
 
-up to terms of the fourth order.
+up to terms of the fourth order: at most :func:`neglected` of it, for r q' <= 1.
 """
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
 Rows = tuple[Tensor, Tensor, Tensor]  # of weights, first and second moments, UD each
 NEGLIGIBLE = 1e-10  # of b1^j: steps that long ago move a row no more
+
+
+def neglected(first: int, betas: tuple[float, float]) -> float:
+    """The fourth-order term over the move of a row that misses all steps after ``first``, at most:
+    sum_j c_j (q_j - q')^4 / (s_0 q'^4). It is small where 1 - b2 is much smaller than 1 - b1.
+    """
+    log_betas = _logarithms(betas)
+    missed_J = np.arange(1, _longest(log_betas) + 1)
+    rests = [-np.expm1((first + missed_J) * log_beta) for log_beta in log_betas]
+    c_J = np.exp(missed_J * log_betas[0]) / rests[0]
+    share_J = c_J / c_J.sum()
+    q_J = np.sqrt(np.exp(missed_J * log_betas[1]) / rests[1])
+    return float(share_J @ (q_J / (share_J @ q_J) - 1) ** 4)
+
+
+def _logarithms(betas: tuple[float, float]) -> list[float]:
+    return [math.log(max(beta, 1e-300)) for beta in betas]
+
+
+def _longest(log_betas: list[float]) -> int:
+    """Steps until the first moment of a row that misses them is negligible."""
+    return 1 + int(math.log(NEGLIGIBLE) / min(log_betas[0], -1e-6))
 
 
 class MissedSteps:
@@ -31,9 +54,8 @@ class MissedSteps:
     def __init__(self, table: Tensor, first: int, betas: tuple[float, float], eps: float) -> None:
         self.table, self.first, self.now, self.eps = table, first, first, eps
         self.last_V = torch.zeros(len(table), dtype=torch.int32)  # steps after the first
-        self.log_betas = [math.log(max(beta, 1e-300)) for beta in betas]
-        longest = 1 + int(math.log(NEGLIGIBLE) / min(self.log_betas[0], -1e-6))
-        back_J = torch.arange(longest, 0, -1, dtype=torch.float64)
+        self.log_betas = _logarithms(betas)
+        back_J = torch.arange(_longest(self.log_betas), 0, -1, dtype=torch.float64)
         self.b1_J = (back_J * self.log_betas[0]).exp()
         self.b2_J = (back_J * self.log_betas[1]).exp()
         self.sums_4L = torch.zeros(4, 1024, dtype=torch.float64)  # of c q^k, by the last step

@@ -1,4 +1,4 @@
-"""Moving those rows of a table alone that a batch reads."""
+"""Updates of only those rows of a table that a batch reads."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +17,7 @@ def tables_on_cpu(model: nn.Module) -> list[Embedding]:
 
 
 def ask_for_touched_rows(model: nn.Module) -> None:
-    """Have the gradients of a model's tables hold the rows of the batch alone."""
+    """Have the gradients of a model's tables hold only the rows of the batch."""
     for embedding in tables_on_cpu(model):
         embedding.read = partial(embedding.weight.index_select, 0)
 
@@ -47,13 +47,13 @@ class Spread:
         self._buffers: dict[Tensor, Tensor] = {}
 
     def __call__(self, w: Tensor) -> None:
-        """Give w a dense gradient. The memory is kept: fresh zeros take longer to come than all
-        else here."""
+        """Give w a dense gradient. Reuses one buffer per table; allocating fresh zeros would
+        dominate."""
         rows_U, grad_UD = touched(w)
         if w not in self._buffers:
             self._buffers[w] = torch.empty_like(w)
         w.grad = self._buffers[w].zero_().index_copy_(0, rows_U, grad_UD)
 
     def drop(self, w: Tensor) -> None:
-        """Let go of the memory for w."""
+        """Free the buffer of w."""
         self._buffers.pop(w, None)

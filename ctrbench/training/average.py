@@ -1,4 +1,4 @@
-"""A moving average of the weights over the steps (Polyak & Juditsky 1992), an exponential one."""
+"""An exponential moving average of the weights over the steps (Polyak & Juditsky 1992)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +13,11 @@ from ctrbench.optim.base import Optimizer
 class Average:
     """After t steps, sum_s d^(t - s) w_s / sum_s d^(t - s) over the steps s = 1, ..., t.
 
-    So the weights before the first step have no part in it, and the first evaluations are of what
-    was trained. Batch norm's statistics are averaged like weights; its counter is that of now.
+    So the initial weights have no part in it, and the first evaluations are of trained weights.
+    Batch norm's statistics are averaged like weights; its counter is the current one.
 
-    It is exact, and takes one pass more over all weights in every step. Of a large table on a CPU
-    Adam then moves all rows in every step, not those of the batch alone.
+    It is exact, and takes one more pass over all weights in every step. In a large table on a CPU
+    Adam then updates all rows in every step, not only those of the batch.
 
     Args:
         decay: d.
@@ -33,7 +33,7 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights of now. Nothing waits for the device."""
+        """Update the average with the current weights. Nothing waits for the device."""
         self.power.mul_(self.decay)
         share = (1 - self.decay) / (1 - self.power)
         for mean, w in zip(self.means, self.weights, strict=True):
@@ -44,8 +44,8 @@ class Average:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Within, the model's weights are the average. They change places: no memory is taken for
-        more than the largest of them."""
+        """Within, the model's weights are the average. They are swapped one by one, so that only
+        the largest of them is ever held twice."""
         self._swap()
         try:
             yield
@@ -64,7 +64,7 @@ class Average:
         return {"means": self.means, "power": self.power}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The inverse of :meth:`state_dict`, in the memory that there is."""
+        """The inverse of :meth:`state_dict`, in place."""
         for mean, loaded in zip(self.means, state["means"], strict=True):
             mean.copy_(loaded)
         self.power.copy_(state["power"])

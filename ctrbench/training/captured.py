@@ -1,15 +1,15 @@
 """Training steps on a GPU without the host: the step, from the choice of its rows to its loss, is
 recorded once as a CUDA graph and replayed.
 
-A replay takes nothing from the host. Which step it is, a counter on the device says, which the
-step itself advances: by it the batch is chosen and the loss is put in its place. The bits of
-dropout come from the device's generator, which a graph continues as plain steps do. The first steps
-run as they are, on the stream that the recording will use: they are steps of the run, so that
-nothing has to be undone, and they make the optimizer's state. Gradients lie in the graph's own
-memory: each step finds none, as without a graph.
+A replay takes nothing from the host. A step counter on the device, incremented by the step itself,
+selects the batch and the slot for its loss. Dropout draws from the device's generator, which a
+graph advances as plain steps do. The first steps run eagerly, on the stream that the capture will
+use: they are steps of the run, so that nothing has to be undone, and they create the optimizer's
+state. Gradients lie in the graph's private memory pool, and are None at the start of every step, as
+in eager mode.
 
-What a graph holds for good: the memory of weights, optimizer state and rows, and numbers of the
-host such as a constant learning rate. One on a schedule is a tensor that is set between replays.
+A graph fixes the addresses of weights, optimizer state and rows, and host values such as a constant
+learning rate. A scheduled one is a tensor that is set between replays.
 """
 
 from abc import ABC, abstractmethod
@@ -23,36 +23,36 @@ from ctrbench.errors import UserError
 from ctrbench.training.loop import Loop
 from ctrbench.training.step import Step
 
-WARM_UP = 3  # calls before the recording: libraries and optimizers make what they keep
+WARM_UP = 3  # eager calls before the capture: libraries and optimizers allocate their state
 Work = Callable[[], object]
 
 
 class Graph(ABC):
-    """Work on a device that is done again and again with the same memory."""
+    """Work on a device that is captured once and replayed on the same memory."""
 
     @abstractmethod
-    def aside(self, work: Work) -> None:
-        """Do it as it is."""
+    def run_eagerly(self, work: Work) -> None:
+        """Run eagerly on the capture stream."""
 
     @abstractmethod
     def record(self, work: Work) -> None:
-        """Keep what it gives to the device, which does nothing yet."""
+        """Capture the work; the device does not run it yet."""
 
     @abstractmethod
     def replay(self) -> None:
-        """Have the device do what was kept."""
+        """Run the captured work."""
 
 
 class CudaGraph(Graph):
-    """That of torch."""
+    """Torch's."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.graph = torch.cuda.CUDAGraph()
         self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
-    def aside(self, work: Work) -> None:
-        """On the stream of the recording, as autograd's nodes remember theirs."""
+    def run_eagerly(self, work: Work) -> None:
+        """On the capture stream, as autograd's nodes remember the stream they were made on."""
         current = torch.cuda.current_stream(self.device)
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
@@ -66,7 +66,7 @@ class CudaGraph(Graph):
             with torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode=mode):
                 work()
         finally:
-            torch.cuda.set_stream(current)  # torch leaves its own behind a recording that failed
+            torch.cuda.set_stream(current)  # torch does not restore it after a failed capture
 
     def replay(self) -> None:
         self.graph.replay()
@@ -94,7 +94,7 @@ class CapturedLoop(Loop):
         """
         self.feed.bring(self.done)
         if self.calls < WARM_UP:
-            self.graph.aside(self._work)
+            self.graph.run_eagerly(self._work)
         else:
             if self.calls == WARM_UP:
                 record(self.graph, self.step.optimizer, self._work)
@@ -103,7 +103,7 @@ class CapturedLoop(Loop):
         self.done += 1
 
     def _work(self) -> None:
-        """All that a step is."""
+        """The whole step."""
         loss = self.step(self.feed.batch(self.step_1))
         self.losses_T.index_copy_(0, self.step_1, loss[None])
         self.step_1 += 1
@@ -115,14 +115,14 @@ def record(graph: Graph, optimizer: torch.optim.Optimizer, work: Work) -> None:
     Raises:
         UserError: if it cannot be, as one that waits for the device cannot.
     """
-    optimizer.zero_grad(set_to_none=True)  # the recording's gradients are in memory of its own
+    optimizer.zero_grad(set_to_none=True)  # those of the capture are in its own pool
     groups = [group for group in optimizer.param_groups if "capturable" in group]
     for group in groups:
-        group["capturable"] = True  # torch's optimizers ask to be told; they warn if it stays
+        group["capturable"] = True  # torch requires it here, and warns where it stays
     try:
         graph.record(work)
     except RuntimeError as error:
-        first = error.__context__ or error  # the end of a spoilt recording fails too
+        first = error.__context__ or error  # ending a failed capture fails too
         reason = str(first).partition("\n")[0]
         raise UserError(
             f"the step cannot be recorded as a CUDA graph ({reason}); "

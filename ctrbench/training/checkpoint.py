@@ -1,6 +1,8 @@
 """All that a run needs to go on as if it had never stopped, and when to write it."""
 
+import pickle
 import signal
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +21,18 @@ from ctrbench.files import replacing
 from ctrbench.training.average import Average
 
 SHARE = 0.02  # of the time, that checkpoints may take
+WRONG_FILE = (  # what torch raises for one, by what its bytes happen to say
+    pickle.UnpicklingError,
+    struct.error,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass
@@ -77,6 +91,8 @@ def load(
 
     Raises:
         UserError: for a file that is not a checkpoint of such a run.
+        OSError: for one that cannot be read, which may be whole.
+        RuntimeError: from the device, as when its memory is full.
     """
     if not path.exists():
         return Progress()
@@ -90,7 +106,9 @@ def load(
         if device.type == "cuda" and state["cuda_rng"] is not None:
             torch.cuda.set_rng_state(state["cuda_rng"].cpu())
         return Progress(**state["progress"])
-    except Exception as error:  # whatever its bytes hold
+    except (torch.OutOfMemoryError, torch.AcceleratorError):
+        raise
+    except WRONG_FILE as error:
         raise UserError(
             f"{path}: not a checkpoint of this run ({type(error).__name__}); delete it"
         ) from None
@@ -103,7 +121,9 @@ def _on_gpu(model: nn.Module) -> bool:
 class Pace:
     """When a checkpoint is worth its time: the first is, and then as many as take a share of it.
 
-    So what a kill can lose is bounded by the time that a few of them take.
+    One is due again once fifty times its length has passed, and a trainer asks after evaluations
+    alone. So a kill can lose the steps between two evaluations, or, where that is longer, those of
+    fifty lengths of a checkpoint and of the time to the next evaluation.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:

@@ -6,8 +6,8 @@ from ctrbench.training.schedule import ConstantSettings, ScheduleSettings
 
 
 class Rates:
-    """Those of every parameter group. They are tensors on the weights' device, written in place, so
-    that a recorded step reads those of now. Constant ones stay numbers.
+    """Those of every parameter group: tensors on the weights' device, written in place, so that a
+    captured step reads the current ones. Constant ones stay numbers.
 
     Args:
         optimizer: as it was built: its learning rates are those that the schedule starts from.
@@ -29,13 +29,13 @@ class Rates:
         self.rates = [torch.tensor(base, dtype=dtype, device=device) for base in self.bases]
         self.set_to = list(self.bases)
 
-    def set(self, step: int, without_gain: int) -> None:
+    def set(self, step: int, without_improvement: int) -> None:
         """To those of a step, by :meth:`ScheduleSettings.rate`. It waits for no device."""
         if isinstance(self.settings, ConstantSettings):
             return
         for i, group in enumerate(self.optimizer.param_groups):
             group["lr"] = self.rates[i]  # a state that was loaded brought its own
-            rate = self.settings.rate(self.bases[i], step, self.steps, without_gain)
+            rate = self.settings.rate(self.bases[i], step, self.steps, without_improvement)
             if rate != self.set_to[i]:
                 self.rates[i].fill_(rate)
                 self.set_to[i] = rate

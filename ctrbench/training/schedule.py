@@ -11,20 +11,20 @@ from ctrbench.errors import UserError
 from ctrbench.settings import option, settings
 
 
-def without_gain(figures: list[float], least: float) -> int:
-    """How many of the evaluations are not better by so much than the best before."""
+def evaluations_without_improvement(figures: list[float], min_delta: float) -> int:
+    """How many of them, of all so far, did not improve on the best before."""
     best, without = None, 0
     for figure in figures:
-        if gains(figure, best, least):
+        if improves(figure, best, min_delta):
             best = figure
         else:
             without += 1
     return without
 
 
-def gains(figure: float, best: float | None, least: float) -> bool:
-    """Whether a figure, of which more is better, is better than the best by so much."""
-    return best is None or (figure > best and figure >= best + least)
+def improves(figure: float, best: float | None, min_delta: float) -> bool:
+    """Whether a figure, of which more is better, is better than the best by ``min_delta``."""
+    return best is None or (figure > best and figure >= best + min_delta)
 
 
 @dataclass
@@ -32,11 +32,11 @@ class ScheduleSettings:
     """What every schedule has.
 
     Attributes:
-        gain: what an evaluation must be better by to count as one with a gain.
+        min_delta: least change of the monitored metric that is an improvement.
     """
 
     name: str = option("name of the schedule")
-    gain = 0.0
+    min_delta = 0.0
 
     def check_against(self, rates: dict[str, float]) -> None:
         """Refuse the learning rates of an optimizer, by key, that the schedule cannot start from.
@@ -52,14 +52,14 @@ class ScheduleSettings:
             UserError: naming the key.
         """
 
-    def rate(self, base: float, step: int, steps: int, without_gain: int) -> float:
+    def rate(self, base: float, step: int, steps: int, without_improvement: int) -> float:
         """The learning rate of a step.
 
         Args:
             base: the optimizer's own.
             step: from 0.
             steps: of the run, by its cap of epochs.
-            without_gain: evaluations so far that were none with a gain.
+            without_improvement: evaluations so far that did not improve.
         """
         raise NotImplementedError
 
@@ -73,16 +73,18 @@ class ConstantSettings(ScheduleSettings):
 @settings("plateau_rate")
 @dataclass
 class PlateauSettings(ScheduleSettings):
-    """Times a factor after each evaluation without a gain.
+    """Times a factor after each evaluation without improvement.
 
     As in BARS, the open benchmark of the field, the same evaluations count for the trainer's
     patience, and their weights are not kept.
     """
 
     factor: float = option(
-        "factor of the learning rate at an evaluation without a gain", gt=0, lt=1
+        "factor of the learning rate at an evaluation without improvement", gt=0, lt=1
     )
-    gain: float = option("least improvement of the monitored figure that is a gain", ge=0)
+    min_delta: float = option(
+        "least change of the monitored metric that is an improvement, for patience too", ge=0
+    )
     min_lr: float = option("lowest learning rate", ge=0)
 
     def check_against(self, rates: dict[str, float]) -> None:
@@ -93,8 +95,8 @@ class PlateauSettings(ScheduleSettings):
                     "only ever made smaller"
                 )
 
-    def rate(self, base: float, step: int, steps: int, without_gain: int) -> float:
-        return max(base * self.factor**without_gain, self.min_lr)
+    def rate(self, base: float, step: int, steps: int, without_improvement: int) -> float:
+        return max(base * self.factor**without_improvement, self.min_lr)
 
 
 @dataclass
@@ -102,9 +104,9 @@ class DecayingSettings(ScheduleSettings):
     """A rise over the first steps, then a decay that ends with the run's cap of epochs."""
 
     warmup: float = option(
-        "steps in which the learning rate rises at the start; below 1: a share of all", ge=0
+        "warm-up steps of the learning rate; below 1: a fraction of all steps", ge=0
     )
-    floor: float = option("share of the learning rate that its decay ends at", ge=0, lt=1)
+    floor: float = option("final learning rate, as a fraction of the initial one", ge=0, lt=1)
 
     def validate(self) -> None:
         """Refuse a part of a step."""
@@ -124,7 +126,7 @@ class DecayingSettings(ScheduleSettings):
     def _rising(self, steps: int) -> int:
         return int(self.warmup) if self.warmup >= 1 else round(self.warmup * steps)
 
-    def rate(self, base: float, step: int, steps: int, without_gain: int) -> float:
+    def rate(self, base: float, step: int, steps: int, without_improvement: int) -> float:
         rising = self._rising(steps)
         if step < rising:
             return base * (step + 1) / rising

@@ -19,7 +19,7 @@ STEPS, FEWEST, MOST = 100, 64, 4096  # of an epoch; rows of a step that are chos
 class TrainerSettings:
     """How long to train, and what is kept."""
 
-    epochs: int = option("passes over the training rows, at most", ge=1)
+    epochs: int = option("maximum number of epochs", ge=1)
     batch_size: int | None = option(
         f"rows of a step, at most; null: by the training rows, for {STEPS} steps an epoch or more, "
         f"from {FEWEST} to {MOST}",
@@ -29,25 +29,24 @@ class TrainerSettings:
         "steps between evaluations, or a share of an epoch's steps, .25; null: once an epoch"
     )
     monitor: Any = option(
-        "validation figure that decides: logloss, auc, or their sum with weights, "
+        "validation metric that selects the best weights: auc, logloss, or a weighted sum, "
         "{auc: 1, logloss: -1}"
     )
-    patience: int = option("evaluations without a better figure before stopping", ge=1)
+    patience: int = option("evaluations without improvement before early stopping", ge=1)
     min_epochs: int = option(
-        "passes over the training rows that patience leaves be: for models that stand on a plateau "
-        "before they fall",
+        "epochs before early stopping may end the run, for models whose loss plateaus first",
         ge=0,
         default=0,
         neutral=0,
     )
     clip_norm: float | None = option(
-        "scale all gradients, those of L2 included, to this norm where theirs is more; null: never",
+        "maximum global gradient norm, L2 terms included; null: no clipping",
         gt=0,
         default=None,
         neutral=None,
     )
     ema: float | None = option(
-        "decay of a moving average of the weights over the steps, which is evaluated and kept in "
+        "decay of an exponential moving average of the weights, which is evaluated and saved in "
         "their place; null: none",
         gt=0,
         lt=1,
@@ -55,14 +54,14 @@ class TrainerSettings:
         neutral=None,
     )
     schedule: ScheduleSettings = option(
-        "its learning rates: conf/schedule", neutral={"name": "constant"}
+        "learning-rate schedule: conf/schedule", neutral={"name": "constant"}
     )
     captured: bool = option(
-        "on a GPU: record the step once and replay it", default=True, decides=False
+        "on a GPU: capture the step as a CUDA graph and replay it", default=True, decides=False
     )
 
     def validate(self) -> None:
-        """Refuse what is no figure to decide by, and what is neither steps nor a share."""
+        """Refuse an unknown monitor, and an ``eval_every`` that is neither steps nor a share."""
         check_monitor(self.monitor)
         every = self.eval_every
         whole = type(every) is int and every >= 1
@@ -98,11 +97,11 @@ class TunedSettings:
     trials: int | None = option("trials that they were chosen of", default=None)
     pruned: int | None = option("trials that were ended early", default=None)
     seed: int | None = option("seed of the search and of its trials", default=None)
-    monitor: Any = option("validation figure that decided", default=None)
-    valid: dict[str, float] = option("best validation figures", default_factory=dict)
-    epochs: int | None = option("passes over the training rows, at most", default=None)
-    patience: int | None = option("evaluations without a better figure", default=None)
-    min_epochs: int | None = option("passes that patience left be", default=None)
+    monitor: Any = option("validation metric that selected them", default=None)
+    valid: dict[str, float] = option("best validation metrics", default_factory=dict)
+    epochs: int | None = option("maximum number of epochs", default=None)
+    patience: int | None = option("evaluations without improvement", default=None)
+    min_epochs: int | None = option("epochs before early stopping could end a run", default=None)
     identity: str | None = option("identity of the best run", default=None)
     content: str | None = option("hash of rows and split", default=None)
     rows: Any = option("rows of all, or of each part", default=None)

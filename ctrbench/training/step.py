@@ -1,6 +1,7 @@
 """The training step of every model: the trainer, the benchmark and the tests call this one."""
 
 from contextlib import AbstractContextManager, nullcontext
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -8,18 +9,19 @@ from torch.nn import functional as F
 
 from ctrbench.data.batches import Batch
 from ctrbench.optim.clip import clip_norm
-from ctrbench.optim.registry import split_parameters
 from ctrbench.training.average import Average
 from ctrbench.training.settings import TrainerSettings
+from ctrbench.training.widest import widest_row
 
 EVALUATION_ROWS = 65_535  # attention's kernels take a row as a block, of which CUDA has no more
 EVALUATION_BYTES = 2**28
+_ROW_BYTES: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
     """What a forward pass runs under: nothing for ``fp32``."""
     if precision == "bf16":
-        # A graph may hold no cast that was made outside of it; on a CPU a cast is kept.
+        # A CUDA graph must not reuse a cast cached outside the capture; on a CPU caching is safe.
         return torch.autocast(device.type, torch.bfloat16, cache_enabled=device.type == "cpu")
     return nullcontext()
 
@@ -31,17 +33,16 @@ def logits(model: nn.Module, ids_BS: Tensor, values_BX: Tensor, precision: str) 
     return logits_B.float()
 
 
-def evaluation_rows(model: nn.Module, slots: int) -> int:
-    """Rows that are scored at once: so many that what is widest of them fits into 256 MB: the rows
-    of their embeddings, or what a layer says that it makes (``row_floats``).
+def evaluation_rows(model: nn.Module, ids_BS: Tensor, values_BX: Tensor) -> int:
+    """Rows per evaluation batch, so that the widest activation fits in 256 MiB; 256 at least.
 
     Args:
-        slots: columns of ids.
+        model: in evaluation mode. It is measured once.
+        ids_BS, values_BX: any rows, of which only the layout counts.
     """
-    tables, _ = split_parameters(model)
-    gathered = slots * sum(table.shape[1] for table in tables)
-    widest = max(getattr(module, "row_floats", 1) for module in model.modules())
-    return max(256, min(EVALUATION_ROWS, EVALUATION_BYTES // (4 * max(gathered, widest))))
+    if model not in _ROW_BYTES:
+        _ROW_BYTES[model] = widest_row(model, ids_BS, values_BX)
+    return max(256, min(EVALUATION_ROWS, EVALUATION_BYTES // _ROW_BYTES[model]))
 
 
 class Step:
@@ -49,8 +50,8 @@ class Step:
 
     Args:
         precision: ``fp32``, or ``bf16`` for autocast of the forward pass.
-        clip_norm: the most that the norm of all gradients may be.
-        average: of the weights, which takes in those of each step.
+        clip_norm: maximum global norm of the gradients.
+        average: of the weights, updated by every step.
     """
 
     def __init__(
@@ -73,12 +74,12 @@ class Step:
         optimizer: torch.optim.Optimizer,
         precision: str,
     ) -> "Step":
-        """With what a trainer does in every step."""
+        """With the clipping and the average that a trainer's settings ask for."""
         average = None if trainer.ema is None else Average(model, optimizer, trainer.ema)
         return cls(model, optimizer, precision, clip_norm=trainer.clip_norm, average=average)
 
     def __call__(self, batch: Batch) -> Tensor:
-        """The loss of a batch, on its device; the weights are updated then."""
+        """Train on a batch. Returns its loss before the update, on its device."""
         loss = self.forward(batch)
         self.backward(loss)
         self.update()
@@ -96,7 +97,7 @@ class Step:
         loss.backward()  # type: ignore[no-untyped-call]
 
     def update(self) -> None:
-        """New weights by their gradients."""
+        """Clip the gradients, update the weights and their average."""
         if self.clip_norm is not None:
             clip_norm(self.optimizer, self.clip_norm)
         self.optimizer.step()

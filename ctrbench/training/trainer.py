@@ -24,7 +24,7 @@ from ctrbench.monitor import is_maximised, monitored, valid_figures
 from ctrbench.training import captured, checkpoint
 from ctrbench.training.loop import Loop
 from ctrbench.training.rates import Rates
-from ctrbench.training.schedule import gains, without_gain
+from ctrbench.training.schedule import evaluations_without_improvement, improves
 from ctrbench.training.settings import TrainerSettings
 from ctrbench.training.step import Step, evaluation_rows, logits
 
@@ -98,8 +98,10 @@ class Trainer:
                 if progress.epoch != begun:
                     self.loop.begin(self.seed, progress.epoch, progress.step)
                     begun = progress.epoch
+                evaluations = len(progress.history)
                 self._advance(advance, interrupts)
-                record(progress.history)
+                if len(progress.history) > evaluations:
+                    record(progress.history)
                 if interrupts.held or self.pace.due:
                     with self.pace.taken():
                         self._save()
@@ -117,7 +119,7 @@ class Trainer:
         stop = min(first + interval, self.train.steps)
         self.model.train()
         figures = [self._monitored(line) for line in progress.history]
-        without = without_gain(figures, self.settings.schedule.gain)
+        without = evaluations_without_improvement(figures, self.settings.schedule.min_delta)
         while progress.step < stop and not interrupts.held:
             self.rates.set(progress.epoch * self.train.steps + progress.step, without)
             self.loop()
@@ -158,7 +160,7 @@ class Trainer:
         line = {"epoch": epoch, "step": step, "train_loss": loss}
         line |= {f"valid_{name}": figure for name, figure in figures.items()}
         progress.history.append(line | {"train_seconds": progress.train_seconds})
-        if self._gains(line):
+        if self._improves(line):
             progress.best = len(progress.history) - 1
             self._keep_weights()
         log.info(
@@ -167,7 +169,7 @@ class Trainer:
         )
 
     def _keep_weights(self) -> None:
-        """As the best so far, in the memory that those before had."""
+        """Store the weights as the best so far, in the memory of the previous best."""
         kept = self.progress.best_weights
         for name, weight in self.model.state_dict().items():
             if name in kept:
@@ -175,14 +177,14 @@ class Trainer:
             else:
                 kept[name] = weight.detach().clone()
 
-    def _gains(self, line: dict[str, float]) -> bool:
-        """Whether an evaluation is better than the best before, by as much as the schedule asks."""
+    def _improves(self, line: dict[str, float]) -> bool:
+        """Whether an evaluation improves on the best before, by the schedule's ``min_delta``."""
         history, best = self.progress.history, self.progress.best
         before = None if best < 0 else self._monitored(history[best])
-        return gains(self._monitored(line), before, self.settings.schedule.gain)
+        return improves(self._monitored(line), before, self.settings.schedule.min_delta)
 
     def _monitored(self, line: dict[str, float]) -> float:
-        """What decides, of an evaluation; more is better."""
+        """The monitored metric of an evaluation, signed so that more is better."""
         monitor = self.settings.monitor
         figure: float = monitored(monitor, valid_figures(line))
         return figure if is_maximised(monitor) else -figure
@@ -191,5 +193,6 @@ class Trainer:
     def predict(self, part: Batches) -> Tensor:
         """Logits of all rows, N, in their order."""
         self.model.eval()
-        rows = part.pieces(evaluation_rows(self.model, part.slots))
-        return torch.cat([logits(self.model, *piece, self.precision) for piece in rows])
+        rows = evaluation_rows(self.model, *next(part.pieces(1)))
+        pieces = part.pieces(rows)
+        return torch.cat([logits(self.model, *piece, self.precision) for piece in pieces])

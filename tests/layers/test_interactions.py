@@ -87,7 +87,7 @@ def test_squeeze_excitation(v: Tensor, ratio: float, units: int) -> None:
 
 
 def test_compressed_interaction(v: Tensor) -> None:
-    layer = randomised(CompressedInteraction(FIELDS, K, [4, 2]))
+    layer = randomised(CompressedInteraction(FIELDS, [4, 2]))
     x, pooled = v, []
     for weight in layer.weights:
         maps = []

@@ -13,7 +13,7 @@ from ctrbench.errors import UserError
 from ctrbench.layers.dice import Dice
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.interactions.convolution import flexible_p, p_max_pooling
-from ctrbench.layers.mlp import Dropout, Hidden
+from ctrbench.layers.mlp import Dropout, Hidden, activation
 from ctrbench.layers.settings import ACTIVATIONS
 from ctrbench.models.registry import build
 
@@ -99,8 +99,8 @@ def test_hidden_units_are_normalised_before_the_activation(settings: Compose) ->
     torch.testing.assert_close(hidden.double()(x).detach(), expected)
 
 
-def test_every_activation_is_what_its_name_says() -> None:
-    x = torch.tensor([-2.0, 3.0])
+def test_every_activation_is_what_its_name_says(settings: Compose) -> None:
+    x = torch.tensor([[-2.0, 3.0]])
     expected = {
         "relu": [0, 3],
         "tanh": [np.tanh(-2), np.tanh(3)],
@@ -108,9 +108,11 @@ def test_every_activation_is_what_its_name_says() -> None:
         "prelu": [-0.5, 3],
     }
     assert list(ACTIVATIONS) == [*expected, "dice"]  # of the batch, below
+    own = settings("model=deepfm", "model.activation=dice").model
+    assert isinstance(activation(own, 2), Dice)
     for name, values in expected.items():
-        layer = getattr(torch.nn, ACTIVATIONS[name])()
-        np.testing.assert_allclose(layer(x).detach(), values, rtol=1e-6)
+        layer = activation(settings("model=deepfm", f"model.activation={name}").model, 2)
+        np.testing.assert_allclose(layer(x).detach(), [values], rtol=1e-6)
 
 
 def test_flexible_p() -> None:

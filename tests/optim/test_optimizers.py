@@ -1,5 +1,6 @@
 """Adam and AdaGrad against their formulas in float64, L2 by parts, and the joint optimizer."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ from support import Compose, run, run_directory, small
 from ctrbench.data.schema import Field, Schema
 from ctrbench.errors import UserError
 from ctrbench.models import registry
+from ctrbench.models.wide_deep import LRDNN
 from ctrbench.optim import registry as optimizers
 from ctrbench.optim.ftrl import FTRL
-from ctrbench.optim.joint import Joint
 
 SCHEMA = Schema((Field("a", "vocabulary", 3), Field("b", "vocabulary", 4)))
 
@@ -86,16 +87,28 @@ def decay(i: int, rows: str, gradient: np.ndarray) -> np.ndarray | float:
 
 
 def test_joint_steps_each_part_by_its_own_optimizer(settings: Compose) -> None:
+    """As FTRL and torch's AdaGrad do that know nothing of each other."""
     words = ["model=lr_dnn", "model.hidden=[3]", "tuned=none", "optimizer=joint"]
-    own = settings(*words, "optimizer.wide.l1=.01")
+    own = settings(*words, "optimizer.wide.l1=.01", "optimizer.deep.lr=.03")
     model = registry.build(SCHEMA, own.model)
-    joint = optimizers.build(model, own.optimizer)
-    assert isinstance(joint, Joint)
-    wide, deep = joint.parts["wide"], joint.parts["deep"]
-    assert isinstance(wide, FTRL) and wide.param_groups[0]["l1"] == 0.01
-    assert isinstance(deep, torch.optim.Adagrad)
-    owned = {id(p) for part in (wide, deep) for group in part.param_groups for p in group["params"]}
-    assert owned == {id(p) for p in model.parameters()}
+    apart = copy.deepcopy(model)
+    assert isinstance(apart, LRDNN)
+    optimizer = optimizers.build(model, own.optimizer)
+    separate = (
+        FTRL(apart.wide.parameters(), lr=0.05, beta=2e-4, l1=0.01, l2=1e-4),
+        torch.optim.Adagrad(apart.deep.parameters(), 0.03, eps=1e-10),
+    )
+    before = [w.detach().clone() for w in model.parameters()]
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(3):
+        for ours, theirs in zip(model.parameters(), apart.parameters(), strict=True):
+            ours.grad = torch.randn(ours.shape, generator=generator)
+            theirs.grad = ours.grad.clone()
+        for each in (optimizer, *separate):
+            each.step()
+    for ours, theirs, old in zip(model.parameters(), apart.parameters(), before, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+        assert not torch.equal(ours, old)
 
 
 def test_joint_needs_two_parts(settings: Compose, tmp_path: Path) -> None:

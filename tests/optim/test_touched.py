@@ -136,6 +136,20 @@ def test_adam_is_dense_adam(betas: list[float]) -> None:
         torch.testing.assert_close(adam.state[ours.weight][name], expected, rtol=1e-9, atol=1e-30)
 
 
+@pytest.mark.parametrize("beta2", [0.99, 0.95, 0.9])
+def test_adam_of_other_betas_moves_all_rows(beta2: float) -> None:
+    """Those of which the steps that a row missed could not be caught up exactly: no row is ever
+    behind torch's dense Adam."""
+    ours, dense = table(200, 3), table(200, 3)
+    own = AdamSettings("adam", 1e-3, 1e-8, 0.0, "all", 0.0, [0.9, beta2])
+    for embedding, optimizer in (
+        (ours, Adam(ours, own, large=1)),
+        (dense, torch.optim.Adam(dense.parameters(), 1e-3, (0.9, beta2))),
+    ):
+        train(embedding, optimizer, 600, lambda step: None)
+    torch.testing.assert_close(ours.weight, dense.weight, rtol=1e-12, atol=1e-12)
+
+
 def test_l2_of_the_rows_of_a_batch_is_of_their_weights_now() -> None:
     """Not of those that a large table would still have to catch up."""
     ours, dense = table(200, 3), table(200, 3)

@@ -31,11 +31,11 @@ from ctrbench.training.schedule import (
     DecayingSettings,
     LinearDecaySettings,
     PlateauSettings,
-    without_gain,
+    evaluations_without_improvement,
 )
 
 STEPS, BASE, FLOOR = 40, 0.03, 0.1
-GAIN = 0.003  # less than what some evaluations bring
+MIN_DELTA = 0.003  # less than what some evaluations bring
 
 
 def of_torch(scheduler: Any, optimizer: SGD, steps: int = STEPS) -> list[float]:
@@ -75,7 +75,7 @@ FIGURES = [0.7, 0.71, 0.705, 0.71, 0.7100005, 0.72, 0.6, 0.7, 0.7, 0.7, 0.73]
 
 
 def test_plateau() -> None:
-    """A gain of less than 1e-6 is none; down to the least learning rate."""
+    """A change of less than 1e-6 is no improvement; down to the least learning rate."""
     optimizer = SGD([nn.Parameter(torch.zeros(1))], BASE)
     theirs = ReduceLROnPlateau(
         optimizer, "max", 0.1, 0, threshold=1e-6, threshold_mode="abs", min_lr=1e-5, eps=0
@@ -83,7 +83,7 @@ def test_plateau() -> None:
     own = PlateauSettings("plateau", 0.1, 1e-6, 1e-5)
     for done, figure in enumerate(FIGURES, 1):
         theirs.step(figure)
-        without = without_gain(FIGURES[:done], own.gain)
+        without = evaluations_without_improvement(FIGURES[:done], own.min_delta)
         expected = optimizer.param_groups[0]["lr"]
         assert own.rate(BASE, 7, STEPS, without) == pytest.approx(expected, rel=1e-12)
     assert expected == 1e-5
@@ -92,7 +92,7 @@ def test_plateau() -> None:
 def test_a_run_on_a_plateau(tmp_path: Path) -> None:
     """The trainer's best weights, patience and history against a loop with torch's scheduler."""
     own = trainer(tmp_path / "c.pt")
-    schedule = PlateauSettings("plateau", 0.1, GAIN, 1e-6)
+    schedule = PlateauSettings("plateau", 0.1, MIN_DELTA, 1e-6)
     settings = replace(own.settings, monitor="auc", patience=3, epochs=30, eval_every=None)
     ours = trainer(tmp_path / "c.pt", settings=replace(settings, schedule=schedule))
     progress = ours.fit(Steps(), lambda history: None)
@@ -100,7 +100,7 @@ def test_a_run_on_a_plateau(tmp_path: Path) -> None:
     model = registry.build(SCHEMA, LinearSettings("lr"))
     optimizer = torch.optim.Adam(model.parameters(), 0.1)
     scheduler = ReduceLROnPlateau(
-        optimizer, "max", 0.1, 0, threshold=GAIN, threshold_mode="abs", min_lr=1e-6, eps=0
+        optimizer, "max", 0.1, 0, threshold=MIN_DELTA, threshold_mode="abs", min_lr=1e-6, eps=0
     )
     train, valid = Batches(part(640), 64, CPU), Batches(part(200), 64, CPU)
     (rows,) = valid.pieces(200)
@@ -113,10 +113,10 @@ def test_a_run_on_a_plateau(tmp_path: Path) -> None:
         aucs.append(metrics.auc(model(*rows).detach(), valid.labels_N))
         scheduler.step(aucs[-1])
         without += 1
-        if aucs[-1] > best + GAIN:
+        if aucs[-1] > best + MIN_DELTA:
             best, without = aucs[-1], 0
             weights = {name: w.clone() for name, w in model.state_dict().items()}
-    assert any(0 < b - a < GAIN for a, b in pairwise(aucs))
+    assert any(0 < b - a < MIN_DELTA for a, b in pairwise(aucs))
     assert 4 < len(aucs) < 30 and optimizer.param_groups[0]["lr"] < 0.1
     assert [line["valid_auc"] for line in progress.history] == pytest.approx(aucs, abs=1e-9)
     for name, weight in progress.best_weights.items():

@@ -100,6 +100,31 @@ def test_patience_ends_a_run_when_its_fewest_epochs_are_done(
 
 
 @pytest.mark.usefixtures("as_before")
+def test_what_records_is_told_of_evaluations_alone(tmp_path: Path) -> None:
+    """Not of a stop between two of them, at the sixth step."""
+    told: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path / "c.pt").fit(Steps(6), lambda history: told.append(len(history)))
+    assert told == [1]
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError("denied"), OSError("input/output"), torch.OutOfMemoryError("full")]
+)
+def test_a_checkpoint_that_cannot_be_read_now_is_not_called_wrong(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "c.pt").touch()
+
+    def load(*args: Any, **kwargs: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(type(error), match=str(error)):
+        trainer(tmp_path / "c.pt")
+
+
+@pytest.mark.usefixtures("as_before")
 def test_a_handler_that_was_there_is_called_after_the_checkpoint(tmp_path: Path) -> None:
     """One that returns (of a scheduler, say) lets the run go on."""
     path, seen = tmp_path / "checkpoint.pt", []
@@ -130,7 +155,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 
 
 def test_checkpoints_take_two_hundredths_of_the_time() -> None:
-    """By a clock that moves when told: one is due at first, then a hundred times its length on."""
+    """By a clock that moves when told: one is due at first, then fifty times its length on."""
     now = [0.0]
     pace = Pace(lambda: now[0])
     taken = []

@@ -15,16 +15,14 @@ class InteractingLayer(nn.Module):
     lengths agree. A layer norm stands before the relu, and dropout on alpha, as in FuxiCTR.
 
     Args:
-        fields: F.
         inputs: length of the vectors that come in.
 
     Shapes: B x F x inputs -> BFA, A = ``settings.attention_dim``.
     """
 
-    def __init__(self, fields: int, inputs: int, settings: AttentionSettings) -> None:
+    def __init__(self, inputs: int, settings: AttentionSettings) -> None:
         super().__init__()
         dim = settings.attention_dim
-        self.row_floats = fields * max(4 * dim, settings.heads * fields)
         self.settings, self.heads = settings, (settings.heads, dim // settings.heads)
         self.projected = settings.residual and inputs != dim
         maps = 4 if self.projected else 3  # W_Q, W_K, W_V and W_Res

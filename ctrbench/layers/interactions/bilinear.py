@@ -20,7 +20,6 @@ class BilinearInteraction(nn.Module):
     def __init__(self, fields: int, dim: int, kind: str) -> None:
         super().__init__()
         self.kind = kind
-        self.row_floats = fields * (fields - 1) // 2 * dim
         count = {"all": 1, "each": fields - 1, "interaction": fields * (fields - 1) // 2}[kind]
         self.weight = glorot(count, dim, dim, inputs=dim, outputs=dim)
 

@@ -19,9 +19,8 @@ class CompressedInteraction(nn.Module):
     Shapes: BFK -> BH, H = sum of ``maps``.
     """
 
-    def __init__(self, fields: int, dim: int, maps: list[int]) -> None:
+    def __init__(self, fields: int, maps: list[int]) -> None:
         super().__init__()
-        self.row_floats = dim * fields * max(fields, *maps)
         self.weights = nn.ParameterList(
             glorot(out, into, fields, inputs=into * fields, outputs=out)
             for into, out in zip([fields, *maps], maps, strict=False)

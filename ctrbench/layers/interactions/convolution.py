@@ -45,9 +45,11 @@ class RowConvolution(nn.Module):
 def p_max_pooling(r: Tensor, p: int) -> Tensor:
     """The p largest entries along the last dimension, in their order.
 
+    An exported program has torch's operations alone, as it is run without this package.
+
     Shapes: ... x n -> ... x p.
     """
-    if r.device.type != "cpu" or torch.compiler.is_compiling():
+    if r.device.type != "cpu" or torch.compiler.is_exporting():
         return r.gather(-1, _of_a_sort(r, p))
     return r.gather(-1, _of_partitions(r.detach().flatten(end_dim=-2), p).view(*r.shape[:-1], p))
 

@@ -69,7 +69,7 @@ class CrossNetworkMix(nn.Module):
 
 
 class _Experts(nn.Module):
-    """sum_e G_e U^e g(C^e g(V^eT x)) + b, all experts by two products: the gates add up to 1.
+    """sum_e G_e U^e g(C^e g(V^eT x)) + b, of all experts at once: the gates add up to 1.
 
     Shapes: BD, BE -> BD.
     """

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ctrbench.layers.precision import dots
+
 
 def factorisation_machine(v_BFK: Tensor) -> Tensor:
     """sum_{i<j} <v_i, v_j> x_i x_j of x_i v_i, in time linear in F (Rendle 2010, lemma 3.1).
@@ -23,8 +25,7 @@ class _FactorisationMachine(torch.autograd.Function):
     def forward(ctx: Any, v_BFK: Tensor) -> Tensor:
         sum_BK, v_BD = v_BFK.sum(dim=1), v_BFK.flatten(start_dim=1)
         ctx.save_for_backward(v_BFK, sum_BK)
-        pairs_B: Tensor = torch.linalg.vecdot(sum_BK, sum_BK) - torch.linalg.vecdot(v_BD, v_BD)
-        return pairs_B / 2
+        return (dots(sum_BK, sum_BK) - dots(v_BD, v_BD)) / 2
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Tensor:
@@ -54,7 +55,7 @@ class _FieldAware(torch.autograd.Function):
     def forward(ctx: Any, v_BFKF: Tensor) -> Tensor:
         partner_BFKF = v_BFKF.transpose(1, 3).contiguous()
         ctx.save_for_backward(partner_BFKF)
-        all_B: Tensor = torch.linalg.vecdot(v_BFKF.flatten(1), partner_BFKF.flatten(1))
+        all_B = dots(v_BFKF.flatten(1), partner_BFKF.flatten(1))
         same_B = v_BFKF.diagonal(dim1=1, dim2=3).square().sum(dim=(1, 2))
         return (all_B - same_B) / 2
 
@@ -91,6 +92,21 @@ def anova_kernel(v_BFK: Tensor, degree: int) -> Tensor:
         signed = [(-1) ** t * kernels[a - 1 - t] * powers[t] for t in range(a)]
         kernels.append(torch.stack(signed).sum(dim=0) / a)
     return kernels[degree].sum(dim=1)
+
+
+def pair_positions(fields: int) -> Tensor:
+    """i * F + j of all i < j, in lexical order."""
+    i, j = torch.triu_indices(fields, fields, offset=1)
+    positions_P: Tensor = i * fields + j
+    return positions_P
+
+
+def inner_products(v_BFK: Tensor, pairs_P: Tensor) -> Tensor:
+    """<v_i, v_j> of the pairs of fields at :func:`pair_positions`.
+
+    Shapes: BFK, P -> BP.
+    """
+    return (v_BFK @ v_BFK.transpose(1, 2)).flatten(start_dim=1).index_select(1, pairs_P)
 
 
 def pair_products(left_BFK: Tensor, right_BFK: Tensor) -> Tensor:

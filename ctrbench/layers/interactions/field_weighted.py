@@ -1,16 +1,10 @@
 """Pairs of fields, weighted by what the two fields have in common (Pan 2018, Sun 2021)."""
 
-import torch
 from torch import Tensor, nn
 
+from ctrbench.layers.interactions.factorised import pair_positions
 from ctrbench.layers.mlp import glorot
-
-
-def pair_positions(fields: int) -> Tensor:
-    """i * F + j of all i < j, in lexical order."""
-    i, j = torch.triu_indices(fields, fields, offset=1)
-    positions_P: Tensor = i * fields + j
-    return positions_P
+from ctrbench.layers.precision import dots
 
 
 class FieldWeighted(nn.Module):
@@ -47,8 +41,7 @@ class FieldWeighted(nn.Module):
         if m.dim() == 4:
             v_BD = v_BFK.flatten(start_dim=1)
             m_DD = m.transpose(1, 2).flatten(2, 3).flatten(0, 1)
-            dots_B: Tensor = torch.linalg.vecdot(v_BD @ m_DD, v_BD)
-            return dots_B
+            return dots(v_BD @ m_DD, v_BD)
         v_KBF = v_BFK.permute(2, 0, 1).contiguous()
         m_FF = m.squeeze(2) if m.shape[2] == 1 else m.permute(2, 0, 1)
         y_B: Tensor = ((v_KBF @ m_FF) * v_KBF).sum(dim=(0, 2))

@@ -19,7 +19,6 @@ class LogarithmicTransformation(nn.Module):
 
     def __init__(self, fields: int, dim: int, neurons: int) -> None:
         super().__init__()
-        self.row_floats = dim * neurons
         self.log_norm = nn.BatchNorm1d(fields)
         self.weight = glorot(neurons, fields, inputs=fields, outputs=neurons)
         self.exp_norm = nn.BatchNorm1d(neurons)

@@ -3,9 +3,9 @@
 Unit n gets l_p^n = W_p^n . p, where p_ij is a product of the embeddings f_i and f_j.
 """
 
-import torch
 from torch import Tensor, nn
 
+from ctrbench.layers.interactions.factorised import inner_products, pair_positions
 from ctrbench.layers.mlp import glorot
 from ctrbench.layers.settings import INNER_PRODUCTS
 
@@ -42,14 +42,12 @@ class PairwiseInnerProduct(nn.Module):
 
     def __init__(self, fields: int, units: int) -> None:
         super().__init__()
-        i, j = torch.triu_indices(fields, fields, offset=1)
-        self.register_buffer("pairs_P", i * fields + j, persistent=False)
-        self.weight = glorot(units, len(i), inputs=len(i), outputs=units)
+        self.register_buffer("pairs_P", pair_positions(fields), persistent=False)
+        pairs = len(self.pairs_P)
+        self.weight = glorot(units, pairs, inputs=pairs, outputs=units)
 
     def forward(self, f_BFK: Tensor) -> Tensor:
-        products_BFF = f_BFK @ f_BFK.transpose(1, 2)
-        p_BP = products_BFF.flatten(start_dim=1).index_select(1, self.pairs_P)
-        return nn.functional.linear(p_BP, self.weight)
+        return nn.functional.linear(inner_products(f_BFK, self.pairs_P), self.weight)
 
 
 class OuterProduct(nn.Module):
