@@ -23,16 +23,18 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   rows data=planted data.rows=1000                     planted rows in Criteo's raw layout
   bench model=deepfm                                   a training step beside the machine's limit
   bench peers                                          the same beside FuxiCTR and DeepCTR-Torch
-  bench gpu                                            what a GPU does right, and how fast
+  bench gpu                                            check a GPU's results and measure its speed
 
 `ctrbench VERB --help` says more, `ctrbench train --help` lists every key. Everything goes to
 results=FOLDER (default: results).
 """
+RESUMED = {"train", "reproduce", "tune"}  # verbs whose runs have checkpoints
 
 
 def main() -> None:
-    """Entry point. A person's mistake is one line on stderr and exit status 1; 2: of usage, or what
-    this machine cannot do."""
+    """Entry point. Exit status 0: done; 1: a mistake in what was given, or a run that failed, with
+    a line on stderr; 2: no verb or an unknown one, or a GPU that this machine does not have;
+    130: stopped by Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         sys.exit(_main(sys.argv[1:]))
@@ -43,7 +45,9 @@ def main() -> None:
         print(f"ctrbench: {one_line(error)}", file=sys.stderr)
         sys.exit(error.status if isinstance(error, UserError) else 1)
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        resumes = RESUMED.intersection(sys.argv[1:2])
+        more = "; the same command goes on from the last checkpoint" if resumes else ""
+        print(f"stopped{more}", file=sys.stderr)
         sys.exit(130)
 
 

@@ -1,9 +1,7 @@
 """Experiments: Hydra overlays that name the runs of a table or figure, or what stands for them."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
@@ -12,13 +10,11 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from ctrbench.command.composition.compose import UNTUNED, choices, compose
 from ctrbench.command.composition.explain import plain
 from ctrbench.command.composition.grammar import fixed, values_of
+from ctrbench.command.composition.keys import key_of, keys_of
 from ctrbench.command.recipes import folders, recipes
 from ctrbench.command.settings import Experiment
-from ctrbench.command.sweep.estimates import Estimates
-from ctrbench.command.sweep.launch import every_job, jobs, launch, naming, plan, plan_sweep
+from ctrbench.command.sweep.launch import jobs, launch, plan, plan_sweep
 from ctrbench.errors import UserError
-from ctrbench.progress import duration
-from ctrbench.runs.record import Results
 from ctrbench.settings import nearest
 
 if TYPE_CHECKING:
@@ -37,7 +33,7 @@ def find_experiment(name: str, words: list[str]) -> Experiment:
     known = choices("experiment")
     if name not in known:
         raise UserError(f"{name}: no such experiment; {nearest(name, known)}")
-    own = [word for word in words if word.startswith(OWN)]
+    own = [word for word in words if key_of(word).startswith(OWN)]
     experiment = _typed(name, compose([f"experiment={name}", *fixed(own)]).experiment)
     if not any((experiment.sweep, experiment.models, experiment.recipes, experiment.measure)):
         raise UserError(
@@ -66,7 +62,7 @@ def _typed(name: str, about: Any) -> Experiment:
     return experiment
 
 
-def _needed(name: str, experiment: Experiment, words: list[str]) -> str | None:
+def needed_data(name: str, experiment: Experiment, words: list[str]) -> str | None:
     """The data that an experiment needs, as ``data=A, B``, where the command gives others."""
     takes = [experiment.data] if experiment.data is not None else []
     if experiment.recipes is not None and not values_of("recipe", words):
@@ -83,12 +79,12 @@ def _needed(name: str, experiment: Experiment, words: list[str]) -> str | None:
 
 def _refuse_unfit(name: str, experiment: Experiment, words: list[str]) -> None:
     """Rows that an experiment is not about, and models without an option that it sweeps."""
-    if (needed := _needed(name, experiment, words)) is not None:
+    if (needed := needed_data(name, experiment, words)) is not None:
         by = experiment.recipes
         why = "whose rows it is about" if by is None else f"which {by.upper()} has recipes for"
         raise UserError(f"{name} takes {needed}, {why}")
-    given = {word.partition("=")[0] for word in words}
-    swept = [key for key in experiment.sweep if key.startswith("model.") and key not in given]
+    told = keys_of(words)
+    swept = [key for key in experiment.sweep if key.startswith("model.") and key not in told]
     for model in values_of("model", words) if swept else ():
         options = compose([f"model={model}", *UNTUNED]).model
         for key in swept:
@@ -100,7 +96,7 @@ def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list
     """The words of an experiment's sweep; what the user gives takes the place of its axes. Models
     that read a history are left out where the data has none.
     """
-    given = {word.partition("=")[0] for word in words}
+    given = keys_of(words)
     _refuse_unfit(name, experiment, words)
     axes = dict(experiment.sweep)
     if experiment.recipes is not None and "recipe" not in given:
@@ -109,7 +105,7 @@ def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list
     if experiment.models and "model" not in given:
         # what is mistyped is refused before torch is imported
         own = [f"experiment={name}", *fixed(words)]
-        base = compose([word for word in own if not word.startswith("model.")])
+        base = compose([word for word in own if not key_of(word).startswith("model.")])
         from ctrbench.models.registry import able, having  # takes torch with it
 
         axes = {"model": able(having(experiment.models), base.data.history.user)} | axes
@@ -185,95 +181,3 @@ MEASURES: dict[str, Callable[[str, Experiment, list[str]], str]] = {
     "properties": _properties,
     "step_times": _step_times,
 }
-
-
-def listing(words: list[str], *, by_steps: bool) -> str:
-    """What can be reproduced under a command's words, the number of its runs and their time.
-
-    Args:
-        by_steps: whether a few steps of what has no finished run are timed.
-    """
-    estimates = Estimates(by_steps)
-    base = compose([w for w in fixed(words) if not w.startswith("model")])
-    may_know = partial(estimates.may_know, Results(base.results), base.data.name)
-    models: dict[str, float | None] = {}
-    lines = [f"{'experiment':14}{'runs':>6}{'time':>14}  "]
-    for name in sorted(choices("experiment"), key=_by_number):
-        try:
-            experiment = find_experiment(name, words)
-            if (needed := _needed(name, experiment, words)) is not None:
-                lines.append(f"{name:14}{'-':>6}{'-':>14}  needs {needed}")
-                continue
-            runs = _models_of_runs(name, experiment, words)
-            for model in runs.keys() - models.keys():
-                others = [word for word in fixed(words) if not word.startswith("model=")]
-                one = [f"experiment={name}", f"model={model}", *others]
-                models[model] = estimates.seconds(plan(one)) if may_know(model) else None
-        except UserError as error:  # one's own, half written: the others are listed all the same
-            lines.append(f"{name:14}{'-':>6}{'-':>14}  {error}")
-            continue
-        taken = _total({model: models[model] for model in runs}, runs)
-        lines.append(f"{name:14}{runs.total():>6}{taken:>14}  {experiment.title}")
-    return "\n".join([*lines, TIMES])
-
-
-def _by_number(name: str) -> tuple[str, int]:
-    word = name.rstrip("0123456789")
-    return word, int(name[len(word) :] or 0)
-
-
-TIMES = """
-Times: the runs one after the other, as finished runs on this data took. ?: there are none of some
-models; --trial prepares the data and times a few steps of each (10 epochs are taken for a run)."""
-
-
-def _models_of_runs(name: str, experiment: Experiment, words: list[str]) -> "Counter[str]":
-    """How many runs an experiment makes of each model."""
-    if experiment.measure is not None:
-        return Counter()
-    made = every_job(sweep_overrides(name, experiment, words))
-    if any(word.startswith("model.") for word in words):  # which none but a model can refuse
-        with naming(made[0]):
-            compose(made[0].overrides)
-    keys = ("model=", "recipe=")
-    named = [word for job in made for word in job.overrides if word.startswith(keys)]
-    return Counter(word.partition("=")[2].rpartition("/")[2] for word in named)
-
-
-def _total(seconds: dict[str, float | None], runs: "Counter[str]") -> str:
-    known = {model: taken for model, taken in seconds.items() if taken is not None}
-    if not runs:
-        return "no runs"
-    more = "" if len(known) == len(runs) else " + ?" if known else "?"
-    said = duration(sum(runs[model] * taken for model, taken in known.items()))
-    return f"{said if known else ''}{more}"
-
-
-def dry_run(name: str, words: list[str], *, by_steps: bool) -> str:
-    """The runs of an experiment: which are done, which are left, and how long those will take."""
-    experiment = find_experiment(name, words)
-    if experiment.measure is not None:
-        return f"{name}: has no runs; ctrbench reproduce {name} makes it at once"
-    overrides = sweep_overrides(name, experiment, words)
-    swept = [" ".join(job.swept) for job in jobs(overrides)]
-    return _runs_of(plan_sweep(overrides), swept, Estimates(by_steps))
-
-
-def _runs_of(planned: list["Planned"], swept: list[str], estimates: Estimates) -> str:
-    from ctrbench.runs.frame import FINISHED, read_run  # takes pandas with it
-
-    lines, left, unknown = [], 0.0, 0
-    states = [read_run(one.directory.path)["state"] for one in planned]
-    for one, words, state in zip(planned, swept, states, strict=True):
-        taken = None if state == FINISHED else estimates.seconds(one)
-        if state != FINISHED:
-            left, unknown = left + (taken or 0), unknown + (taken is None)
-            state = state if one.directory.path.exists() else "not begun"
-        lines.append(f"{state:12}{'' if taken is None else duration(taken):>10}  {words}".rstrip())
-    todo = len(states) - states.count(FINISHED)
-    said = f"{len(states)} runs: {len(states) - todo} finished, {todo} left"
-    if todo > unknown:
-        said += f", about {duration(left)} one after the other"
-    if unknown:
-        said += f"; the time of {unknown} is not known (--trial times a few steps)"
-    return "\n".join([*lines, said])

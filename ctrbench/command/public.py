@@ -5,7 +5,13 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ctrbench.command.composition.compose import CONF, OwnFolder, choices, compose
+from ctrbench.command.composition.compose import (
+    CONF,
+    OwnFolder,
+    choices,
+    compose,
+    one_line_for_hydra,
+)
 from ctrbench.data.settings import DownloadSettings
 from ctrbench.errors import UserError
 from ctrbench.settings import nearest
@@ -22,6 +28,7 @@ def public_set(name: str) -> DownloadSettings:
     if not isinstance(found, DownloadSettings):
         folders = [Path(CONF), *([OwnFolder.folder] if OwnFolder.folder else [])]
         paths = [path for folder in folders for path in folder.glob("data/*.yaml")]
-        public = [path.stem for path in paths if "download" in OmegaConf.load(path)]
+        with one_line_for_hydra():
+            public = [path.stem for path in paths if "download" in OmegaConf.load(path)]
         raise UserError(f"{name}: no such public set; {nearest(name, public)}")
     return found

@@ -6,6 +6,7 @@ from hydra.core.object_type import ObjectType
 
 from ctrbench.command.composition.compose import choices, compose, hydra_here
 from ctrbench.command.composition.grammar import fixed, values_of
+from ctrbench.command.composition.keys import key_of, without
 from ctrbench.errors import UserError
 from ctrbench.settings import nearest
 
@@ -26,10 +27,10 @@ def recipes(source: str, words: list[str]) -> tuple[list[str], list[str]]:
         UserError: for a model without a recipe, and for several data sets.
     """
     wanted = values_of("model", words)
-    rest = [word for word in words if not word.startswith("model=")]
+    rest = without("model", words)
     if len(values_of("data", words)) > 1:
         raise UserError("data: recipes are those of one data set; give one in a command")
-    own = [word for word in fixed(rest) if not word.startswith("model.")]
+    own = [word for word in fixed(rest) if not key_of(word).startswith("model.")]
     data = compose(own).hydra.runtime.choices["data"]
     known = choices(f"recipe/{source}/{data}")
     for model in wanted:

@@ -10,11 +10,12 @@ from hydra.core.default_element import ConfigDefault
 from omegaconf import OmegaConf
 
 from ctrbench.command.composition.compose import NAMES, hydra_here
-from ctrbench.command.words import line_of
+from ctrbench.command.words import line_of, meaning
 from ctrbench.runs.settings import RunSettings
 from ctrbench.training.schedule import ScheduleSettings
 from ctrbench.training.settings import StageSettings, TrainerSettings
 
+TOLD = ("pretraining.tuned", "trainer.schedule.KEY", "data.download")
 FEW = 4  # choices, which are named beside a key that they alone have
 Key = tuple[str, str]  # and its meaning
 
@@ -25,7 +26,7 @@ def options() -> str:
     groups: dict[str, Any] = {f.name: f.type for f in fields if dataclasses.is_dataclass(f.type)}
     groups["pretraining"] = StageSettings
     lines = ["run:"]
-    lines += [line_of(f.name, f.metadata["doc"]) for f in fields if f.name not in groups]
+    lines += [line_of(f.name, meaning(f)) for f in fields if f.name not in groups]
     for name, base in groups.items():
         lines += _group(name, name, base)
         if base is TrainerSettings:
@@ -51,13 +52,13 @@ def _group(name: str, path: str, base: Any) -> list[str]:
 
 def _is_told(key: str) -> bool:
     """By a group's file alone, and no option; or by a group of its own."""
-    return NAMES.fullmatch(key) is not None or key in ("pretraining.tuned", "trainer.schedule.KEY")
+    return NAMES.fullmatch(key) is not None or key in TOLD
 
 
 def _keys(cls: Any) -> Iterator[Key]:
     """The keys of a class; of what has a group's keys (``optimizer.wide``) one line for all."""
     for field in dataclasses.fields(cls):
-        doc = field.metadata["doc"]
+        doc = meaning(field)
         if not dataclasses.is_dataclass(field.type):
             yield field.name, doc
         elif field.default_factory is dataclasses.MISSING:  # a group gives its values

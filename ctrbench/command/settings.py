@@ -19,7 +19,7 @@ WARMUP = 10  # evaluations at least, and three times the patience
 class TuneSettings:
     """The keys of ``ctrbench tune`` beside those of a run."""
 
-    trials: int = option("trials of each model, of all starts together", default=30, ge=1)
+    trials: int = option("trials per model, counted over all restarts", default=30, ge=1)
     warmup: int | None = option(
         "evaluations before a trial may be ended early; null: three times the patience, at least "
         f"{WARMUP}",

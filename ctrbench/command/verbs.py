@@ -15,7 +15,7 @@ from ctrbench.command.settings import (
 )
 from ctrbench.command.words import CONFIG_DIR, flag, verb
 from ctrbench.errors import UserError
-from ctrbench.settings import check
+from ctrbench.settings import check, nearest
 
 if TYPE_CHECKING:
     from ctrbench.runs.settings import RunSettings
@@ -59,22 +59,30 @@ def train(given: Any) -> None:
 def _show(runs: list["RunSettings"], package: str | None) -> None:
     from omegaconf import OmegaConf
 
+    from ctrbench.command.composition.meant import leaves
+
     for settings in runs:
-        config = OmegaConf.create(dataclasses.asdict(settings))
-        part = OmegaConf.select(config, package) if package else config
-        if part is None:
-            raise UserError(f"-p {package}: no such part; see ctrbench train --cfg job")
-        print(OmegaConf.to_yaml(part) if OmegaConf.is_config(part) else part)
+        values = dataclasses.asdict(settings)
+        config, none = OmegaConf.create(values), object()
+        part = OmegaConf.select(config, package, default=none) if package else config
+        if part is none:
+            known = {*values, *(key for name in values for key in leaves(values[name], name))}
+            raise UserError(f"-p {package}: no such part; {nearest(str(package), known)}")
+        if OmegaConf.is_config(part):
+            print(OmegaConf.to_yaml(part))
+        else:
+            print("null" if part is None else part)
 
 
 @verb(
-    "EXPERIMENT [--dry-run] [--config-dir DIR] [KEY=VALUE ...] | --list",
+    "EXPERIMENT [--dry-run] [--config-dir DIR] [KEY=VALUE ...] | --list [KEY=VALUE ...]",
     "ctrbench reproduce --list budget=small",
     "ctrbench reproduce table2 data=planted model=lr,fm,deepfm",
     "ctrbench reproduce figure8 budget=small hydra/launcher=joblib",
     "ctrbench reproduce bars data=frappe_x1",
     "ctrbench reproduce figure6 bench.rounds=50",
     names=1,
+    lists=True,
     flags=(
         flag("-l", "--list", action="store_true", help="what can be reproduced, its runs and time"),
         flag("-n", "--dry-run", action="store_true", help="the runs, and which are finished"),
@@ -83,16 +91,20 @@ def _show(runs: list["RunSettings"], package: str | None) -> None:
 )
 def reproduce(given: Any) -> None:
     """The runs of an experiment, then its report. What is finished is not run again."""
-    from ctrbench.command import experiments
+    from ctrbench.command import experiments, listing
 
-    if given.list or not given.names:
-        print(experiments.listing(given.words, by_steps=given.trial))
-    elif given.dry_run:
-        print(experiments.dry_run(given.names[0], given.words, by_steps=given.trial))
-    elif given.trial:
+    if given.list and given.names:
+        raise UserError(f"--list: is of all experiments; of {given.names[0]}: --dry-run")
+    if given.dry_run and not given.names:
+        raise UserError("--dry-run: needs an experiment; of all: --list")
+    if given.trial and not (given.list or given.dry_run):
         raise UserError("--trial: goes with --list or --dry-run")
-    else:
+    if given.dry_run:
+        print(listing.dry_run(given.names[0], given.words, by_steps=given.trial))
+    elif given.names:
         experiments.reproduce(given.names[0], given.words)
+    else:
+        print(listing.listing(given.words, by_steps=given.trial))
 
 
 @verb(
@@ -100,6 +112,7 @@ def reproduce(given: Any) -> None:
     "ctrbench tune model=lr,fm,deepfm data=planted trials=30 trainer.patience=6",
     "ctrbench tune model=fm 'search.optimizer.lr=tag(log,interval(1e-4,1e-2))' trials=12",
     settings={"": TuneSettings},
+    lists=True,
 )
 def tune(given: Any) -> None:
     """Search for the values of one model or several, on validation rows alone. The ranges are those
@@ -254,6 +267,7 @@ def report(given: Any) -> None:
     "ctrbench bench gpu bench.gpu.parts=[checks,steps]",
     names=1,
     settings={"bench.": BenchSettings, PREFIX: GpuSettings},
+    lists=True,
 )
 def bench(given: Any) -> None:
     """A training step of a model beside what the machine allows; several models in turn. With the

@@ -17,7 +17,7 @@ INSTEAD = {  # flags of Hydra that do nothing here
     "--run": "without -m there is one run as it is",
     "--shell-completion": "a verb comes first, which Hydra's completion does not know",
     "--experimental-rerun": "the same command goes on with a run that was stopped",
-    "--multirun": "only ctrbench train takes several runs",
+    "--multirun": "it belongs to train",
 }
 SHORT = {
     "-cn": "--config-name",
@@ -32,7 +32,20 @@ Flag = tuple[tuple[str, ...], dict[str, Any]]
 
 def line_of(key: str, doc: str) -> str:
     """A key and its meaning, as help shows them."""
-    return f"  {key:26}{doc}"
+    return f"  {key:27} {doc}"
+
+
+def meaning(field: dataclasses.Field[Any]) -> str:
+    """What an option is, and the values that it may have where these are few."""
+    doc, choices = field.metadata["doc"], field.metadata.get("choices")
+    return f"{doc} [{'|'.join(choices)}]" if choices else str(doc)
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    """What a verb's own key is where it is not given; nothing where it is not set then."""
+    made = field.default_factory
+    value = field.default if made is dataclasses.MISSING else f"[{','.join(made())}]"
+    return "" if value is None else f" (default: {value})"
 
 
 def flag(*names: str, **about: Any) -> Flag:
@@ -54,6 +67,7 @@ class Verb:
         examples: commands.
         names: how many words without a key it takes, at most.
         settings: the classes of its own keys, by what stands before these.
+        lists: whether words may have lists of values, as those of ``train -m`` may.
         composes: whether it takes Hydra's keys too, with YAML files of one's own; with no keys at
             all, every word is a name.
         flags: beside --help and --version.
@@ -66,6 +80,7 @@ class Verb:
     names: int
     settings: dict[str, type]
     composes: bool
+    lists: bool
     flags: tuple[Flag, ...]
     work: Callable[[Any], None]
 
@@ -107,13 +122,15 @@ class Verb:
             name = word.partition("=")[0]
             why = INSTEAD.get(SHORT.get(name, name))
             if why is not None and name not in own:
-                raise UserError(f"{word}: no such option of {self.name}; {why}")
+                takes = self.lists and why == INSTEAD["--multirun"]
+                more = "; lists need no flag here" if takes else ""
+                raise UserError(f"{word}: no such option of {self.name}; {why}{more}")
 
     @property
     def keys(self) -> dict[str, str]:
         """Its own keys, with their meaning."""
         return {
-            f"{prefix}{field.name}": field.metadata["doc"]
+            f"{prefix}{field.name}": f"{meaning(field)}{_default(field)}"
             for prefix, cls in self.settings.items()
             for field in dataclasses.fields(cls)
         }
@@ -138,8 +155,8 @@ class Verb:
             allow_abbrev=False,
         )
         parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
-        parser.add_argument("-h", "--help", action="store_true", help="this")
-        parser.add_argument("--version", action="store_true", help="of ctrbench")
+        parser.add_argument("-h", "--help", action="store_true", help="show this help")
+        parser.add_argument("--version", action="store_true", help="print the version of ctrbench")
         for names, about in (*((CONFIG_DIR,) if self.composes else ()), *self.flags):
             parser.add_argument(*names, **about)
         return parser
@@ -172,13 +189,14 @@ def verb(
     names: int = 0,
     settings: dict[str, type] | None = None,
     composes: bool = True,
+    lists: bool = False,
     flags: tuple[Flag, ...] = (),
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
-    """Enter a function as the verb of its name; what it does is its docstring."""
+    """Register a function as the verb of that name; its docstring is the help text."""
 
     def enter(work: Callable[[Any], None]) -> Callable[[Any], None]:
         name, own = work.__name__, settings or {}
-        VERBS[name] = Verb(name, usage, examples, names, own, composes, flags, work)
+        VERBS[name] = Verb(name, usage, examples, names, own, composes, lists, flags, work)
         return work
 
     return enter

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,20 +12,37 @@ import torch
 from support import ctrbench, process
 
 from ctrbench import __version__
+from ctrbench.command.bench.models import asked
+from ctrbench.command.bench.step_times import planned_steps
+from ctrbench.command.composition.compose import compose, to_settings
+from ctrbench.command.experiments import find_experiment, sweep_overrides
+from ctrbench.command.gpu.bench import runs_of
+from ctrbench.command.gpu.settings import PREFIX, gpu_settings
+from ctrbench.command.sweep.launch import every_job
+from ctrbench.command.tune import Tuning
 from ctrbench.command.words import VERBS
+from ctrbench.runs.settings import RunSettings
 
 SMALL = ["data.rows=4000", "data.vocabulary=50", "trainer.epochs=1", "threads=1"]
 HEAVY = ("torch", "polars", "pandas", "matplotlib", "sklearn")
 
-MISTAKES = {
+UNKNOWN_VERBS = {
     "trian": "trian: no such verb; did you mean train?",
+    "model=lr": "model=lr: no such verb; known: train, ",
+}
+MISTAKES = {
     "train --fast": "--fast: no such option of train; see ctrbench train --help",
     "train -cn other": "-cn: no such option of train; there is one config; put YAML files of your",
     "train --run": "--run: no such option of train; without -m there is one run as it is",
-    "prepare -m": "-m: no such option of prepare; only ctrbench train takes several runs",
+    "prepare -m": "-m: no such option of prepare; it belongs to train\n",
+    "report -m": "-m: no such option of report; it belongs to train\n",
+    "reproduce table2 -m": "-m: no such option of reproduce; it belongs to train; lists need no fl",
+    "tune -m": "-m: no such option of tune; it belongs to train; lists need no flag here",
+    "bench --multirun": "--multirun: no such option of bench; it belongs to train; lists need no",
     "train --config-dir /no/folder": "--config-dir /no/folder: no such folder",
     "train --config-dir": "argument --config-dir/-cd: expected one argument",
-    "train --cfg job -p modle": "-p modle: no such part",
+    "train --cfg job -p modle": "-p modle: no such part; did you mean model?",
+    "train --cfg job -p model.droput": "-p model.droput: no such part; did you mean model.dropout?",
     "train deepfm": "deepfm: not KEY=VALUE",
     "train =3": "=3: not KEY=VALUE",
     "train model=deepfn": "model=deepfn: no such choice; did you mean deepfm?",
@@ -37,6 +55,7 @@ MISTAKES = {
     "train seed=range(3)": "seed=range(3): several runs need ctrbench train -m",
     "train model=lr model.name=deepfm": "model.name=deepfm: a name is no option; it is chosen by",
     "train model=deepfm model.name=lr_dnn": "model.name=lr_dnn: a name is no option",
+    "train budget.name=tiny": "budget.name=tiny: a name is no option; it is chosen by budget=NAME",
     "train optimizer.name=sgd": "optimizer.name=sgd: a name is no option; it is chosen by",
     "train model=fnn pretraining.model.name=lr": "pretraining.model.name=lr: a name is no option",
     "train model=wide_deep optimizer.wide.name=adam": "optimizer.wide.name=adam: a name is no",
@@ -127,19 +146,27 @@ MISTAKES = {
     "train results=/proc/nowhere": "/proc/nowhere: No such file or directory",
     "reproduce table3": "table3: no such experiment; did you mean table2?",
     "reproduce table2 model": "model: one word too many for EXPERIMENT",
+    "reproduce --dry-run": "--dry-run: needs an experiment; of all: --list",
+    "reproduce table2 --list": "--list: is of all experiments; of table2: --dry-run",
+    "reproduce --trial": "--trial: goes with --list or --dry-run",
+    "reproduce figure6 seed=0,1": "seed=0,1: figure6 measures one setting; only model= may be a",
     "report /no/folder": "/no/folder: no such folder",
     "predict run": "predict takes a run's directory and a file: ctrbench predict RUN FILE",
     "predict run nosuch.csv": "nosuch.csv: no such file; ctrbench predict RUN FILE scores",
     "download criteo_x5": "criteo_x5: no such public set; did you mean criteo_x4?",
     "download criteo": "criteo: no such public set; did you mean criteo_x4?",
+    "download criteo -cd own": "own/data/broken.yaml",
 }
+STATUS = dict.fromkeys(MISTAKES, 1) | dict.fromkeys(UNKNOWN_VERBS, 2)
 
 
-@pytest.mark.parametrize("words", MISTAKES)
+@pytest.mark.parametrize("words", STATUS)
 def test_one_line_for_a_mistake(words: str, tmp_path: Path) -> None:
+    (tmp_path / "own/data").mkdir(parents=True)
+    (tmp_path / "own/data/broken.yaml").write_text("name: [x\n")
     done = ctrbench(*words.split(), cwd=tmp_path)
-    assert done.returncode in (1, 2)
-    assert MISTAKES[words] in done.stderr and done.stdout == ""
+    assert done.returncode == STATUS[words]
+    assert (MISTAKES | UNKNOWN_VERBS)[words] in done.stderr and done.stdout == ""
     assert done.stderr.startswith("ctrbench: ") and done.stderr.count("\n") == 1
 
 
@@ -176,16 +203,53 @@ def test_every_verb_has_its_help(verb: str) -> None:
     assert ctrbench(verb, "--version").stdout == f"{__version__}\n"
 
 
-def test_the_examples_of_the_help_are_understood() -> None:
-    """Every key and choice in them exists."""
-    for verb in VERBS.values():
-        for example in verb.examples if verb.composes else ():
-            words = example.split(" > ")[0].split()[2:]
-            words = [w for w in words if not w.startswith(("data.", "bench.", "gpu"))]
-            if verb.name in ("train", "rows", "bench"):
-                one = [w.split(",")[0] for w in words if w not in ("-m", "peers")]
-                done = ctrbench("train", "--cfg", "hydra", *one)
-                assert done.returncode == 0, done.stderr
+def settings_of(verb: str, names: list[str], words: list[str]) -> list[RunSettings]:
+    """What a verb makes of its words, checked; of several runs the first and the last."""
+    if verb == "tune":
+        return [request.base.settings for request in Tuning(words, None).requests]
+    if verb == "bench" and names == ["gpu"]:
+        assert gpu_settings([word for word in words if word.startswith(PREFIX)])
+        return [*runs_of(["model=lr", *(w for w in words if not w.startswith(PREFIX))]).values()]
+    if verb == "bench":
+        return asked(words)[0]
+    if names and (experiment := find_experiment(names[0], words)).measure:
+        return planned_steps(names[0], experiment, words).runs
+    made = sweep_overrides(names[0], experiment, words) if names else words
+    jobs = every_job(made)
+    return [to_settings(compose(job.overrides)) for job in (jobs[0], jobs[-1])]
+
+
+EXAMPLES = [
+    (name, example)
+    for name, verb in VERBS.items()
+    for example in (verb.examples if verb.composes else ())
+]
+
+
+@pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[example for _, example in EXAMPLES])
+def test_the_examples_of_the_help_are_understood(
+    name: str, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every key and choice in them exists, and has the value that they give it."""
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(example.split(" > ")[0])[2:]
+    words = [word for word in words if word not in ("-m", "--list")]
+    names = [word for word in words if "=" not in word]
+    found = settings_of(name, names, [word for word in words if "=" in word])
+    models = next((word[6:].split(",") for word in words if word.startswith("model=")), None)
+    assert found and (models is None or {one.model.name for one in found} <= {*models, "lr"})
+
+
+def test_what_goes_on_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(words: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    for verb in VERBS:
+        monkeypatch.setitem(VERBS, verb, stopped)
+        done = ctrbench(verb)
+        goes_on = verb in ("train", "reproduce", "tune")
+        more = "; the same command goes on from the last checkpoint" if goes_on else ""
+        assert done.returncode == 130 and done.stderr == f"stopped{more}\n"
 
 
 def test_flags_of_hydra() -> None:
@@ -193,6 +257,7 @@ def test_flags_of_hydra() -> None:
     info = ctrbench("train", "--info", "searchpath")
     assert "pkg://hydra.conf" in info.stdout and info.stderr == ""
     assert ctrbench("train", "--cfg", "job", "-p", "model.embedding_dim").stdout == "10\n"
+    assert ctrbench("train", "--cfg", "job", "-p", "model.hidden").stdout == "null\n"
     assert "BasicSweeper" in ctrbench("train", "--cfg", "hydra", "-p", "hydra.sweeper").stdout
 
 
@@ -239,11 +304,12 @@ def test_a_full_disk(limit: int, tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
-    assert "File too large" in last and "free the space" in last
+    assert "File too large" in last and "name another folder" in last
     if limit == 1_000_000:
         assert str(tmp_path / "runs" / "planted" / "deepfm") in last
     assert not list(tmp_path.rglob("result.json")) and not list(tmp_path.rglob("*.tmp"))
-    assert not list(tmp_path.rglob("*.partial"))
+    # what is prepared is kept, for the same command goes on from there
+    assert len(list(tmp_path.rglob("*.partial"))) == (limit == 100_000)
 
 
 def test_bench(tmp_path: Path) -> None:

@@ -75,6 +75,21 @@ def test_widths_that_would_hide_an_axis(name: str, word: str, told: str) -> None
         assert planned(word, "model.total_neurons=null")[0].settings.model.widths == [50] * 3  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("name", ["orders", "moods"])
+def test_rows_of_other_effects_take_no_tuned_values(name: str) -> None:
+    """Those of planted rows were found on others; one's own are taken where they are asked for."""
+    for words, tuned in (([], False), (["budget=small"], False), (["tuned=planted/fnn"], True)):
+        config = compose([f"experiment={name}", "model=fnn", *words])
+        assert (config.get("tuned") is not None) == tuned
+        assert (config.trainer.batch_size == 512) == tuned
+        assert tuned or config.pretraining.get("tuned") is None
+
+
+def test_a_forced_word_takes_the_place_of_an_axis() -> None:
+    (job,) = words_of("table2", "++seed=5", "model=lr")
+    assert job["++seed"] == "5"
+
+
 def test_budgets() -> None:
     whole, small, paper = (
         to_settings(compose(["model=fnn", *words]))

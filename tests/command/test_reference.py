@@ -38,11 +38,19 @@ NO_OPTIONS = {
     "model.name",
     "optimizer.name",
     "trainer.schedule.name",
+    "budget.name",
+    "data.download",
     "pretraining.tuned",
     "experiment",
 }  # chosen by their group
 HEADINGS = ["run", "model", "data", "optimizer", "split", "trainer", "schedule", "budget"]
 HEADINGS += ["pretraining"]
+
+
+def meaning(field: "dataclasses.Field[Any]") -> str:
+    """As help has it: behind the text the values that there are to choose from."""
+    choices = field.metadata.get("choices")
+    return field.metadata["doc"] + ("" if choices is None else f" [{'|'.join(choices)}]")
 
 
 def registered() -> list[Any]:
@@ -93,6 +101,15 @@ def test_every_key_stands_under_its_group() -> None:
         assert heading != "run" or not any("." in key for key, _ in lines)
 
 
+def test_what_there_is_to_choose_from() -> None:
+    run = dict(shown()["run"])
+    assert run["precision"].endswith(" [fp32|bf16]")
+    assert (
+        "[checks|steps|epochs] (default: [checks,steps,epochs])"
+        in ctrbench("bench", "--help").stdout
+    )
+
+
 def test_a_group_of_one_file_is_no_choice() -> None:
     lines = ctrbench("train", "--help").stdout.splitlines()
     assert "trainer:" in lines and "schedule=constant|cosine|linear|plateau" in lines
@@ -102,7 +119,7 @@ def test_keys_of_few_models_say_whose_they_are() -> None:
     having = defaultdict(list)
     for name, cls in sorted(registry.settings_of().items()):
         for field in dataclasses.fields(cls):
-            having[f"model.{field.name}", field.metadata["doc"]].append(name)
+            having[f"model.{field.name}", meaning(field)].append(name)
     for (key, doc), names in having.items():
         if key != "model.name":
             told = f"{doc} ({', '.join(names)})" if len(names) <= 4 else doc
@@ -118,6 +135,11 @@ def test_every_verb_tells_its_own_keys() -> None:
             told.add(cls)
             for field in dataclasses.fields(cls):
                 key = f"{prefix}{field.name}"
-                assert f"  {key:26}{field.metadata['doc']}" in lines
+                (line,) = [line for line in lines if line.startswith(f"  {key:27} ")]
+                told_of, _, default = line[30:].partition(" (default: ")
+                assert told_of == meaning(field)
+                if field.default_factory is dataclasses.MISSING:
+                    shown_as = "" if field.default is None else f"{field.default})"
+                    assert default == shown_as
     others = {cls for cls in registered() if not issubclass(cls, tuple(GROUPS))}
     assert others - told == {BudgetSettings, DownloadSettings, TunedSettings, RecipeSettings}

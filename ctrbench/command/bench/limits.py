@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
+
+from ctrbench.optim.registry import split_parameters
 
 PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "convolution", "convolution_backward")
 READING = ("embedding", "index_select")  # some rows of a table
@@ -96,6 +98,24 @@ def _like(tensor: Tensor) -> Tensor:
     extent = 1 + sum((size - 1) * stride for size, stride in steps)
     base = torch.randn(extent, dtype=tensor.dtype, device=tensor.device)
     return base.as_strided(tensor.shape, tensor.stride())
+
+
+def least_bytes(model: nn.Module, places: int, states: int, touched: float | None = None) -> float:
+    """What a step moves at the least: of every weight that moves itself, its gradient and the
+    optimizer's numbers, each written and read; of every place of the batch its row and the gradient
+    of that, and its id, likewise.
+
+    Args:
+        states: numbers that the optimizer keeps of a weight.
+        touched: rows of the tables that move; None: all of them, as under a dense gradient.
+    """
+    tables, network = split_parameters(model)
+    columns = sum(table.shape[1] for table in tables)
+    moving = sum(p.numel() for p in tables)
+    if touched is not None:
+        moving = round(touched * columns / len(tables))
+    weights = sum(p.numel() for p in network) + moving
+    return 4.0 * ((4 + 2 * states) * weights + 4 * places * columns + 2 * places)
 
 
 def square_product(device: torch.device, precision: str) -> tuple[Work, float]:

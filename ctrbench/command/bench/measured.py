@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ctrbench.command.bench.limits import Operations, Products, seconds
+from ctrbench.command.bench.limits import Operations, Products, least_bytes, seconds
 from ctrbench.command.bench.made import FIELDS, KINDS, Rows, made_schema
 from ctrbench.command.bench.replayed import MakeGraph, alone, graphs, on_batches
 from ctrbench.command.bench.timed import Machine, Timed, paired
@@ -109,7 +109,8 @@ class Measured(Timed):
     def figures(self, machine: Machine) -> dict[str, Any]:
         """All that is known, in plain values: seconds, bytes, rows."""
         touched = {kind: statistics.mean(found) for kind, found in self.touched.items()}
-        moved = self._bytes(touched["real-like"])
+        states = self.run.optimizer.states()
+        moved = least_bytes(self.model, self.places, states, touched["real-like"])
         bandwidth = machine.figures()["copy_bytes_per_second"]
         limits = {"products": self.middle("products"), "memory": moved / bandwidth}
         steps = {kind: self.middle(f"step, {kind} ids") for kind in KINDS}
@@ -119,22 +120,17 @@ class Measured(Timed):
             "rounds": self.times[STEP],
             "rows_per_second": {kind: self.batch_size / step for kind, step in steps.items()},
             "touched_rows": touched,
-            "places": self.batch_size * len(self.schema.crossed.fields),
+            "places": self.places,
             "operations": self.operations,
             "step_bytes": moved,
             "limit_seconds": limits,
             "times_the_limit": steps["real-like"] / max(limits.values()),
         }
 
-    def _bytes(self, touched: float) -> float:
-        """The least that a step moves: of the network and of touched rows a weight and two states
-        read and written and a gradient read; of every place of a batch, its row and the gradient
-        of that written and read."""
-        tables, network = optimizers.split_parameters(self.model)
-        columns = sum(table.shape[1] for table in tables) / len(tables)
-        weights = sum(p.numel() for p in network) + touched * columns
-        places = self.batch_size * FIELDS * sum(table.shape[1] for table in tables)
-        return 4.0 * (7 * weights + 4 * places)
+    @property
+    def places(self) -> int:
+        """Ids of a batch."""
+        return self.batch_size * self.schema.crossed.slots
 
 
 def measure(runs: list[RunSettings], own: BenchSettings) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ctrbench.command.bench.made import FIELDS
 from ctrbench.command.bench.measured import measure
+from ctrbench.command.composition.compose import untuned
 from ctrbench.command.composition.meant import beside
 from ctrbench.command.settings import BenchSettings, bench_settings
 from ctrbench.command.sweep.launch import plan_sweep
@@ -25,13 +26,14 @@ SHOWN = {"products": "matmul", "memory": "memory"}  # as tables name what limits
 
 @beside(BenchSettings, "bench.")
 def asked(words: list[str]) -> tuple[list[RunSettings], BenchSettings]:
-    """The runs whose steps are to be measured, one of each model, and how.
+    """The runs whose steps are to be measured, one of each model, and how. Without tuned values
+    unless the words ask for some: they are of some models alone, and of the rows of others.
 
     Raises:
         UserError: for a word that does not fit, or lists of anything but models.
     """
     own = bench_settings([word for word in words if word.startswith("bench.")])
-    planned = plan_sweep([word for word in words if not word.startswith("bench.")])
+    planned = plan_sweep(untuned([word for word in words if not word.startswith("bench.")]))
     planned[0].results.check()
     runs = [one.settings for one in planned]
     one_of_each(runs)

@@ -21,6 +21,7 @@ from ctrbench.command.bench.made import FIELDS, endless, made_part, made_schema
 from ctrbench.command.bench.measured import BATCH, WARM_UP, count_as_late
 from ctrbench.command.bench.models import about, asked, write_figures
 from ctrbench.command.bench.timed import Timed, paired
+from ctrbench.command.composition.keys import keys_of
 from ctrbench.command.settings import BenchSettings
 from ctrbench.data.batches import Batch, Batches
 from ctrbench.data.schema import Schema
@@ -59,8 +60,7 @@ def bench_peers(words: list[str]) -> str:
         UserError: for words that do not fit, or if a peer is not installed.
     """
     versions = check_peers()
-    is_chosen = any(word.startswith("model=") for word in words)
-    runs, own = asked(words if is_chosen else [f"model={MODELS}", *words])
+    runs, own = asked(words if "model" in keys_of(words) else [f"model={MODELS}", *words])
     if runs[0].device.startswith("cuda"):
         raise UserError(f"device={runs[0].device}: bench peers compares on a CPU; device=cpu")
     reuse_memory()
@@ -84,7 +84,7 @@ def bench_peers(words: list[str]) -> str:
         "models": found,
     }
     path = write_figures(figures, runs[0], f"bench/peers_{runs[0].precision}.json")
-    return f"{_text(figures)}\n{path}"
+    return f"{peers_text(figures)}\n{path}"
 
 
 @contextmanager
@@ -184,7 +184,8 @@ class _Compared:
         }
 
 
-def _text(figures: dict[str, Any]) -> str:
+def peers_text(figures: dict[str, Any]) -> str:
+    """The table, with what was measured and what is not alike."""
     versions = ", ".join(f"{PACKAGES.get(k, k)} {v}" for k, v in figures["versions"].items())
     lacking = [
         f"{name} has no {one['model']}" for one in figures["models"] for name in one["lacking"]
@@ -197,7 +198,8 @@ def _text(figures: dict[str, Any]) -> str:
             "",
             f"a step is the median of {figures['rounds']} rounds, an epoch of {figures['rows']:,} "
             f"rows with each package's own loader of {figures['epochs']}; ratios are medians of "
-            "pairs of a round; LR is trained by Adam there, by FTRL here",
+            "pairs of a round; LR is trained by Adam there, by FTRL here; FuxiCTR clips gradients "
+            "to norm 10, as its fit does by default, ours does not clip",
             *lacking,
         ]
     )

@@ -33,7 +33,7 @@ def on_batches(step: Step, batch: Batch, make_graph: MakeGraph | None) -> Callab
         step(held)
 
     for _ in range(WARM_UP):
-        graph.aside(work)
+        graph.run_eagerly(work)
     record(graph, step.optimizer, work)
 
     def of(batch: Batch) -> Work:
@@ -49,6 +49,6 @@ def alone(work: Work, make_graph: MakeGraph | None) -> Work:
     if make_graph is None:
         return work
     graph = make_graph()
-    graph.aside(work)
+    graph.run_eagerly(work)
     graph.record(work)
     return graph.replay

@@ -8,10 +8,13 @@ import numpy as np
 from ctrbench import __version__
 from ctrbench.command.bench.measured import measure
 from ctrbench.command.bench.models import about, one_of_each, write_figures
-from ctrbench.command.composition.grammar import values_of
+from ctrbench.command.composition.compose import untuned
+from ctrbench.command.composition.grammar import fixed, values_of
+from ctrbench.command.composition.keys import key_of, keys_of, without
 from ctrbench.command.composition.meant import beside
 from ctrbench.command.settings import BenchSettings, Experiment, bench_settings
 from ctrbench.command.sweep.launch import plan
+from ctrbench.errors import UserError
 from ctrbench.models import registry
 from ctrbench.report.step_times import write_step_times
 from ctrbench.runs.record import STEP_TIMES, Results
@@ -36,13 +39,17 @@ def planned_steps(name: str, experiment: Experiment, words: list[str]) -> Steps:
     Raises:
         UserError: for a word that does not fit.
     """
-    given = {word.partition("=")[0] for word in words}
+    one_value = fixed(words)
+    for word in words:
+        if word not in one_value and key_of(word) != "model":
+            raise UserError(f"{word}: {name} measures one setting; only model= may be a list")
+    given = keys_of(words)
     stated = [f"{key}={value}" for key, value in experiment.sweep.items() if key not in given]
-    sizes = [word for word in (*stated, *words) if not word.startswith("model=")]
+    sizes = without("model", [*stated, *words])
     own = bench_settings([word for word in sizes if word.startswith("bench.")])
     rest = [word for word in sizes if not word.startswith("bench.")]
     runs = [
-        plan([f"experiment={name}", f"model={model}", *_of_model(model, rest)]).settings
+        plan(untuned([f"experiment={name}", f"model={model}", *_of_model(model, rest)])).settings
         for model in _models(experiment, values_of("model", words))
     ]
     one_of_each(runs)
@@ -65,13 +72,13 @@ def _of_model(model: str, words: list[str]) -> list[str]:
     known = registry.settings_of()
 
     def has(name: str, word: str) -> bool:
-        key = word.partition("=")[0].removeprefix("model.")
+        key = key_of(word).removeprefix("model.")
         return key in {field.name for field in dataclasses.fields(known[name])}
 
     return [
         word
         for word in words
-        if not word.startswith("model.")
+        if not key_of(word).startswith("model.")
         or model not in known
         or has(model, word)
         or not any(has(name, word) for name in known)

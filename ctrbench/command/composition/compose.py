@@ -26,6 +26,7 @@ from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ctrbench.command.composition.explain import explain, plain
+from ctrbench.command.composition.keys import given, key_of, keys_of
 from ctrbench.command.composition.meant import no_such_key
 from ctrbench.errors import UserError, one_line
 from ctrbench.layers.settings import WIDTHS, unread
@@ -36,7 +37,9 @@ PACKAGE = Path(__file__).resolve().parents[2]
 ROOT = PACKAGE.parent if (PACKAGE.parent / "conf" / "config.yaml").exists() else PACKAGE
 CONF = str(ROOT / "conf")
 EXPERIMENTS = ROOT / "experiments"
-NAMES = re.compile(r"(pretraining\.)?(trainer\.)?(?P<group>model|optimizer|schedule)(\.\w+)?\.name")
+NAMES = re.compile(
+    r"(pretraining\.)?(trainer\.)?(?P<group>model|optimizer|schedule|budget)(\.\w+)?\.name"
+)
 NEEDED = ("model", "data", "optimizer", "split", "trainer", "schedule", "budget")
 FOLDERS = ("tuned", "recipe")  # groups whose files lie in folders
 GROUPS = (*NEEDED, *FOLDERS, "experiment")
@@ -163,8 +166,7 @@ def _own_files() -> tuple[Any, ...]:
 
 def _refuse_word(override: str) -> None:
     """What Hydra takes, or refuses in words that do not help."""
-    key, _, value = override.partition("=")
-    name = key.lstrip("+~")
+    value, name = override.partition("=")[2], key_of(override)
     group = name.partition("@")[0]
     if not group:
         raise UserError(f"{override}: not KEY=VALUE")
@@ -174,7 +176,7 @@ def _refuse_word(override: str) -> None:
     if name.endswith("trainer.schedule") and "@" not in name:
         stage = "" if name == "trainer.schedule" else f"@{name}"
         raise UserError(f"{override}: is chosen by schedule{stage}=NAME")
-    if key.startswith("~") and group in NEEDED:
+    if override.startswith("~") and group in NEEDED:
         raise UserError(f"{override}: a run needs one; choose another by {name}=NAME")
     if (group in GROUPS or "/" in group) and (value == "null" or value[:1] in ("[", "{")):
         raise UserError(f"{override}: is chosen by one name: {name}=NAME")
@@ -182,8 +184,8 @@ def _refuse_word(override: str) -> None:
 
 def _refuse_model_beside_recipe(overrides: list[str]) -> None:
     """Another model than the recipe's: its run would stand as the recipe's in a leaderboard."""
-    given = dict(word.partition("=")[::2] for word in overrides)
-    model, recipe = given.get("model"), given.get("recipe", "null")
+    values = given(overrides)
+    model, recipe = values.get("model"), values.get("recipe", "null")
     own = recipe.rpartition("/")[2]
     if model is not None and recipe != "null" and model != own:
         raise UserError(f"model={model}: recipe={recipe} is of model={own}; leave one of them out")
@@ -192,13 +194,13 @@ def _refuse_model_beside_recipe(overrides: list[str]) -> None:
 def _refuse_unread(overrides: list[str], config: DictConfig) -> None:
     """What no part of a run reads: widths beside those that decide, by which the same weights would
     have another identity (words of a budget can still give one), and a stage that there is not."""
-    given = {word.partition("=")[0].lstrip("+") for word in overrides}
+    told = keys_of(overrides)
     stage = OmegaConf.select(config, "pretraining.model.name")  # tuned values alone make none
-    for key in given:
+    for key in told:
         if key.startswith("pretraining.") and stage is None:
             raise UserError(f"{key}: model={config.model.name} has no pre-training")
     for option, by in unread(config.model).items():
-        if f"model.{option}" in given:
+        if f"model.{option}" in told:
             raise UserError(
                 f"model.{option}: model.{by} gives {WIDTHS[by][0]}; leave one out (model.{by}=null)"
             )
@@ -235,14 +237,20 @@ def _options(loader: ConfigLoaderImpl, group: str) -> list[str]:
 def with_tuned(overrides: list[str]) -> list[str]:
     """The words, and where tuned values are found of rows that ``data.name=`` gives a name of their
     own, if there are any."""
-    given = dict(word.partition("=")[::2] for word in overrides)
-    has_values = "recipe" in given or given.get("budget", "none") != "none"  # of its own, or none
-    name = "" if has_values else given.get("data.name", "")
+    told = given(overrides)
+    has_values = "recipe" in told or told.get("budget", "none") != "none"  # of its own, or none
+    name = "" if has_values else told.get("data.name", "")
     folders = [Path(CONF), *([OwnFolder.folder] if OwnFolder.folder else [])]
     if not NAME.fullmatch(name) or not any((path / "tuned" / name).is_dir() for path in folders):
         return overrides
     found = {"tuned": f"{name}/${{model}}", "tuned@pretraining": f"{name}/fm"}
-    return [*overrides, *(f"{key}={value}" for key, value in found.items() if key not in given)]
+    return [*overrides, *(f"{key}={value}" for key, value in found.items() if key not in told)]
+
+
+def untuned(words: list[str]) -> list[str]:
+    """The words, which take tuned values only where they ask for some."""
+    told = keys_of(words)
+    return words if "tuned" in told else [*(w for w in UNTUNED if key_of(w) not in told), *words]
 
 
 def to_settings(config: DictConfig) -> RunSettings:

@@ -4,6 +4,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from ctrbench.command.composition.compose import hydra_here
+from ctrbench.command.composition.keys import key_of
 
 
 def parsed(words: list[str]) -> list[Override]:
@@ -21,7 +22,7 @@ def fixed(words: list[str]) -> list[str]:
 def values_of(key: str, words: list[str]) -> list[str]:
     """The values that words give a key: one, those of a list, or none where they give none."""
     for override in reversed(parsed(words)):
-        if override.get_key_element() == key:
+        if key_of(override.get_key_element()) == key:
             several = override.is_discrete_sweep()
             values = override.sweep_string_iterator() if several else [override.value()]
             return list(map(str, values))

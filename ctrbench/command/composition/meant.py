@@ -1,4 +1,4 @@
-"""What may have been meant by a key that there is not."""
+"""Suggestions for an unknown key."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,15 +52,16 @@ def no_such_key(key: str, node: DictConfig) -> str:
 def _options(config: DictConfig) -> dict[str, str]:
     """The nested keys of a command by their last part: of several the first."""
     values: Any = OmegaConf.to_container(config)
-    nested = [key for name in SECTIONS for key in _leaves(values.get(name), name)]
+    nested = [key for name in SECTIONS for key in leaves(values.get(name), name)]
     choices = OmegaConf.select(config, "hydra.runtime.choices") or ()  # not in a job of a sweep
     groups = [key for key in choices if key.isalpha()]
     return {key.rpartition(".")[2]: key for key in (*reversed(nested), *_beside.get(), *groups)}
 
 
-def _leaves(value: Any, path: str) -> Iterator[str]:
+def leaves(value: Any, path: str) -> Iterator[str]:
+    """The dotted keys of a value, nested as it is, below a path."""
     if not isinstance(value, dict):
         yield path
         return
     for key, item in value.items():
-        yield from _leaves(item, f"{path}.{key}")
+        yield from leaves(item, f"{path}.{key}")

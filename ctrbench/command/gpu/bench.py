@@ -7,8 +7,9 @@ from functools import partial
 
 import torch
 
-from ctrbench.command.composition.compose import compose, to_settings
+from ctrbench.command.composition.compose import compose, to_settings, untuned
 from ctrbench.command.composition.grammar import values_of
+from ctrbench.command.composition.keys import given, without
 from ctrbench.command.composition.meant import beside
 from ctrbench.command.gpu import measures
 from ctrbench.command.gpu.checks import CHECKS, CheckError
@@ -24,7 +25,6 @@ from ctrbench.settings import check, deciding, digest
 
 PRECISIONS = ("fp32", "bf16")
 OF_EPOCHS = ("lr", "deepfm")
-MODEL = "model="
 log = logging.getLogger(__name__)
 Runs = dict[str, RunSettings]
 
@@ -39,9 +39,11 @@ def bench_gpu(words: list[str]) -> str:
     """
     own = gpu_settings([word for word in words if word.startswith(PREFIX)])
     words = [word for word in words if not word.startswith(PREFIX)]
-    if not torch.cuda.is_available() or "device=cpu" in words:
-        asked = next((word for word in words if word.startswith("device=")), "device=auto")
-        raise UnavailableError(f"{asked}: no GPU is visible to torch; bench gpu needs one")
+    asked = given(words).get("device", "auto")
+    if not torch.cuda.is_available():
+        raise UnavailableError(f"device={asked}: no GPU is visible to torch; bench gpu needs one")
+    if asked == "cpu":
+        raise UserError("device=cpu: bench gpu measures a GPU; leave it out, or device=cuda")
     runs = runs_of(words)
     run = next(iter(runs.values()))
     device = resolve_device(run.device)
@@ -56,12 +58,11 @@ def bench_gpu(words: list[str]) -> str:
 
 @beside(GpuSettings, PREFIX)
 def runs_of(words: list[str]) -> Runs:
-    """A run of every model that is asked for."""
-    names = values_of("model", words)
-    others = [word for word in words if not word.startswith(MODEL)]
+    """A run of every model that is asked for; without tuned values unless words ask for some."""
+    names, others = values_of("model", words), untuned(without("model", words))
     runs = {}
     for name in names or models.able(models.names(), compose(others).data.history.user):
-        runs[name] = to_settings(compose([*others, f"{MODEL}{name}"]))
+        runs[name] = to_settings(compose([*others, f"model={name}"]))
         check(runs[name])
         runs[name].model.check_history(runs[name].data.history)
     return runs

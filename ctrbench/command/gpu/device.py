@@ -19,7 +19,7 @@ from ctrbench.training.trainer import MakeLoop, Trainer
 
 
 class Gpu:
-    """What is to be had on it. Tests without one stand a CPU in."""
+    """Operations on the GPU; tests substitute a CPU."""
 
     rows_of_checks = 10_000
     repeats = 20  # of what is timed by itself

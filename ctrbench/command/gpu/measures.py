@@ -13,7 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from ctrbench.command.bench.limits import Products, Work, large_copy, seconds
+from ctrbench.command.bench.limits import Products, Work, large_copy, least_bytes, seconds
 from ctrbench.command.bench.made import made_schema
 from ctrbench.command.bench.measured import BATCH
 from ctrbench.command.bench.replayed import alone
@@ -22,7 +22,6 @@ from ctrbench.command.gpu.device import Gpu
 from ctrbench.command.gpu.settings import GpuSettings
 from ctrbench.data.batches import Batches
 from ctrbench.machine import peak_memory, reset_peak_memory
-from ctrbench.optim import registry as optimizers
 from ctrbench.runs.settings import RunSettings
 from ctrbench.training.captured import WARM_UP
 from ctrbench.training.checkpoint import Progress
@@ -92,7 +91,8 @@ def _limits(gpu: Gpu, step: Step, batches: Batches, run: RunSettings) -> Figures
     with Products() as products:
         step(next(batches.epoch(0, 0)))
     copy, copied = large_copy(gpu.device)
-    moved = least_bytes(step, batches, run.optimizer.states())
+    places = batches.batch_size * batches.slots
+    moved = least_bytes(step.model, places, run.optimizer.states())
     return {
         "products": _replayed(gpu, products) if products.calls else 0.0,
         "memory": moved * _replayed(gpu, copy) / copied,
@@ -106,17 +106,6 @@ def _replayed(gpu: Gpu, work: Work) -> float:
     replay()
     taken = seconds(lambda: [replay() for _ in range(gpu.repeats)], gpu.device)
     return taken / gpu.repeats
-
-
-def least_bytes(step: Step, batches: Batches, states: int) -> float:
-    """What a step moves at the least: of every weight as the module says; of every place of the
-    batch its row and the gradient of that, written and read; of every row its ids, read and
-    written."""
-    tables, network = optimizers.split_parameters(step.model)
-    weights = sum(p.numel() for p in tables + network)
-    places = batches.batch_size * batches.slots
-    columns = sum(table.shape[1] for table in tables)
-    return 4.0 * ((4 + 2 * states) * weights + 4 * places * columns + 2 * places)
 
 
 class Epochs:

@@ -16,7 +16,7 @@ class GpuSettings:
 
     parts: list[str] = field(
         default_factory=lambda: list(PARTS),
-        metadata={"doc": "what to do now: checks, steps, epochs", "choices": PARTS},
+        metadata={"doc": "what to do now", "choices": PARTS},
     )
     rows: int = option("training rows of an epoch", default=36_700_000, ge=1_000)
     features: int = option("features of the 39 fields together", default=1_000_000, ge=1_000)

@@ -34,6 +34,7 @@ class Estimates:
 
     def __post_init__(self) -> None:
         self.finished: dict[Any, list[dict[str, Any]]] = {}
+        self.told: dict[str, float | None] = {}
 
     def may_know(self, results: Results, data: str, model: str) -> bool:
         """Whether to ask for a run of them at all: it takes a while to plan one."""
@@ -41,14 +42,21 @@ class Estimates:
         return self.by_steps or runs.is_dir() or results.trials.exists()
 
     def seconds(self, planned: "Planned") -> float | None:
-        """Of one run; None where nothing is known.
+        """Of one run; None where nothing is known. Runs that differ in their seed alone are asked
+        about once.
 
         Of the finished runs of its model and data set those count whose settings are nearest, by
         their rows where these are others.
         """
+        key = digest({name: value for name, value in planned.decides.items() if name != "seed"})
+        if key not in self.told:
+            self.told[key] = self._of_finished(planned) or self._of_steps(planned, key)
+        return self.told[key]
+
+    def _of_finished(self, planned: "Planned") -> float | None:
         known = self._finished(planned)
         if not known:
-            return self._of_steps(planned)
+            return None
         own = dict(_flat(planned.decides))
         distances = [_distance(own, dict(_flat(one["settings"]))) for one in known]
         least = min(distances)
@@ -62,13 +70,12 @@ class Estimates:
             self.finished[folder] = list(_results_in(folder))
         return self.finished[folder]
 
-    def _of_steps(self, planned: "Planned") -> float | None:
+    def _of_steps(self, planned: "Planned", key: str) -> float | None:
         """As they were timed before, or are now."""
         path = planned.results.trials
         kept: dict[str, float] = {}
         with suppress(OSError, ValueError):
             kept = json.loads(path.read_text())
-        key = digest({name: value for name, value in planned.decides.items() if name != "seed"})
         if key not in kept and self.by_steps:
             kept[key] = Trial(planned).seconds
             write_atomic(path, json.dumps(kept, indent=1) + "\n")

@@ -13,6 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from ctrbench.command.composition.keys import key_of, keys_of
 from ctrbench.files import write_atomic
 
 PATIENCE_S = 20.0  # for a checkpoint
@@ -96,7 +97,7 @@ class SweepFolder:
 
 
 def _is_alive(process: int) -> bool:
-    """Unless it has ended, or waits for its parent to see that it has."""
+    """Whether the process still runs; a zombie counts as ended."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -140,8 +141,7 @@ def one_a_core(hydra: DictConfig, words: list[str]) -> list[str]:
         JOBLIB: f"hydra.launcher.n_jobs={cores()}",
         LOCAL: f"hydra.sweeper.max_batch_size={cores()}",
     }.get(launcher_of(hydra))
-    given = {word.partition("=")[0].lstrip("+") for word in words}
-    return [own] if own is not None and own.partition("=")[0] not in given else []
+    return [own] if own is not None and key_of(own) not in keys_of(words) else []
 
 
 def side_by_side(hydra: DictConfig, jobs: int) -> int:

@@ -23,6 +23,7 @@ from ctrbench.command.composition.compose import (
 )
 from ctrbench.command.composition.explain import quoted
 from ctrbench.command.composition.grammar import fixed, parsed
+from ctrbench.command.composition.keys import keys_of
 from ctrbench.command.sweep.folder import (
     DONE,
     FAILED,
@@ -84,7 +85,7 @@ def naming(job: Job) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        keys = tuple(f"{word.partition('=')[0]}=" for word in job.swept)
+        keys = tuple(f"{key}=" for key in keys_of(job.swept))
         is_told = not keys or str(error).startswith(keys)
         where = "" if is_told else f"{' '.join(job.swept)}: "
         raise type(error)(f"{where}{error}") from None
@@ -153,7 +154,7 @@ def _tell_failures(jobs: list[JobFile], shared: list[str]) -> None:
     lines = [f"{len(failed)} of the sweep's jobs failed:"]
     for job in failed:
         swept = " ".join(word for word in job.words if word not in shared)
-        lines.append(f"{swept}: {job.message or 'its process ended without a word'}")
+        lines.append(f"{swept}: {job.message or 'its process ended without reporting a result'}")
     raise UserError("\n  ".join(lines))
 
 

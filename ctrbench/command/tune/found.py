@@ -12,7 +12,10 @@ from optuna.trial import TrialState
 
 import ctrbench
 from ctrbench.command.composition.compose import compose
+from ctrbench.command.composition.keys import given, key_of, without
+from ctrbench.command.composition.meant import leaves
 from ctrbench.command.tune.request import Request
+from ctrbench.command.tune.space import SECTIONS
 from ctrbench.errors import UserError
 from ctrbench.files import write_atomic
 
@@ -30,23 +33,33 @@ def write_found(request: Request, study: optuna.Study, folder: Path) -> str:
     if not ended:
         keys = " or ".join(f"search.{key}" for key in request.base.settings.optimizer.rates())
         raise UserError(f"model={request.model}: no trial came to an end; lower {keys}")
-    best = study.best_trial
-    values = _values(request, best.user_attrs["words"]) | {"tuned": _about(request, study)}
+    found, about = study.best_trial.user_attrs["words"], _about(request, study)
+    values = _values(request, found) | {"tuned": about}
     path = folder / "tuned" / request.data / f"{request.model}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, f"# @package _global_\n{yaml.safe_dump(values, sort_keys=False)}")
-    return f"{_summary(request, study, path)}\n{_command(request, folder)}"
+    return f"{_summary(about, path)}\n{_command(request, found, folder)}"
 
 
 def _values(request: Request, words: list[str]) -> dict[str, Any]:
-    """Of every key that the words give a value, nested."""
+    """Of every key that the words give a value, by themselves or by tuned=, nested."""
     config = compose([*request.words, *words])
-    keys = [*request.fixed, *(word.partition("=")[0] for word in words)]
+    keys = [*_taken(request), *request.fixed, *given(words)]
     found = OmegaConf.create({})
     for key in ["optimizer.name", *keys]:  # with another optimizer they are refused
         OmegaConf.update(found, key, OmegaConf.select(config, key), force_add=True)
     values: dict[str, Any] = OmegaConf.to_container(found)  # type: ignore[assignment]
     return values
+
+
+def _taken(request: Request) -> list[str]:
+    """The keys whose values are those of tuned=DATA/MODEL."""
+    others = compose([*without("tuned", request.words), "tuned=none"])
+    sections: dict[str, Any] = {
+        name: OmegaConf.to_container(request.config[name]) for name in SECTIONS
+    }
+    keys = [key for name, values in sections.items() for key in leaves(values, name)]
+    return [k for k in keys if OmegaConf.select(request.config, k) != OmegaConf.select(others, k)]
 
 
 def _about(request: Request, study: optuna.Study) -> dict[str, Any]:
@@ -74,8 +87,7 @@ def _about(request: Request, study: optuna.Study) -> dict[str, Any]:
     }
 
 
-def _summary(request: Request, study: optuna.Study, path: Path) -> str:
-    about = _about(request, study)
+def _summary(about: dict[str, Any], path: Path) -> str:
     valid = about["valid"]
     return (
         f"{path}: valid AUC {valid['auc']:.5f}, logloss {valid['logloss']:.5f}, the best of "
@@ -83,7 +95,11 @@ def _summary(request: Request, study: optuna.Study, path: Path) -> str:
     )
 
 
-def _command(request: Request, folder: Path) -> str:
-    own = [word for word in request.given if word.partition("=")[0] not in request.fixed]
-    words = ["--config-dir", str(folder), f"model={request.model}", *own]
+def _command(request: Request, found: list[str], folder: Path) -> str:
+    """What trains the run of the best trial. The trainer's values are said again, since a budget's
+    come before those of a file."""
+    own = [w for w in without("tuned", request.given) if key_of(w) not in request.fixed]
+    trainer = [w for w in (*request.given, *found) if key_of(w).startswith("trainer.")]
+    tuned = f"tuned={request.data}/{request.model}"
+    words = ["--config-dir", str(folder), f"model={request.model}", *own, tuned, *trainer]
     return f"  ctrbench train {shlex.join(words)}"

@@ -7,11 +7,21 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ctrbench.command.composition.compose import compose, to_settings, with_tuned
+from ctrbench.command.composition.keys import given, keys_of
 from ctrbench.command.tune.space import SECTIONS, examples, search_space
 from ctrbench.errors import UserError
 from ctrbench.runs.planned import Planned
 from ctrbench.runs.trial import Trial
 from ctrbench.settings import digest
+
+SEARCHED = "search."
+
+
+def words_of_all(model: str, words: list[str]) -> list[str]:
+    """What all trials of a model share: no tuned values but those that are asked for."""
+    own = [word for word in words if not word.startswith(SEARCHED)]
+    fresh = [] if "tuned" in keys_of(own) else ["tuned=none"]
+    return with_tuned([f"model={model}", *fresh, *own])
 
 
 class Request:
@@ -25,11 +35,9 @@ class Request:
     """
 
     def __init__(self, model: str, words: list[str]) -> None:
-        searched = [word for word in words if word.startswith("search.")]
-        own = [word for word in words if word not in searched]
-        fresh = [] if any(word.startswith("tuned=") for word in own) else ["tuned=none"]
-        self.model, self.given = model, own
-        self.words = with_tuned([f"model={model}", *fresh, *own])
+        searched = [word for word in words if word.startswith(SEARCHED)]
+        self.model, self.given = model, [word for word in words if word not in searched]
+        self.words = words_of_all(model, words)
         self.config = compose(self.words)
         self.base = Planned(to_settings(self.config))
         self.space = search_space(model, searched, self.fixed)
@@ -39,14 +47,14 @@ class Request:
     @property
     def fixed(self) -> list[str]:
         """Keys of the model, its optimizer and its trainer that the words give a value."""
-        keys = [word.partition("=")[0].lstrip("+~") for word in self.given]
+        keys = given(self.given)
         return [key for key in keys if key.partition(".")[0] in SECTIONS and "." in key]
 
     @cached_property
     def data(self) -> str:
         """What the rows' tuned values are found by."""
-        given = dict(word.partition("=")[::2] for word in self.given)
-        return str(given.get("data.name") or self.config.hydra.runtime.choices["data"])
+        name = given(self.given).get("data.name")
+        return str(name or self.config.hydra.runtime.choices["data"])
 
     @cached_property
     def folder(self) -> Path:

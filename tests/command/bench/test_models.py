@@ -2,15 +2,23 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from support import ctrbench
+from support import Compose, ctrbench, small
 from torch.nn import functional as F
 
-from ctrbench.command.bench.limits import Operations
-from ctrbench.command.bench.made import made_part, made_schema
+from ctrbench.command.bench.limits import Operations, least_bytes
+from ctrbench.command.bench.made import Rows, made_part, made_schema
+from ctrbench.command.bench.measured import Measured
+from ctrbench.command.bench.models import asked
+from ctrbench.command.bench.step_times import planned_steps
 from ctrbench.command.bench.timed import paired
+from ctrbench.command.experiments import find_experiment
+from ctrbench.command.gpu.bench import runs_of
+from ctrbench.command.settings import bench_settings
+from ctrbench.optim.registry import split_parameters
 
 SMALL = [
     *("bench.features=2000", "bench.rows=256", "bench.rounds=2", "trainer.batch_size=64"),
@@ -81,6 +89,40 @@ def test_without_lr_there_is_no_ratio(tmp_path: Path) -> None:
     assert "time / LR" not in done.stdout and "| ffm " in done.stdout, done.stderr
     (path,) = tmp_path.rglob("models_fp32.json")
     assert "time_over_lr" not in json.loads(path.read_text())["models"][0]
+
+
+def test_no_tuned_values_unless_they_are_asked_for() -> None:
+    """Those of planted rows have a batch of 512 and L2, of some models."""
+    words = ["model=lr,deepfm", "results=/tmp/none"]
+    figure6 = planned_steps("figure6", find_experiment("figure6", words), words).runs
+    gpu = list(runs_of(words).values())
+    for runs in (asked(words)[0], gpu):
+        assert [run.trainer.batch_size for run in runs] == [None, None]
+    assert [run.trainer.batch_size for run in figure6] == [4096, 4096]
+    for run in (asked(words)[0][1], gpu[1], figure6[-1]):
+        optimizer: Any = run.optimizer
+        assert run.model.name == "deepfm" and optimizer.l2_embedding == optimizer.l2_network == 0
+    own: Any = asked(["model=deepfm", "tuned=planted/deepfm"])[0][0]
+    assert own.trainer.batch_size == 512 and own.optimizer.l2_embedding == 1e-7
+
+
+def test_the_places_of_a_history(settings: Compose, tmp_path: Path) -> None:
+    """A field of the past has a column for each row of it; the least that moves counts each, and
+    as many numbers as the optimizer keeps."""
+    found = {}
+    for optimizer, words in {"adam": [], "adagrad": ["optimizer=adagrad"]}.items():
+        run = settings(*small("din"), "trainer.batch_size=64", *words)
+        own = bench_settings([word for word in SMALL if word.startswith("bench.")])
+        cpu = torch.device("cpu")
+        about = {"crossed": False, "history": run.data.history, "batch_size": 64, "device": cpu}
+        measured = Measured(run, Rows(own, tmp_path, **about), cpu)  # type: ignore[arg-type]
+        assert measured.places == 64 * (39 + 2 * 4) == next(measured.feeds["spread"])[0].numel()
+        found[optimizer] = least_bytes(measured.model, measured.places, run.optimizer.states(), 9.0)
+        tables, network = split_parameters(measured.model)
+        moving = sum(p.numel() for p in network) + 9 * tables[0].shape[1]
+        places = measured.places * (4 * tables[0].shape[1] + 2)
+    assert len(tables) == 1 and found["adam"] == 4 * (8 * moving + places)
+    assert found["adam"] - found["adagrad"] == 4 * 2 * moving
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,14 @@ from hydra import compose as hydra_compose
 from omegaconf import OmegaConf, open_dict
 from support import Compose, ctrbench
 
-from ctrbench.command.composition.compose import CONF, compose, hydra_here, to_settings
+from ctrbench.command.composition.compose import (
+    CONF,
+    UNTUNED,
+    compose,
+    hydra_here,
+    to_settings,
+    untuned,
+)
 from ctrbench.command.composition.explain import quoted
 from ctrbench.errors import UserError
 from ctrbench.runs.frame import flatten
@@ -183,8 +190,21 @@ def test_tuned_values_are_taken(path: Path) -> None:
     for part in ("optimizer", "trainer", "model", "tuned"):
         assert values_of(path, part).items() <= flatten(config[part]).items()
     other = "adam" if config["optimizer"]["name"] != "adam" else "adagrad"
-    with pytest.raises(UserError, match=r"tuned=none|lr"):
+    with pytest.raises(UserError) as error:
         to_settings(compose([*words, f"optimizer={other}"]))
+    own = config["optimizer"]["name"]
+    whose = f"{own}'s" if own in ("adam", "adagrad") else "another optimizer's"
+    assert str(error.value) == (
+        f"optimizer={other}: the tuned values of this model are {whose}; leave them out with "
+        "tuned=none"
+    )
+
+
+def test_words_that_take_tuned_values_only_where_they_ask_for_them() -> None:
+    assert untuned(["model=fm"]) == [*UNTUNED, "model=fm"]
+    assert untuned(["tuned=planted/fm"]) == ["tuned=planted/fm"]
+    staged = untuned(["model=fnn", "tuned@pretraining=planted/fm"])
+    assert staged == ["tuned=none", "model=fnn", "tuned@pretraining=planted/fm"]
 
 
 def test_a_model_without_tuned_values() -> None:

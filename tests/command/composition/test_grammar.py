@@ -2,6 +2,7 @@
 
 from ctrbench.command.composition.compose import choices
 from ctrbench.command.composition.grammar import fixed, values_of
+from ctrbench.command.composition.keys import given, keys_of, without
 
 
 def test_the_values_of_a_key() -> None:
@@ -12,4 +13,12 @@ def test_the_values_of_a_key() -> None:
     assert values_of("model", [*words, "model=ffm"]) == ["ffm"]  # the last, as Hydra takes it
     assert values_of("model", ["model=glob(*)"]) == choices("model")
     assert values_of("model", ['model="fm"']) == ["fm"]
+    assert values_of("seed", ["++seed=5"]) == ["5"]
     assert fixed(words) == ["data=planted"]
+
+
+def test_keys_with_and_without_signs() -> None:
+    words = ["+a.b=1", "++c=2=3", "~d", "c=4"]
+    assert keys_of(words) == {"a.b", "c", "d"}
+    assert given(words) == {"a.b": "1", "c": "4", "d": ""}
+    assert without("c", words) == ["+a.b=1", "~d"]

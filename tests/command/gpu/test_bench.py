@@ -8,7 +8,7 @@ import torch
 from stand_in import StandIn
 from support import Compose, ctrbench, small
 
-from ctrbench.command.gpu.bench import Runs, measure, runs_of
+from ctrbench.command.gpu.bench import Runs, bench_gpu, measure, runs_of
 from ctrbench.command.gpu.checks import CHECKS
 from ctrbench.command.gpu.measures import of_a_step
 from ctrbench.command.gpu.settings import gpu_settings
@@ -107,6 +107,12 @@ def test_without_a_gpu(words: str, tmp_path: Path) -> None:
     done = ctrbench("bench", "gpu", *words.split(), cwd=tmp_path)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "no GPU is visible to torch" in done.stderr and not list(tmp_path.rglob("*.json"))
+
+
+def test_with_a_gpu_a_cpu_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(UserError, match="device=cpu: bench gpu measures a GPU"):
+        bench_gpu(["device=cpu"])
 
 
 @pytest.mark.parametrize(

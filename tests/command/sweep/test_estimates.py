@@ -2,13 +2,19 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support import Compose, ctrbench
 
+from ctrbench.command import listing
+from ctrbench.command.composition.compose import compose, to_settings
 from ctrbench.command.sweep import estimates
 from ctrbench.command.sweep.estimates import Estimates, Trial
+from ctrbench.command.sweep.launch import plan
 from ctrbench.runs.planned import Planned
+from ctrbench.runs.record import Results
 
 TINY = ["data.rows=2000", "data.vocabulary=30", "trainer.epochs=1", "model=lr", "threads=1"]
 
@@ -66,6 +72,51 @@ def test_the_listing(tmp_path: Path) -> None:
     (line,) = [line for line in tried.stdout.splitlines() if line.startswith("table2")]
     assert line.split()[1] == "1" and "?" not in line
     assert list(tmp_path.glob("runs/*")) == []
+
+
+def test_the_listing_estimates_each_experiment_by_its_own_runs(tmp_path: Path) -> None:
+    """Of the settings of its first job; seeds alone make runs too."""
+    own = tmp_path / "own/experiment"
+    own.mkdir(parents=True)
+    for name, sweep in {
+        "seeds": "{seed: [0, 1, 2]}",
+        "deep": "{model: [dnn], model.layers: [3, 3]}",
+        "flat": "{model: [dnn], model.layers: 1}",
+    }.items():
+        (own / f"{name}.yaml").write_text(
+            f"# @package _global_\nexperiment: {{title: x, sweep: {sweep}}}\n"
+        )
+    words = ["data.rows=4000", "data.min_count=1", f"results={tmp_path}"]
+    for layers, seconds in ((3, 600.0), (1, 60.0)):
+        finished(plan(["model=dnn", f"model.layers={layers}", *words]), seconds)
+    listed = ctrbench("reproduce", "--list", "-cd", str(tmp_path / "own"), *words)
+    rows = {line.split()[0]: line.split()[1:4] for line in listed.stdout.splitlines() if line}
+    assert rows["seeds"][:2] == ["3", "?"]
+    assert rows["deep"] == ["2", "20", "min"] and rows["flat"] == ["1", "1", "min"]
+
+
+def test_a_recipe_is_estimated_as_itself(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Noting(Estimates):
+        def may_know(self, results: Results, data: str, model: str) -> bool:
+            return model == "lr"
+
+        def seconds(self, planned: Planned) -> float | None:
+            recipe = planned.settings.recipe
+            asked.append("" if recipe is None else recipe.data)
+            return None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listing, "Estimates", Noting)
+        patch.setattr(listing, "plan", _without_rows)
+        listing.listing(["data=frappe_x1"], by_steps=False)
+    assert "frappe_x1" in asked and "" in asked
+
+
+def _without_rows(words: list[str]) -> Any:
+    """What is planned, of rows that are not there."""
+    return SimpleNamespace(settings=to_settings(compose(words)))
 
 
 def test_what_has_no_runs_is_not_made_by_a_dry_run(tmp_path: Path) -> None:

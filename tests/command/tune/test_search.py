@@ -1,6 +1,7 @@
 """Searches: their trials, what they leave, how they go on and share their work."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -207,3 +208,23 @@ def test_the_default_values_are_left_out_unless_they_are_asked_for(tmp_path: Pat
     assert plan(words).settings.optimizer.lr != 0.001  # type: ignore[attr-defined]
     ctrbench("tune", *words, "trials=1")
     assert study_in(tmp_path).trials[0].params["optimizer.lr"] == 0.001
+    asked = [*words, "tuned=planted/fm"]
+    tuned = plan(asked).settings.optimizer.lr  # type: ignore[attr-defined]
+    ctrbench("tune", *asked, "trials=1", f"results={tmp_path / 'asked'}")
+    assert study_in(tmp_path / "asked").trials[0].params["optimizer.lr"] == tuned != 0.001
+
+
+@pytest.mark.parametrize(
+    "more", [["budget=small"], ["optimizer=adagrad", "tuned=none"], ["tuned=planted/fm"]]
+)
+def test_the_command_that_is_told_takes_the_values_whatever_was_given(
+    more: list[str], tmp_path: Path
+) -> None:
+    words = [*FM, "search.trainer.patience=choice(3,4)", *more, f"results={tmp_path}"]
+    told = ctrbench("tune", *words, "trials=2")
+    assert told.returncode == 0, told.stderr
+    command = shlex.split(told.stdout.splitlines()[1])
+    assert [word for word in command if word.startswith("tuned=")] == ["tuned=planted/fm"]
+    shown = ctrbench(*command[1:])
+    assert shown.returncode == 0, shown.stderr
+    assert runs(tmp_path)["identity"][0] == study_in(tmp_path).best_trial.user_attrs["identity"]

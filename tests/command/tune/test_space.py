@@ -88,7 +88,7 @@ def test_examples_have_every_choice_and_both_ends() -> None:
 
 
 MISTAKES = {
-    "trials=0": "trials=0: must be at least 1 (trials of each model",
+    "trials=0": "trials=0: must be at least 1 (trials per model",
     "trials=many": "trials=many: not a whole number",
     "warmup=0": "warmup=0: must be at least 1",
     "trails=3": "trails: no such key; did you mean trials?",
