@@ -36,8 +36,9 @@ def main() -> None:
     a line on stderr; 2: no verb or an unknown one, or a GPU that this machine does not have;
     130: stopped by Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    words = sys.argv[1:]  # a sweep puts Hydra's in their place
     try:
-        sys.exit(_main(sys.argv[1:]))
+        sys.exit(_main(words))
     except BrokenPipeError:  # the reader of our output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -45,7 +46,7 @@ def main() -> None:
         print(f"ctrbench: {one_line(error)}", file=sys.stderr)
         sys.exit(error.status if isinstance(error, UserError) else 1)
     except KeyboardInterrupt:
-        resumes = RESUMED.intersection(sys.argv[1:2])
+        resumes = RESUMED.intersection(words[:1])
         more = "; the same command goes on from the last checkpoint" if resumes else ""
         print(f"stopped{more}", file=sys.stderr)
         sys.exit(130)
