@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -38,6 +39,14 @@ RULES: Any = {  # any: its type names every rule there is
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
 }
+DOT, WIDE, HIGH = 4.0, 6.2, 10.0  # points: half a dot, a letter's width, a name's height
+# Where a name may stand: points from its dot, the share of it left of there, how it is aligned.
+BESIDE = (
+    *((5, 5, 0.0, "left"), (7, -3, 0.0, "left"), (5, -12, 0.0, "left"), (-7, -3, 1.0, "right")),
+    *((-5, 5, 1.0, "right"), (-5, -12, 1.0, "right")),
+    *((0, 7, 0.5, "center"), (0, -15, 0.5, "center")),
+)
+Numbers = npt.NDArray[np.float64]
 _TOLD: WeakKeyDictionary[Line2D, list[str]] = WeakKeyDictionary()
 
 
@@ -132,6 +141,30 @@ def look(model: str) -> dict[str, Any]:
         "linestyle": STYLES[again % len(STYLES)],
         "marker": MARKERS[again % len(MARKERS)],
     }
+
+
+def name_dots(panel: Axes, names: Iterable[str], x: Iterable[float], y: Iterable[float]) -> None:
+    """Write the name of each dot beside it, where it meets the fewest dots and other names. Scales
+    and margins are those that stay."""
+    panel.autoscale_view()
+    points = np.column_stack([np.fromiter(x, float), np.fromiter(y, float)])
+    dots_N2 = panel.transData.transform(points) * 72 / panel.figure.dpi
+    taken = [np.concatenate([dot - DOT, dot + DOT]) for dot in dots_N2]
+    for name, point, dot in zip(names, points, dots_N2, strict=True):
+        size = np.array([WIDE * len(name), HIGH])
+        starts = [dot + np.array([dx - share * size[0], dy]) for dx, dy, share, _ in BESIDE]
+        boxes = [np.concatenate([start, start + size]) for start in starts]
+        free = int(np.argmin([_meetings(box, np.array(taken)) for box in boxes]))
+        taken.append(boxes[free])
+        dx, dy, _, side = BESIDE[free]
+        place: Any = {"textcoords": "offset points", "annotation_clip": False, "ha": side}
+        panel.annotate(name, tuple(point), (dx, dy), color=INK, **place)
+
+
+def _meetings(box_4: Numbers, others_N4: Numbers) -> int:
+    """How many boxes (left, bottom, right, top) overlap one."""
+    low, high = others_N4[:, :2] < box_4[2:], others_N4[:, 2:] > box_4[:2]
+    return int((low & high).all(axis=1).sum())
 
 
 def apart(heights: Iterable[float], least: float, within: tuple[float, float]) -> list[float]:

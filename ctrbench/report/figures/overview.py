@@ -1,7 +1,6 @@
 """Figures of a whole section: who leads, at what cost, and how each learned."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +14,11 @@ from ctrbench.report.figures.drawing import (
     GREY,
     INK,
     Drawing,
-    apart,
     canvas,
     entitle,
     finish,
     look,
+    name_dots,
     tell,
 )
 from ctrbench.report.group import TO_BEST, Section, epoch_seconds
@@ -29,7 +28,6 @@ from ctrbench.runs.interface import Run
 
 COLUMNS = 4
 MOST_NAMES = 14  # beside dots; of more models those on the front alone have one
-WIDTH_OF_NAME = 0.2  # of the axis; names further from each other do not meet
 CURVES = ["valid_logloss", "train_loss"]
 FAR = 3
 DECADE = 10  # a smaller range of a logarithmic axis has labels within it
@@ -125,17 +123,7 @@ def _over_time(panel: Axes, rows: pd.DataFrame, name: str) -> list[str]:
         style = look(row["model"]) | {"linestyle": "none"}
         (point,) = panel.plot(row[name], row["test_auc_mean"], ms=6, **style)
         tell(point, [f"{row['model']}: AUC {row['test_auc_mean']:.5f}, {row[name]:.3g} s"])
-    logarithmic = is_logarithmic(list(seconds))
-    named = rows if len(rows) <= MOST_NAMES else front
-    across = np.log(named[name].astype(float)) if logarithmic else named[name].astype(float)
-    beside = (across.diff() > np.ptp(across) * WIDTH_OF_NAME).cumsum()
-    least = (auc.max() - auc.min()) / 14
-    for _, near in named.groupby(beside):
-        heights = apart(near["test_auc_mean"], least, (auc.min(), auc.max()))
-        for (_, row), height in zip(near.iterrows(), heights, strict=True):
-            place: Any = {"textcoords": "offset points", "annotation_clip": False}
-            panel.annotate(row["model"], (row[name], height), (7, -3), color=INK, **place)
-    if logarithmic:
+    if is_logarithmic(list(seconds)):
         panel.set_xscale("log")
         within = seconds.max() / seconds.min() < DECADE
         panel.xaxis.set_minor_locator(LogLocator(subs=(2, 5) if within else ()))
@@ -143,6 +131,8 @@ def _over_time(panel: Axes, rows: pd.DataFrame, name: str) -> list[str]:
         panel.xaxis.set_minor_formatter("{x:g}")
     panel.margins(0.15)
     panel.ticklabel_format(axis="y", useOffset=False)
+    named = rows if len(rows) <= MOST_NAMES else front
+    name_dots(panel, named["model"], named[name].astype(float), named["test_auc_mean"])
     return list(front["model"])
 
 

@@ -1,14 +1,16 @@
 """Ablations: what is drawn and what is said of it."""
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from made import make_run, section_of, texts
 
 from ctrbench.errors import UserError
 from ctrbench.report.figures.ablations import ablations, heat_maps, is_logarithmic, sweeps
-from ctrbench.report.figures.drawing import INK, apart, look
+from ctrbench.report.figures.drawing import INK, apart, canvas, look, name_dots
 from ctrbench.report.group import Section
 
 
@@ -110,6 +112,22 @@ def test_labels_stand_apart() -> None:
     assert apart([1.0, 1.01, 3.0, 0.99], 0.5, (0.8, 4)) == pytest.approx([1.3, 1.8, 3.0, 0.8])
     assert apart([3.0, 3.0, 2.9], 0.5, (1, 3)) == pytest.approx([2.5, 3.0, 2.0])
     assert apart([1.0, 2.0, 2.0], 5.0, (1, 2)) == pytest.approx([1.0, 1.5, 2.0])
+
+
+def test_names_avoid_dots_and_each_other() -> None:
+    """Of four dots in a row, closer than names are wide, and of one far from them."""
+    figure, ((panel,),) = canvas(1, 1, (4, 3))
+    x, y, names = [1.0, 1.2, 1.4, 1.6, 5.0], [1.0, 1.0, 1.0, 1.0, 3.0], ["deepfm", *"abc", "far"]
+    panel.plot(x, y, "o")
+    name_dots(panel, names, x, y)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in panel.texts]
+    assert [text.get_text() for text in panel.texts] == names
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    dots = panel.transData.transform(np.column_stack([x, y]))
+    assert not any(box.contains(*dot) for box in boxes for dot in dots)
+    for box, dot in zip(boxes, dots, strict=True):  # each beside its own
+        assert box.padded(12).contains(*dot)
 
 
 def test_models_look_different() -> None:
