@@ -21,6 +21,10 @@ class UnavailableError(UserError):
     status = 2
 
 
+class DiskError(UserError):
+    """A disk that is too small."""
+
+
 class DivergenceError(UserError):
     """A loss that is not finite."""
 
@@ -45,7 +49,8 @@ def _is_refused_write(error: OSError) -> bool:
     if error.errno != errno.EACCES or not isinstance(error.filename, str | os.PathLike):
         return False
     path = Path(error.filename)
-    return os.access(path, os.R_OK) or (not path.exists() and os.access(path.parent, os.X_OK))
+    is_new = not os.path.exists(path)  # the method of a path would raise this error again
+    return os.access(path, os.R_OK) or (is_new and os.access(path.parent, os.X_OK))
 
 
 def one_line(error: Exception) -> str:

@@ -147,8 +147,8 @@ def peak_memory(device: torch.device) -> int:
 
 
 def anonymous_memory() -> int:
-    """Bytes that the process holds now, mapped files left out."""
-    return _kilobytes("self/status", "RssAnon")
+    """Bytes that the process holds now, mapped files left out; 0 where the system does not say."""
+    return _kilobytes("self/status", "RssAnon") if "RssAnon" in _proc("self/status") else 0
 
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:

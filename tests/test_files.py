@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,6 +110,16 @@ def test_another_folder_is_named_for_what_cannot_be_written(
     monkeypatch.setattr(os, "access", lambda _, mode: False)
     assert one_line(missing) == f"{tmp_path / 'new'}: Permission denied"
     assert one_line(PermissionError(errno.EACCES, "x")) == "the output folder: Permission denied"
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Any, **_: Any) -> None:
+        raise PermissionError(errno.EACCES, "x", path)
+
+    monkeypatch.setattr(os, "stat", refused)
+    monkeypatch.setattr(os, "access", lambda _, mode: False)
+    error = PermissionError(errno.EACCES, "x", str(tmp_path / "new"))
+    assert one_line(error) == f"{tmp_path / 'new'}: Permission denied"
 
 
 def test_home_folders(monkeypatch: pytest.MonkeyPatch) -> None:

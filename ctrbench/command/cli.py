@@ -47,7 +47,7 @@ def main() -> None:
         sys.exit(error.status if isinstance(error, UserError) else 1)
     except KeyboardInterrupt:
         resumes = RESUMED.intersection(words[:1])
-        more = "; the same command goes on from the last checkpoint" if resumes else ""
+        more = "; the same command goes on with the runs that it began" if resumes else ""
         print(f"stopped{more}", file=sys.stderr)
         sys.exit(130)
 

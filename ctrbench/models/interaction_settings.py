@@ -235,6 +235,8 @@ class TwoStreamSettings(_Second, DeepSettings):
     def validate(self) -> None:
         MLPSettings.validate(self)
         _Second.validate(self)
+        if self.gate == []:
+            raise UserError("model.gate=[]: a gate has a hidden layer; null: no gates")
         for key, widths in (("hidden", self.widths), ("second_hidden", self.second_hidden)):
             if widths[-1] % self.fusion_heads:
                 raise UserError(

@@ -23,6 +23,11 @@ from ctrbench.runs.frame import FINISHED, find_runs, frame
 from ctrbench.runs.record import Results
 from ctrbench.settings import NAME
 
+TABLES = {
+    "table.tex",
+    *(f"{name}.csv" for name in ("table", "published", "claims", "calibration", "slices")),
+}
+
 
 def report_on(
     folders: list[Path],
@@ -106,13 +111,13 @@ def write_report(
 
 
 def _written_before(folder: Path) -> set[str]:
-    """The tables, and the figures of the text, of a report that was written there before."""
+    """The tables that a report can have, and the figures that its text shows, of one that was
+    written there before."""
     text = folder / "table.md"
     if not text.exists():
         return set()
     figures = re.findall(r"\]\((figures/[\w.+-]+)\.png\)", text.read_text(errors="replace"))
-    tables = {path.name for path in folder.iterdir() if path.suffix in (".csv", ".tex")}
-    return tables | {f"{name}{kind}" for name in figures for kind in (".png", ".svg")}
+    return TABLES | {f"{name}{kind}" for name in figures for kind in (".png", ".svg")}
 
 
 def _over_all(found: list[Found], steps: dict[str, Any] | None) -> OverAll:

@@ -4,6 +4,7 @@ import importlib.util
 import logging
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch.export import Dim, ExportedProgram
@@ -35,9 +36,7 @@ def export(run: Path, *, onnx: bool) -> list[Path]:
     with replacing(paths[0]) as file:
         torch.export.save(program, file)
     if onnx:
-        paths.append(opened.directory.program("onnx"))
-        with replacing(paths[1]) as file:
-            file.write(_onnx(program))
+        paths += _save_onnx(program, opened.directory.program("onnx"))
     return paths
 
 
@@ -47,7 +46,8 @@ def _check_onnx() -> None:
             raise UserError(f"onnx=true needs {name}: pip install 'ctrbench[onnx]'")
 
 
-def _onnx(program: ExportedProgram) -> bytes:
+def _save_onnx(program: ExportedProgram, path: Path) -> list[Path]:
+    """Write it to one side, then put it in its place; large weights are a file beside it."""
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -60,5 +60,7 @@ def _onnx(program: ExportedProgram) -> bytes:
             verbose=False,
         )
     assert converted is not None
-    written: bytes = converted.model_proto.SerializeToString()
-    return written
+    with TemporaryDirectory(dir=path.parent) as side:
+        converted.save(Path(side) / path.name)
+        made = sorted(Path(side).iterdir())
+        return [file.replace(path.with_name(file.name)) for file in made]

@@ -200,22 +200,18 @@ class _Run:
                 if shown.n == shown.total:
                     shown.reset()
 
-            told = 0
-
             def record(history: list[dict[str, Any]]) -> None:
-                nonlocal told
-                told = len(history)
                 self.directory.write_history(history)
                 track(history)
                 self.watch(history)
 
+            if trainer.progress.history:  # of an earlier start
+                record(trainer.progress.history)
             try:
                 progress = trainer.fit(advance, record)
             except DivergenceError as error:
                 keys = " or ".join(self.settings.optimizer.rates())
                 raise DivergenceError(f"{error}; lower {keys}") from None
-            if told < len(progress.history):  # all evaluations were those of a killed start
-                record(progress.history)
         if trainer.ended_by == "epochs" and progress.best == len(progress.history) - 1:
             log.info("the last evaluation was the best: raise trainer.epochs=%d", progress.epoch)
         return progress

@@ -248,7 +248,7 @@ def test_what_goes_on_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(VERBS, verb, stopped)
         done = ctrbench(verb)
         goes_on = verb in ("train", "reproduce", "tune")
-        more = "; the same command goes on from the last checkpoint" if goes_on else ""
+        more = "; the same command goes on with the runs that it began" if goes_on else ""
         assert done.returncode == 130 and done.stderr == f"stopped{more}\n"
 
 

@@ -84,9 +84,10 @@ def test_what_a_report_no_longer_has_is_removed(here: Path) -> None:
     report_on([Path("one")])
     folder = here / "one" / "report"
     assert (folder / "figures" / "ablation-model.embedding_dim.svg").exists()
-    (folder / "figures" / "mine.png").touch()
+    for mine in ("figures/mine.png", "mine.csv", "paper.tex"):
+        (folder / mine).touch()
     for path in here.glob("one/**/result.json"):
         path.unlink()
     report_on([Path("one")])
     left = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert left == {"table.md", "index.html", "figures/mine.png"}
+    assert left == {"table.md", "index.html", "figures/mine.png", "mine.csv", "paper.tex"}

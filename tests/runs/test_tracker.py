@@ -53,6 +53,24 @@ def test_killed_behind_the_last_evaluation(
     assert [step for step, _ in scalars(own)["valid_auc"]] == STEPS
 
 
+def test_stopped_before_the_next_evaluation(
+    settings: Compose, stopped: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an earlier start had told is there again, though this one tells nothing."""
+    pytest.importorskip("tensorboard")
+    own = settings(*WORDS, "tracker=tensorboard")
+    with pytest.raises(UserError, match="killed"):
+        run(own)
+
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(trainer.Trainer, "_advance", interrupted)
+        run(own)
+    assert len(scalars(own)["valid_auc"]) > 0
+
+
 def history(settings: Any) -> list[dict[str, Any]]:
     """What the run says."""
     text = (run_directory(settings).path / "history.jsonl").read_text()

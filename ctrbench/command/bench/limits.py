@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from ctrbench.layers.embedding import Embedding
 from ctrbench.optim.registry import split_parameters
 
 PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "convolution", "convolution_backward")
@@ -100,12 +101,16 @@ def _like(tensor: Tensor) -> Tensor:
     return base.as_strided(tensor.shape, tensor.stride())
 
 
-def least_bytes(model: nn.Module, places: int, states: int, touched: float | None = None) -> float:
+def least_bytes(
+    model: nn.Module, rows: int, slots: int, states: int, touched: float | None = None
+) -> float:
     """What a step moves at the least: of every weight that moves itself, its gradient and the
     optimizer's numbers, each written and read; of every place of the batch its row and the gradient
     of that, and its id, likewise.
 
     Args:
+        rows: of the batch.
+        slots: ids of a row, of which a table without crosses is not read by theirs.
         states: numbers that the optimizer keeps of a weight.
         touched: rows of the tables that move; None: all of them, as under a dense gradient.
     """
@@ -115,7 +120,10 @@ def least_bytes(model: nn.Module, places: int, states: int, touched: float | Non
     if touched is not None:
         moving = round(touched * columns / len(tables))
     weights = sum(p.numel() for p in network) + moving
-    return 4.0 * ((4 + 2 * states) * weights + 4 * places * columns + 2 * places)
+    read = [module for module in model.modules() if isinstance(module, Embedding)]
+    own = max(len(table.offsets_S) for table in read)
+    cells = sum((slots - own + len(t.offsets_S)) * t.weight.shape[1] for t in read)
+    return 4.0 * ((4 + 2 * states) * weights + 4 * rows * cells + 2 * rows * slots)
 
 
 def square_product(device: torch.device, precision: str) -> tuple[Work, float]:

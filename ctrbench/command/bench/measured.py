@@ -110,7 +110,9 @@ class Measured(Timed):
         """All that is known, in plain values: seconds, bytes, rows."""
         touched = {kind: statistics.mean(found) for kind, found in self.touched.items()}
         states = self.run.optimizer.states()
-        moved = least_bytes(self.model, self.places, states, touched["real-like"])
+        moving = touched["real-like"] if self.device.type == "cpu" else None
+        slots = self.schema.crossed.slots
+        moved = least_bytes(self.model, self.batch_size, slots, states, moving)
         bandwidth = machine.figures()["copy_bytes_per_second"]
         limits = {"products": self.middle("products"), "memory": moved / bandwidth}
         steps = {kind: self.middle(f"step, {kind} ids") for kind in KINDS}

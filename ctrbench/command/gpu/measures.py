@@ -91,8 +91,7 @@ def _limits(gpu: Gpu, step: Step, batches: Batches, run: RunSettings) -> Figures
     with Products() as products:
         step(next(batches.epoch(0, 0)))
     copy, copied = large_copy(gpu.device)
-    places = batches.batch_size * batches.slots
-    moved = least_bytes(step.model, places, run.optimizer.states())
+    moved = least_bytes(step.model, batches.batch_size, batches.slots, run.optimizer.states())
     return {
         "products": _replayed(gpu, products) if products.calls else 0.0,
         "memory": moved * _replayed(gpu, copy) / copied,

@@ -38,21 +38,21 @@ def download(public: DownloadSettings, folder: Path, url: str | None = None) -> 
     paths = [folder / f"{part}.csv" for part in PARTS]
     if all(p.exists() and file_digest(p, "md5") == md5 for p, md5 in zip(paths, sums, strict=True)):
         return paths
-    archive = folder / f"{public.archive}.zip"
+    by_hand, fetched = (folder / f"{public.archive}{kind}" for kind in (".zip", ".fetched.zip"))
     with locked(folder.with_suffix(".lock")):
         folder.mkdir(exist_ok=True)
-        if is_fetched := not archive.exists():
-            _fetch(url or HUB.format(public.archive), archive)
+        archive = by_hand if by_hand.exists() else fetched
+        if not archive.exists():
+            _fetch(url or HUB.format(public.archive), fetched, by_hand)
         wrong = None
         try:
             for path, md5 in zip(paths, sums, strict=True):
                 _extract(archive, path, md5)
         except _WrongError as error:
             wrong = error
-        if is_fetched:
-            archive.unlink()
+        fetched.unlink(missing_ok=True)
     if wrong is not None:
-        advice = "it is deleted, run" if is_fetched else "delete it and run"
+        advice = "it is deleted, run" if archive == fetched else "delete it and run"
         raise UserError(f"{archive}: {wrong}; {advice} the command again")
     return paths
 
@@ -61,8 +61,12 @@ class _WrongError(Exception):
     """An archive that is not the published one."""
 
 
-def _fetch(url: str, archive: Path) -> None:
-    """Append to ``archive.part`` until it is whole, then rename it."""
+def _fetch(url: str, archive: Path, by_hand: Path) -> None:
+    """Append to ``archive.part`` until it is whole, then rename it.
+
+    Args:
+        by_hand: where a person may put it.
+    """
     side = archive.with_name(f"{archive.name}.part")
     reason = ""
     for attempt in range(ATTEMPTS):
@@ -88,7 +92,7 @@ def _fetch(url: str, archive: Path) -> None:
             time.sleep(min(0.1 * 4**attempt, 10))
     raise UserError(
         f"{url}: {reason}; run the command again to go on, or fetch the file by hand and put it at "
-        f"{archive}"
+        f"{by_hand}"
     )
 
 

@@ -65,7 +65,12 @@ class Libsvm(FileSource):
         lacking = [name for name, kind in fields.items() if kind == Kind("number")]
         if fields and not lacking:
             return fields
-        path = next(iter(self.files.values()))
+        try:
+            path = next(iter(self.files.values()))
+        except UserError:
+            if fields:  # of a run that is opened where its rows are not
+                return fields
+            raise
         if not fields:
             return _infer(path, file_signature(path))
         indices = _first_indices(path, file_signature(path), by_position=ALL not in fields)

@@ -38,7 +38,7 @@ from ctrbench.data.store.stages import (
     encoded,
     pieces,
 )
-from ctrbench.errors import UserError
+from ctrbench.errors import DiskError, UserError
 from ctrbench.files import in_order, locked
 from ctrbench.progress import Progress
 from ctrbench.settings import deciding, digest, nearest
@@ -60,7 +60,8 @@ def prepare(source: Source, split: SplitSettings, folder: Path) -> Store:
         folder: named by :func:`content_key`.
 
     Raises:
-        UserError: for rows that cannot be used, or a disk too small; nothing is left behind then.
+        UserError: for rows that cannot be used, or a disk too small; nothing is left behind then,
+            but what an earlier call had kept stays where the disk is too small.
         OSError: for a failed read or write; what is done is kept, and the next call goes on there.
     """
     encodings = field_encodings(source)
@@ -74,6 +75,7 @@ def prepare(source: Source, split: SplitSettings, folder: Path) -> Store:
 def _make(source: Source, split: SplitSettings, encodings: dict[str, str], folder: Path) -> None:
     started = time.perf_counter()
     work = folder.with_suffix(".partial")
+    goes_on = work.exists()
     try:
         preparation = _Preparation(source, split, encodings, work)
         manifest = preparation.run()
@@ -86,8 +88,9 @@ def _make(source: Source, split: SplitSettings, encodings: dict[str, str], folde
         preparation.finish()
         shutil.rmtree(folder, ignore_errors=True)
         work.rename(folder)
-    except UserError:
-        shutil.rmtree(work, ignore_errors=True)
+    except UserError as error:
+        if not (goes_on and isinstance(error, DiskError)):
+            shutil.rmtree(work, ignore_errors=True)
         raise
     except OSError:
         log.info("what is prepared is kept in %s; the same command goes on from there", work)

@@ -20,7 +20,7 @@ import polars as pl
 from ctrbench.data.schema import LABEL, MULTI, TRUTH, Column, Slice
 from ctrbench.data.sources.base import Source
 from ctrbench.data.store.encode import RowEncoder
-from ctrbench.errors import UserError
+from ctrbench.errors import DiskError, UserError
 from ctrbench.files import in_order, replacing
 from ctrbench.progress import Progress
 
@@ -78,7 +78,7 @@ def check_disk(work: Path, needed: int, rows: int, written: str) -> str:
     free = shutil.disk_usage(work).free + done
     size = f"about {_amount(needed)} of disk for about {rows:,} rows"
     if needed > free:
-        raise UserError(
+        raise DiskError(
             f"{work.parent}: preparing takes {size}, and {_amount(free)} are free; free the space, "
             "or name another folder with results=FOLDER"
         )

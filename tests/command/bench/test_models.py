@@ -117,12 +117,27 @@ def test_the_places_of_a_history(settings: Compose, tmp_path: Path) -> None:
         about = {"crossed": False, "history": run.data.history, "batch_size": 64, "device": cpu}
         measured = Measured(run, Rows(own, tmp_path, **about), cpu)  # type: ignore[arg-type]
         assert measured.places == 64 * (39 + 2 * 4) == next(measured.feeds["spread"])[0].numel()
-        found[optimizer] = least_bytes(measured.model, measured.places, run.optimizer.states(), 9.0)
+        states = run.optimizer.states()
+        found[optimizer] = least_bytes(measured.model, 64, 39 + 2 * 4, states, 9.0)
         tables, network = split_parameters(measured.model)
         moving = sum(p.numel() for p in network) + 9 * tables[0].shape[1]
         places = measured.places * (4 * tables[0].shape[1] + 2)
     assert len(tables) == 1 and found["adam"] == 4 * (8 * moving + places)
     assert found["adam"] - found["adagrad"] == 4 * 2 * moving
+
+
+def test_a_table_without_crosses_is_not_read_by_theirs(settings: Compose, tmp_path: Path) -> None:
+    run = settings(*small("wide_deep"), "trainer.batch_size=64")
+    own = bench_settings([word for word in SMALL if word.startswith("bench.")])
+    about: Any = {"crossed": True, "history": None, "batch_size": 64, "device": torch.device("cpu")}
+    measured = Measured(run, Rows(own, tmp_path, **about), about["device"])
+    slots, crosses = measured.schema.crossed.slots, len(measured.schema.crosses)
+    tables, _ = split_parameters(measured.model)
+    columns = sorted(table.shape[1] for table in tables)
+    found = [least_bytes(measured.model, rows, slots, 2, 0.0) for rows in (0, 1)]
+    read = slots * columns[0] + (slots - crosses) * columns[1]
+    assert crosses > 0 and columns[0] == 1
+    assert found[1] - found[0] == 4 * (4 * read + 2 * slots)
 
 
 @pytest.mark.parametrize(

@@ -105,11 +105,11 @@ def test_a_server_without_ranges(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_a_killed_download_goes_on(hub: Hub, tmp_path: Path) -> None:
-    (tmp_path / "Frappe_x1.zip.part").write_bytes(hub.data[:90_000])
+    (tmp_path / "Frappe_x1.fetched.zip.part").write_bytes(hub.data[:90_000])
     download(SET, tmp_path, hub.url)
     check(tmp_path)
     (tmp_path / "test.csv").unlink()
-    (tmp_path / "Frappe_x1.zip.part").write_bytes(hub.data)  # whole, but not yet renamed
+    (tmp_path / "Frappe_x1.fetched.zip.part").write_bytes(hub.data)  # whole, but not yet renamed
     download(SET, tmp_path, hub.url)
     check(tmp_path)
     assert hub.requests == ["bytes=90000-", f"bytes={len(hub.data)}-"]
@@ -119,7 +119,7 @@ def test_cut_off_again_and_again(hub: Hub, tmp_path: Path) -> None:
     hub.cuts = [100] * downloading.ATTEMPTS
     with pytest.raises(UserError, match=r"cut off; run the command again .*Frappe_x1.zip"):
         download(SET, tmp_path, hub.url)
-    assert (tmp_path / "Frappe_x1.zip.part").stat().st_size == 100 * downloading.ATTEMPTS
+    assert (tmp_path / "Frappe_x1.fetched.zip.part").stat().st_size == 100 * downloading.ATTEMPTS
     download(SET, tmp_path, hub.url)
     check(tmp_path)
 
@@ -132,7 +132,7 @@ def test_wrong_bytes(hub: Hub, tmp_path: Path) -> None:
     hub.data = b"no archive" * 1000
     with pytest.raises(UserError, match=r"damaged .* it is deleted, run the command again"):
         download(SET, tmp_path, hub.url)
-    assert not (tmp_path / "Frappe_x1.zip").exists()
+    assert not list(tmp_path.glob("*.zip"))
     by_hand = right[:500] + b"\xff" * 200 + right[700:]
     (tmp_path / "Frappe_x1.zip").write_bytes(by_hand)
     with pytest.raises(UserError, match=r"Frappe_x1.zip: .*; delete it and run the command again"):
@@ -163,7 +163,10 @@ def test_a_full_disk_costs_no_archive(
     monkeypatch.setattr(shutil, "copyfileobj", fail)
     with pytest.raises(OSError, match="No space"):
         download(SET, tmp_path, hub.url)
-    assert (tmp_path / "Frappe_x1.zip").read_bytes() == hub.data
+    assert (tmp_path / "Frappe_x1.fetched.zip").read_bytes() == hub.data
+    monkeypatch.undo()
+    download(SET, tmp_path, "http://127.0.0.1:9/none")
+    check(tmp_path)
 
 
 def test_no_network(tmp_path: Path, hub: Hub) -> None:

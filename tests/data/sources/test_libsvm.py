@@ -215,3 +215,14 @@ def test_any_bytes_are_read_or_refused(data: bytes, own: LibsvmSettings, tmp_pat
             piece.read()
     except UserError as error:
         assert "\n" not in str(error)
+
+
+def test_a_number_never_seen_needs_no_training_file(settings: Compose, tmp_path: Path) -> None:
+    """Of a run that is opened where its training rows are not."""
+    path, other = tmp_path / "rows.svm", tmp_path / "other.svm"
+    path.write_text("1 0:4:1\n0 0:3:1\n" * 9)
+    other.write_text("1 0:4:1 1:7:0.5\n")
+    resolved = source(settings, path, "data.fields=['0:category','1:number']").resolved()
+    path.unlink()
+    (piece,) = Libsvm(resolved).slices_of(other)
+    assert piece.read()["1"].to_list() == [0.5]

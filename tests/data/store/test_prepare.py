@@ -184,6 +184,10 @@ def test_what_is_prepared_outlasts_a_failed_write(
         patch.setattr(arrays.Writers, "write", full)
         prepared(own)
     assert "the same command goes on from there" in caplog.text
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="are free; free the space"):
+        usage = shutil.disk_usage(tmp_path)._replace(free=-(10**9))
+        patch.setattr(shutil, "disk_usage", lambda _: usage)
+        prepared(own)
     with monkeypatch.context() as patch:
         patch.setattr(stages, "write_parquet", None)
         assert file_digests(prepared(own)) == whole
