@@ -167,7 +167,7 @@ def leaders(section: Section) -> Rows:
     shown["s to best"] = cells(rows[TO_BEST].astype(float), "{:.2f}")
     shown["parameters"] = cells(rows["parameters"].astype(float), "{:,.0f}")
     shown["settings"] = rows["settings"].replace("", NONE)
-    found: Rows = shown.to_dict("records")
+    found: Rows = shown.loc[:, (shown != NONE).any()].to_dict("records")
     return found
 
 
