@@ -19,7 +19,7 @@ from ctrbench.optim.touched import (
 
 WARM_UP = 300  # steps before what is missed can be caught up to within float32's rounding
 ROUNDING = 1e-6  # of a row's move: its weight is then dense Adam's to about 1e-7 of the largest
-LARGE = 16_000_000  # weights of a table from which the rows of a batch of 4,096 are faster than all
+LARGE = 8_000_000  # weights of a table from which the rows of a batch of 4,096 are faster than all
 ROWS_AT_ONCE = 65_536  # when all rows are caught up
 
 
