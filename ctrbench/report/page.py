@@ -191,7 +191,9 @@ def all_runs(table: pd.DataFrame, again: Again | None = None) -> Rows:
     shown["reason"] = table["reason"].replace("", NONE)
     shown["directory"] = table["path"]
     if again is not None:
-        shown["make it again"] = [_command(Path(path), again) for path in table["path"]]
+        commands = [_command(Path(path), again) for path in table["path"]]
+        # of strings pandas would make plain ones, where pyarrow is installed
+        shown["make it again"] = pd.Series(commands, shown.index, dtype=object)
     found: Rows = shown.loc[:, (shown != NONE).any()].to_dict("records")
     return found
 
