@@ -100,14 +100,19 @@ def write_report(
     text = _text(title, found, pivoted, over_all, table)
     files = {"table.md": text} | _files(found, over_all)
     files["index.html"] = page(title, found, pivoted, over_all, table, again)
+    _write(folder, files)
+    written = dict.fromkeys(name.partition("/")[0] for name in files)
+    return f"{text}\nwritten to {folder}: {', '.join(written)}"
+
+
+def _write(folder: Path, files: dict[str, str | bytes]) -> None:
+    """In the place of what a report before had there."""
     before = _written_before(folder)
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / name, content)
     for name in before - files.keys():
         (folder / name).unlink(missing_ok=True)
-    written = dict.fromkeys(name.partition("/")[0] for name in files)
-    return f"{text}\nwritten to {folder}: {', '.join(written)}"
 
 
 def _written_before(folder: Path) -> set[str]:

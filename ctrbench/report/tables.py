@@ -146,8 +146,6 @@ def notes(section: Section) -> list[str]:
         f"{run['dataset.features']:,} features in {run['dataset.fields']} fields. Times measured "
         f"on {machine(section.environment)}."
     ]
-    if len(other_times(section)):
-        said.append("Times of other devices, threads, precisions or versions stand apart, below.")
     if "chosen" in groups and groups["model"].duplicated().any():
         said.append("Chosen (*): a model's best setting on the validation rows.")
     if "metrics.test.best_auc" in section.runs and pd.notna(run["metrics.test.best_auc"]):
@@ -157,15 +155,7 @@ def notes(section: Section) -> list[str]:
         )
     if "metrics.test.gauc_groups" in section.runs:
         said.append(_of_groups(section.runs.dropna(subset="metrics.test.gauc_groups").iloc[0]))
-    timed = groups["seconds_per_epoch"].notna()
-    alone = list(groups[timed & groups["time_over_lr"].isna()]["model"].unique())
-    if alone and BASELINE in set(groups[timed]["model"]):
-        said.append(
-            f"Times relative to LR's are at the same batch size; none of LR at that of "
-            f"{', '.join(alone)}."
-        )
-    if groups["pretrain_seconds_per_epoch"].notna().any():
-        said.append("Times of fnn: its own + those of the FM that it starts from, per epoch.")
+    said += _of_times(section)
     commits = section.runs["environment.commit"].dropna().unique()
     if len(commits) > 1:
         said.append(f"These runs come from {len(commits)} commits of the code.")
@@ -174,6 +164,23 @@ def notes(section: Section) -> list[str]:
             f"Not all have the same seeds: {lacking}. Tests take those that both sides have."
         )
     return said + _of_the_paper(_data(section), sum(rows.values()))
+
+
+def _of_times(section: Section) -> list[str]:
+    """What times are, and which stand elsewhere."""
+    groups, said = section.groups, []
+    if len(other_times(section)):
+        said.append("Times of other devices, threads, precisions or versions stand apart, below.")
+    timed = groups[groups["seconds_per_epoch"].notna()]
+    alone = list(timed[timed["time_over_lr"].isna()]["model"].unique())
+    if alone and BASELINE in set(timed["model"]):
+        said.append(
+            "Times relative to LR's are at the same batch size; none of LR at that of "
+            f"{', '.join(alone)}."
+        )
+    if groups["pretrain_seconds_per_epoch"].notna().any():
+        said.append("Times of fnn: its own + those of the FM that it starts from, per epoch.")
+    return said
 
 
 def seeds_lacking(section: Section) -> str:

@@ -154,7 +154,8 @@ def name_dots(panel: Axes, names: Iterable[str], x: Iterable[float], y: Iterable
         size = np.array([WIDE * len(name), HIGH])
         starts = [dot + np.array([dx - share * size[0], dy]) for dx, dy, share, _ in BESIDE]
         boxes = [np.concatenate([start, start + size]) for start in starts]
-        free = int(np.argmin([_meetings(box, np.array(taken)) for box in boxes]))
+        others = np.array(taken)
+        free = int(np.argmin([_meetings(box, others) for box in boxes]))
         taken.append(boxes[free])
         dx, dy, _, side = BESIDE[free]
         place: Any = {"textcoords": "offset points", "annotation_clip": False, "ha": side}
