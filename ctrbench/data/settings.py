@@ -148,7 +148,8 @@ class LibsvmSettings(FileSettings):
     """Sparse rows as libfm (label index:value) and libffm (label field:index:value) take them."""
 
     fields: list[str] = option(
-        "what every field is, [0:category, 1:number, 2:multi]; none named: inferred"
+        "what every field is, [0:category, 1:number, 2:multi] (number:INDEX where its index is "
+        "known); none named: inferred"
     )
 
 
