@@ -38,6 +38,12 @@ FEW = ("lr", "ffm", "ccpm", "fnn", "pnn", "wide_deep", "deepfm")
 KINDS = (*FEW, "dcnv2", "cin", "autoint", "afn", "fibinet", "finalmlp", "edcn")
 PAST = ("gru4ctr", "din")  # read a history
 PLACE = "/the/folder/of/a/test"
+ENCODINGS = "data.encodings=[I1:quantile,I2:value]"
+# Three evaluations an epoch, of seven steps.
+OFTEN = [
+    "trainer.eval_every=3",
+    "trainer.patience=100",
+]
 # What keeps the tests of a model quick.
 SMALL_MLP = ["model.hidden=[16,16]"]
 SMALL_ATTENTION = ["model.attention_layers=2", "model.attention_dim=8"]

@@ -1,27 +1,19 @@
-"""The run contract: identity, history, kill and resume, byte-equal weights."""
+"""The run contract: identity and history."""
 
-import errno
 import hashlib
 import json
 import os
 import re
-import resource
-import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 from support import (
+    ENCODINGS,
     FEW,
-    KINDS,
-    PAST,
+    OFTEN,
     REAL,
     Compose,
     needs_real_rows,
@@ -37,14 +29,9 @@ from ctrbench.errors import UserError
 from ctrbench.metrics import score
 from ctrbench.models import registry
 from ctrbench.models.fm import FM
-from ctrbench.runs.record import RunDirectory
 from ctrbench.runs.settings import RunSettings
-from ctrbench.training import checkpoint
 
 NAMES = registry.names()
-# Three evaluations an epoch, of seven steps.
-OFTEN = ["trainer.eval_every=3", "trainer.patience=100"]
-ENCODINGS = "data.encodings=[I1:quantile,I2:value]"
 
 
 def from_saved_weights(own: RunSettings) -> tuple[torch.Tensor, dict[str, float]]:
@@ -129,128 +116,6 @@ def test_runs_of_different_seeds_share_their_rows(shared: Compose) -> None:
     assert stores[0] == stores[1]
 
 
-def test_the_same_seed_gives_the_same_bytes(shared: Compose, settings: Compose) -> None:
-    """That a resumed run does is asked of every model below."""
-    words = [*small("deepfm"), ENCODINGS, *OFTEN]
-    whole, again, other = shared(*words), settings(*words), settings(*words, "seed=1")
-    for own in (whole, again, other):
-        run(own)
-    assert _bytes(whole, "model.safetensors") == _bytes(again, "model.safetensors")
-    assert _bytes(whole, "model.safetensors") != _bytes(other, "model.safetensors")
-
-
-def stop_at(monkeypatch: pytest.MonkeyPatch, evaluations: int, number: int) -> None:
-    """Send a signal to this process when a run records so many evaluations."""
-    write = RunDirectory.write_history
-
-    def write_and_stop(self: Any, history: list[dict[str, Any]]) -> None:
-        write(self, history)
-        if len(history) == evaluations:
-            signal.raise_signal(number)
-
-    monkeypatch.setattr(RunDirectory, "write_history", write_and_stop)
-
-
-@pytest.mark.parametrize("name", (*KINDS, *PAST))
-def test_resumed_from_the_middle_of_an_epoch(
-    name: str,
-    shared: Compose,
-    settings: Compose,
-    folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Stopped by Ctrl-C in the second epoch, it goes on to the bytes of the run that was not."""
-    words = [*small(name), ENCODINGS, *OFTEN]
-    whole = shared(*words)
-    run(whole)
-    parts = settings(*words)
-    if name == "fnn":
-        shutil.copytree(folder / "runs/planted/fm", tmp_path / "runs/planted/fm")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        stop_at(patch, 4, signal.SIGINT)
-        run(parts)
-    directory = run_directory(parts)
-    state = torch.load(directory.checkpoint, weights_only=True)["progress"]
-    assert (state["epoch"], state["step"]) == (1, 3)
-    run(parts)
-    assert not directory.checkpoint.exists()
-    assert _bytes(whole, "model.safetensors") == _bytes(parts, "model.safetensors")
-    assert _history(whole) == _history(parts)
-
-
-def _bytes(own: Any, name: str) -> bytes:
-    return (run_directory(own).path / name).read_bytes()
-
-
-def _history(own: Any) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in _bytes(own, "history.jsonl").splitlines()]
-    return [{k: v for k, v in line.items() if k != "train_seconds"} for line in lines]
-
-
-def test_a_killed_process_goes_on(settings: Compose, tmp_path: Path) -> None:
-    """SIGKILL in training; the next start finishes, to the same bytes, and leaves nothing."""
-    own = [
-        *small("deepfm"),
-        "tuned=none",
-        "data.rows=20000",
-        "data.vocabulary=50",
-        "threads=1",
-        "trainer.batch_size=256",
-        "trainer.epochs=3",
-        "trainer.eval_every=20",
-        "trainer.patience=100",
-    ]
-    done = tmp_path / "killed"
-    command = [sys.executable, "-m", "ctrbench", "train", *own, f"results={done}"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while process.poll() is None and not list(done.glob("runs/*/*/*/checkpoint.pt")):
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-    assert not list(done.glob("runs/*/*/*/result.json"))
-    (left,) = done.glob("runs/*/*/*/")
-    (left / "checkpoint.pt.1.tmp").touch()  # as a kill leaves it that comes while it is written
-    parts = settings(*own, f"results={done}", "data.min_count=4")
-    whole = settings(*own, f"results={tmp_path}/whole", "data.min_count=4")
-    for each in (parts, whole):
-        run(each)
-    assert run_directory(parts).path == left
-    assert _bytes(whole, "model.safetensors") == _bytes(parts, "model.safetensors")
-    assert set(os.listdir(left)) == set(os.listdir(run_directory(whole).path))
-
-
-def test_what_is_no_checkpoint(settings: Compose) -> None:
-    own = settings(*small("lr"))
-    directory = run_directory(own)
-    directory.path.mkdir(parents=True)
-    for wrong in ({}, [1], {"model": {}}, None):
-        torch.save(wrong, directory.checkpoint)
-        with pytest.raises(UserError, match=r"checkpoint.pt: not a checkpoint of .* delete it$"):
-            run(own)
-    directory.checkpoint.write_bytes(b"no archive")
-    with pytest.raises(UserError, match=r"checkpoint.pt: not a checkpoint of .* delete it$"):
-        run(own)
-
-
-def test_a_full_disk_is_an_error_that_names_the_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = torch.nn.Linear(300, 300)
-    optimizer = torch.optim.Adam(model.parameters())
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
-    try:
-        with pytest.raises(OSError) as caught:
-            checkpoint.save(tmp_path / "checkpoint.pt", model, optimizer, checkpoint.Progress())
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert caught.value.errno == errno.EFBIG
-    assert str(caught.value.filename) == str(tmp_path / "checkpoint.pt")
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize(
     ("model", "key", "advice"),
     [
@@ -269,7 +134,8 @@ def test_a_loss_that_is_not_finite(model: str, key: str, advice: str, shared: Co
 def test_early_stopping_keeps_the_best(shared: Compose) -> None:
     own = shared("model=fm", "optimizer.lr=0.05", "trainer.epochs=30", "trainer.patience=2")
     result = run(own)
-    lines = _history(own)
+    history = (run_directory(own).path / "history.jsonl").read_text()
+    lines = [json.loads(line) for line in history.splitlines()]
     assert len(lines) == result["epochs"] == result["best_epoch"] + 2 < 30
     assert result["metrics"]["valid"]["logloss"] == min(line["valid_logloss"] for line in lines)
     _, figures = from_saved_weights(own)
