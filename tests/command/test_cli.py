@@ -1,8 +1,7 @@
-"""The command: one line for a mistake, exit status, help, sweeps, experiments."""
+"""The command: one line for a mistake, exit status, experiments."""
 
 import json
 import resource
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,17 +10,7 @@ import pytest
 import torch
 from support import ctrbench, process
 
-from ctrbench import __version__
-from ctrbench.command.bench.models import asked
-from ctrbench.command.bench.step_times import planned_steps
-from ctrbench.command.composition.compose import compose, to_settings
-from ctrbench.command.experiments import find_experiment, sweep_overrides
-from ctrbench.command.gpu.bench import runs_of
-from ctrbench.command.gpu.settings import PREFIX, gpu_settings
-from ctrbench.command.sweep.launch import every_job
-from ctrbench.command.tune import Tuning
 from ctrbench.command.words import VERBS
-from ctrbench.runs.settings import RunSettings
 
 SMALL = ["data.rows=4000", "data.vocabulary=50", "trainer.epochs=1", "threads=1"]
 HEAVY = ("torch", "polars", "pandas", "matplotlib", "sklearn")
@@ -193,53 +182,6 @@ def test_what_this_machine_cannot_do_is_status_2(words: str, tmp_path: Path) -> 
     assert "no GPU is visible to torch" in done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_its_help(verb: str) -> None:
-    done = ctrbench(verb, "--help")
-    assert done.returncode == 0 and done.stderr == ""
-    assert done.stdout.startswith(f"usage: ctrbench {verb} ")
-    assert f"\n  ctrbench {verb}" in done.stdout.partition("examples:")[2]
-    assert f"\n  {verb} " in ctrbench("--help").stdout
-    assert ctrbench(verb, "--version").stdout == f"{__version__}\n"
-
-
-def settings_of(verb: str, names: list[str], words: list[str]) -> list[RunSettings]:
-    """What a verb makes of its words, checked; of several runs the first and the last."""
-    if verb == "tune":
-        return [request.base.settings for request in Tuning(words, None).requests]
-    if verb == "bench" and names == ["gpu"]:
-        assert gpu_settings([word for word in words if word.startswith(PREFIX)])
-        return [*runs_of(["model=lr", *(w for w in words if not w.startswith(PREFIX))]).values()]
-    if verb == "bench":
-        return asked(words)[0]
-    if names and (experiment := find_experiment(names[0], words)).measure:
-        return planned_steps(names[0], experiment, words).runs
-    made = sweep_overrides(names[0], experiment, words) if names else words
-    jobs = every_job(made)
-    return [to_settings(compose(job.overrides)) for job in (jobs[0], jobs[-1])]
-
-
-EXAMPLES = [
-    (name, example)
-    for name, verb in VERBS.items()
-    for example in (verb.examples if verb.composes else ())
-]
-
-
-@pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[example for _, example in EXAMPLES])
-def test_the_examples_of_the_help_are_understood(
-    name: str, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every key and choice in them exists, and has the value that they give it."""
-    monkeypatch.chdir(tmp_path)
-    words = shlex.split(example.split(" > ")[0])[2:]
-    words = [word for word in words if word not in ("-m", "--list")]
-    names = [word for word in words if "=" not in word]
-    found = settings_of(name, names, [word for word in words if "=" in word])
-    models = next((word[6:].split(",") for word in words if word.startswith("model=")), None)
-    assert found and (models is None or {one.model.name for one in found} <= {*models, "lr"})
-
-
 def test_what_goes_on_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(words: list[str]) -> None:
         raise KeyboardInterrupt
@@ -250,15 +192,6 @@ def test_what_goes_on_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
         goes_on = verb in ("train", "reproduce", "tune")
         more = "; the same command goes on with the runs that it began" if goes_on else ""
         assert done.returncode == 130 and done.stderr == f"stopped{more}\n"
-
-
-def test_flags_of_hydra() -> None:
-    assert "hydra/sweeper" in ctrbench("train", "--hydra-help").stdout
-    info = ctrbench("train", "--info", "searchpath")
-    assert "pkg://hydra.conf" in info.stdout and info.stderr == ""
-    assert ctrbench("train", "--cfg", "job", "-p", "model.embedding_dim").stdout == "10\n"
-    assert ctrbench("train", "--cfg", "job", "-p", "model.hidden").stdout == "null\n"
-    assert "BasicSweeper" in ctrbench("train", "--cfg", "hydra", "-p", "hydra.sweeper").stdout
 
 
 def test_no_heavy_package_before_the_work() -> None:

@@ -1,12 +1,8 @@
-"""A preparation that is killed or fails, and the disk it needs."""
+"""A preparation that is killed or fails."""
 
-import dataclasses
 import errno
 import os
 import shutil
-import weakref
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +10,7 @@ import polars as pl
 import pytest
 from support import HISTORY, Compose, criteo_line, store_of
 
-from ctrbench.data.schema import Slice
 from ctrbench.data.sources import planted
-from ctrbench.data.sources.planted import Planted
 from ctrbench.data.store import arrays, crosses, fitting, stages
 from ctrbench.data.store import prepare as preparing
 from ctrbench.data.store.manifest import file_digests
@@ -233,46 +227,6 @@ def test_a_history_of_no_use_is_refused_before_rows_are_encoded(
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def lists(folder: Path, longest: int) -> list[str]:
-    """The words of 100 rows of lists, the last 20 of them four values long."""
-    path = folder / "rows.csv"
-    tags = [f"t{i % 3}|t{i % 4}" if i < 80 else "t0|t1|t2|t3" for i in range(100)]
-    tags[0] = "|".join("t0" for _ in range(longest))
-    path.write_text("clicked,tags\n" + "".join(f"{i % 2},{t}\n" for i, t in enumerate(tags)))
-    words = [f"data.path={path}", "data.label=clicked", "data.min_count=1", "split=order"]
-    return ["data=table", *words, "data.types=[tags:multi]"]
-
-
-def test_slots_are_those_of_training_rows(
-    settings: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Longer lists of other rows are cut."""
-    with caplog.at_level("INFO"):
-        store = store_of(settings(*lists(tmp_path, 2)))
-    assert [field.slots for field in store.schema.fields] == [2]
-    ids_NS = store.part("test").ids_NS
-    assert ids_NS.shape == (10, 2) and (ids_NS == ids_NS[0]).all()
-    known = store.encoder().encoders[0].ids(pl.Series([["t0", "t1"]]))
-    assert (ids_NS[0] == known[0]).all()
-    assert "tags: in 20 validation and test rows, values beyond the first 2" in caplog.text
-
-
-def test_the_disk_must_hold_the_slots(
-    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Which are known once the columns are fitted: here 30 in each of 100 rows."""
-    usage = shutil.disk_usage(tmp_path)
-    own = settings(*lists(tmp_path, 30))
-    for free, fits in ((100 * 4 * 30, False), (100 * (4 * 30 + 1), True)):
-        found = usage._replace(free=free)
-        monkeypatch.setattr(shutil, "disk_usage", lambda _, found=found: found)
-        if fits:
-            prepared(own)
-        else:
-            with pytest.raises(UserError, match=r"takes about 0\.0 MB of disk for about 100 rows"):
-                prepared(own)
-
-
 def test_wide_rows_are_encoded_a_few_at_a_time(
     settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,41 +267,3 @@ def test_rows_without_labels(settings: Compose, criteo_file: Path, tmp_path: Pat
     with pytest.raises(UserError, match="rows without labels; training takes labelled rows"):
         prepared(settings("data=criteo", f"data.path={criteo_file}"))
     assert not list(tmp_path.rglob("*.partial"))
-
-
-def test_a_disk_too_small(
-    settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usage = shutil.disk_usage(tmp_path)._replace(free=100_000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    takes = r"takes about 1\.\d MB of disk for about 6,000 rows, and 0\.\d MB are free"
-    with pytest.raises(UserError, match=takes):
-        prepared(settings(*WORDS))
-    assert not list(tmp_path.rglob("*.partial"))
-
-
-def test_slices_are_let_go(settings: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory does not grow with the rows: what a slice holds is freed once it is written."""
-    held: weakref.WeakSet[Any] = weakref.WeakSet()
-    most = 0
-
-    class Block:
-        """Stands for the bytes of a slice."""
-
-    def read(block: Block, piece: Slice) -> Any:
-        nonlocal most
-        most = max(most, len(held))
-        return piece.read()
-
-    slices = Planted.slices
-
-    def watched(self: Planted) -> Iterator[Slice]:
-        for piece in slices(self):
-            block = Block()
-            held.add(block)
-            yield dataclasses.replace(piece, read=partial(read, block, piece))
-
-    monkeypatch.setattr(planted, "CHUNK_ROWS", 200)
-    monkeypatch.setattr(Planted, "slices", watched)
-    prepared(settings(*WORDS))
-    assert 1 <= most <= stages.WORKERS + 3
