@@ -2,6 +2,9 @@
 
 import errno
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -27,6 +30,18 @@ class DiskError(UserError):
 
 class DivergenceError(UserError):
     """A loss that is not finite."""
+
+
+KEYS = re.compile(r"(?<![\w.])(optimizer|trainer)\.")
+
+
+@contextmanager
+def of_first_stage() -> Iterator[None]:
+    """Name the keys of a run as they are named where it is another run's first stage."""
+    try:
+        yield
+    except UserError as error:
+        raise type(error)(KEYS.sub(r"pretraining.\1.", str(error))) from None
 
 
 def describe_os_error(error: OSError) -> str:

@@ -54,7 +54,8 @@ def free_memory() -> int:
 def _proc(name: str) -> dict[str, str]:
     """A file of ``/proc``, whose lines are ``key: value``."""
     lines = (PROC / name).read_text().splitlines()
-    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    parts = (line.partition(":") for line in lines)
+    return {key.strip(): value.strip() for key, _, value in parts}
 
 
 def _kilobytes(name: str, key: str) -> int:
@@ -153,15 +154,23 @@ def anonymous_memory() -> int:
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:
     """What a measurement was made on."""
-    cuda = device.type == "cuda"
     return {
-        "device": torch.cuda.get_device_name(device) if cuda else f"cpu ({platform.machine()})",
+        "device": device_name(device),
         "threads": torch.get_num_threads(),
         "precision": precision,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "commit": commit(),
     }
+
+
+def device_name(device: torch.device) -> str:
+    """A GPU's name; of a CPU its name, where the system says it, and the instructions that torch
+    uses."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = _proc("cpuinfo").get("model name") if (PROC / "cpuinfo").exists() else None
+    return f"cpu ({name or platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
 
 
 def commit() -> str | None:

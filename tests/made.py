@@ -27,6 +27,7 @@ def make_run(
     logloss: float = 0.45,
     options: dict[str, Any] | None = None,
     environment: dict[str, Any] | None = None,
+    decides: dict[str, Any] | None = None,
     **config: Any,
 ) -> Path:
     """A finished run; returns its directory.
@@ -37,7 +38,8 @@ def make_run(
         as_published: whether they are those of a public set.
         options: of the model.
         environment: in place of what ``environment`` says otherwise.
-        config: other keys of its config that decide nothing.
+        decides: other keys of its config that decide.
+        config: those that decide nothing.
     """
     own: dict[str, Any] = {
         "model": {"name": model} | (options or {}),
@@ -47,6 +49,7 @@ def make_run(
     }
     if (options or {}).get("pretrain") is False:
         own["pretraining"] = None
+    own |= decides or {}
     settings = own | {"data": {"name": data, "content": effects}, "seed": seed, "version": 1}
     place = {"device": "cpu", "threads": 2, "precision": "fp32", "torch": "2", "commit": "c"}
     place |= environment or {}

@@ -1,5 +1,6 @@
 """Which device a name stands for, what memory is left, and of which commit the code is."""
 
+import platform
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,13 @@ import torch
 
 from ctrbench import machine
 from ctrbench.errors import UserError
-from ctrbench.machine import anonymous_memory, commit_of, free_memory, resolve_device
+from ctrbench.machine import (
+    anonymous_memory,
+    commit_of,
+    device_name,
+    free_memory,
+    resolve_device,
+)
 
 
 @pytest.fixture
@@ -31,6 +38,15 @@ def test_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="device=cuda:1: no GPU is visible"):
         resolve_device("cuda:1")
     assert resolve_device("auto") == torch.device("cpu")
+
+
+def test_a_cpu_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or times of different machines would stand beside each other."""
+    monkeypatch.setattr(machine, "PROC", tmp_path)
+    known = torch.backends.cpu.get_cpu_capability()
+    assert device_name(torch.device("cpu")) == f"cpu ({platform.machine()}, {known})"
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: A CPU @ 2 GHz\n\n")
+    assert device_name(torch.device("cpu")) == f"cpu (A CPU @ 2 GHz, {known})"
 
 
 @pytest.fixture

@@ -45,12 +45,15 @@ def trainer(
     place: str = "device",
     settings: TrainerSettings = PLAIN,
 ) -> Trainer:
-    """Ten steps an epoch, evaluated at the fourth, the eighth and the last; three epochs."""
+    """Ten steps an epoch, evaluated at the fourth, the eighth and the last; three epochs. The bias
+    has a learning rate of its own."""
     torch.manual_seed(0)
     model = registry.build(SCHEMA, LinearSettings("lr"))
+    table, bias = model.get_parameter("embedding.weight"), model.get_parameter("bias")
+    groups = [{"params": [table], "lr": 0.1}, {"params": [bias], "lr": 0.03}]
     return Trainer(
         model,
-        torch.optim.Adam(model.parameters(), 0.1, fused=True),
+        torch.optim.Adam(groups, fused=True),
         Batches(part(640), 64, CPU, place),
         Batches(part(200), 64, CPU),
         settings,

@@ -8,12 +8,12 @@ from ctrbench.layers.interactions.factorised import factorisation_machine
 from ctrbench.layers.mlp import MLP
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import DeepSettings
+from ctrbench.models.settings import DeepPairSettings
 
 
 @register(
     "deepfm",
-    DeepSettings,
+    DeepPairSettings,
     Properties(
         "Guo et al. 2017", "wide & deep", low_order=True, high_order=True, compared=True, cited=True
     ),
@@ -27,7 +27,7 @@ class DeepFM(Model):
     version, as the proceedings have it.
     """
 
-    def __init__(self, schema: Schema, settings: DeepSettings) -> None:
+    def __init__(self, schema: Schema, settings: DeepPairSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
         dim, std = settings.embedding_dim, settings.init_std

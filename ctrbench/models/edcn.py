@@ -1,5 +1,7 @@
 """Enhanced Deep & Cross Network (Chen et al. 2021)."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +18,7 @@ from ctrbench.models.registry import Model, register
     BridgedCrossSettings,
     Properties("Chen et al. 2021", "cross network", high_order=True),
     order=2021.9,
+    version=2,
 )
 class EDCN(Model):
     """y = w^T (c_L, h_L, f_L) + b of two networks that share what they have after every layer.
@@ -29,11 +32,11 @@ class EDCN(Model):
         super().__init__()
         dim = len(schema.fields) * settings.embedding_dim
         self.embedding = Embedding(schema, settings.embedding_dim, settings.init_std)
-        layers = range(settings.cross_layers)
+        layers, plain = range(settings.cross_layers), replace(settings, batch_norm=False)
         self.regulations = nn.ModuleList(_Regulation(schema, settings) for _ in layers)
         self.crosses = nn.ModuleList(_Cross(dim) for _ in layers)
         self.hidden = nn.ModuleList(
-            nn.Sequential(*hidden_layers(dim, [dim], settings)) for _ in layers
+            nn.Sequential(*hidden_layers(dim, [dim], plain)) for _ in layers
         )
         self.bridges = nn.ModuleList(_Bridge(dim, settings.bridge) for _ in layers)
         self.output = linear(3 * dim, 1)
@@ -82,10 +85,8 @@ class _Bridge(nn.Module):
 
 
 class _Regulation(nn.Module):
-    """Each field's part of f times a weight of it for each network, softmax(g / temperature).
-
-    Where the hidden layers are normalised, so is what comes out, as in FuxiCTR. Without a
-    temperature both networks get f as it is.
+    """Each field's part of f times a weight of it for each network, softmax(g / temperature); f as
+    it is without a temperature. Batch normalisation, if any, is of what comes out, as in FuxiCTR.
 
     Shapes: BD -> BD, BD.
     """
@@ -95,14 +96,15 @@ class _Regulation(nn.Module):
         self.temperature, self.dim = settings.temperature, settings.embedding_dim
         if self.temperature is not None:
             self.gates = nn.Parameter(torch.ones(2, len(schema.fields)))
-            units, normed = len(schema.fields) * self.dim, settings.batch_norm
-            self.norms = nn.ModuleList(
-                nn.BatchNorm1d(units) if normed else nn.Identity() for _ in range(2)
-            )
+        units, normed = len(schema.fields) * self.dim, settings.batch_norm
+        self.norms = nn.ModuleList(
+            nn.BatchNorm1d(units) if normed else nn.Identity() for _ in range(2)
+        )
 
     def forward(self, f_BD: Tensor) -> tuple[Tensor, Tensor]:
-        if self.temperature is None:
-            return f_BD, f_BD
-        weights = (self.gates / self.temperature).softmax(dim=1).repeat_interleave(self.dim, dim=1)
-        c_BD, h_BD = (norm(f_BD * w_D) for norm, w_D in zip(self.norms, weights, strict=True))
+        parts = [f_BD, f_BD]
+        if self.temperature is not None:
+            gates = (self.gates / self.temperature).softmax(dim=1)
+            parts = [f_BD * gate_D for gate_D in gates.repeat_interleave(self.dim, dim=1)]
+        c_BD, h_BD = (norm(part_BD) for norm, part_BD in zip(self.norms, parts, strict=True))
         return c_BD, h_BD

@@ -7,12 +7,12 @@ from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.factorised import field_aware
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import FactorisedSettings
+from ctrbench.models.settings import PairSettings
 
 
 @register(
     "ffm",
-    FactorisedSettings,
+    PairSettings,
     Properties("Juan et al. 2016", "factorisation", low_order=True, cited=True),
     order=30,
 )
@@ -23,7 +23,7 @@ class FFM(Model):
     then, for each of the K factors, those towards every field.
     """
 
-    def __init__(self, schema: Schema, settings: FactorisedSettings) -> None:
+    def __init__(self, schema: Schema, settings: PairSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
         self.factors = (settings.embedding_dim, len(schema.fields))

@@ -20,7 +20,7 @@ from ctrbench.models.registry import Model, register
 )
 class FiBiNET(Model):
     """y = w_0 + sum_i w_i x_i + MLP([p, q]): p bilinear interactions of the embeddings v, q those
-    of SENET(v), each with matrices of its own."""
+    of SENET(v), each with matrices of its own or both with the same."""
 
     def __init__(self, schema: Schema, settings: BilinearSettings) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class FiBiNET(Model):
         self.embedding = Embedding(schema, dim, settings.init_std, first_order=True)
         self.senet = SqueezeExcitation(fields, settings.reduction)
         self.p = BilinearInteraction(fields, dim, kind)
-        self.q = BilinearInteraction(fields, dim, kind)
+        self.q = self.p if settings.shared else BilinearInteraction(fields, dim, kind)
         self.mlp = MLP(fields * (fields - 1) * dim, settings.widths, settings)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from ctrbench.models.registry import Model, register
     TwoStreamSettings,
     Properties("Mao et al. 2023", "two networks", high_order=True),
     order=2023.1,
+    version=2,
 )
 class FinalMLP(Model):
     """y = b + w_1^T o_1 + w_2^T o_2 + sum_h o_1h^T W_h o_2h over k heads, the parts of o_1 and o_2.
@@ -88,7 +89,7 @@ class BilinearFusion(nn.Module):
         super().__init__()
         self.of_first, self.of_second = linear(first, 1), linear(second, 1, bias=False)
         parts = first // heads, second // heads
-        self.weight = glorot(heads, *parts, inputs=parts[0], outputs=parts[1])
+        self.weight = glorot(heads, *parts, inputs=heads * parts[0] * parts[1], outputs=1)
 
     def forward(self, o_BU: Tensor, o_BW: Tensor) -> Tensor:
         heads, first, second = self.weight.shape

@@ -7,12 +7,12 @@ from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.factorised import factorisation_machine
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import FactorisedSettings
+from ctrbench.models.settings import FactorisedSettings, PairSettings
 
 
 @register(
     "fm",
-    FactorisedSettings,
+    PairSettings,
     Properties("Rendle 2010", "factorisation", low_order=True, compared=True, cited=True),
     order=20,
 )

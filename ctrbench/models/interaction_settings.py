@@ -84,6 +84,7 @@ class BridgedCrossSettings(_CrossLayers, HiddenSettings, FactorisedSettings):
     temperature: float | None = option(
         "temperature of the regulation modules; null: no such modules", gt=0
     )
+    batch_norm: bool = option("batch normalisation of what either network gets of the last layer")
 
 
 @dataclass
@@ -145,6 +146,11 @@ class BilinearSettings(NeedsTwoFields, DeepSettings):
         choices=BILINEAR,
     )
     reduction: float = option("reduction ratio of the SENET layer: fields over its units", gt=0)
+    shared: bool = option(
+        "the same bilinear matrices for the fields and for the weighted ones",
+        default=False,
+        neutral=False,
+    )
 
 
 @settings("dots")

@@ -127,6 +127,18 @@ class NeedsTwoFields(ModelSettings):
         self._ask_for(2, len(encodings))
 
 
+@settings("pairs")
+@dataclass
+class PairSettings(NeedsTwoFields, FactorisedSettings):
+    """A factorisation machine of the pairs of fields."""
+
+
+@settings("deep_pairs")
+@dataclass
+class DeepPairSettings(NeedsTwoFields, DeepSettings):
+    """A factorisation machine of the pairs of fields beside a multilayer perceptron."""
+
+
 @settings("field_weighted")
 @dataclass
 class FieldWeightedSettings(NeedsTwoFields, NetworkSettings, FactorisedSettings):

@@ -8,7 +8,7 @@ from ctrbench.models.fm import FM
 from ctrbench.models.lr import LR
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import CrossedSettings, DeepSettings
+from ctrbench.models.settings import CrossedSettings, DeepPairSettings, DeepSettings
 
 TWO_FORMS = Properties(
     "Guo et al. 2017", "wide & deep", low_order=True, high_order=True, compared=True, cited=True
@@ -67,9 +67,9 @@ class LRDNN(_WideDeep):
         super().__init__(schema, settings, LR(schema))
 
 
-@register("fm_dnn", DeepSettings, TWO_FORMS, order=110)
+@register("fm_dnn", DeepPairSettings, TWO_FORMS, order=110)
 class FMDNN(_WideDeep):
     """y = FM(w, V) + DNN(E) (DeepFM, section 4.1): E is not V."""
 
-    def __init__(self, schema: Schema, settings: DeepSettings) -> None:
+    def __init__(self, schema: Schema, settings: DeepPairSettings) -> None:
         super().__init__(schema, settings, FM(schema, settings))

@@ -13,7 +13,13 @@ from ctrbench.settings import digest
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 150  # characters of a name: a file's has 255, with what is drawn
-MARKS = {"reproduced": "good", "not reproduced": "bad", "undecided": "open", "failed": "bad"}
+MARKS = {
+    "reproduced": "good",
+    "so far reproduced": "good",
+    "not reproduced": "bad",
+    "undecided": "open",
+    "failed": "bad",
+}
 
 
 class Command(str):

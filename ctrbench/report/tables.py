@@ -1,6 +1,7 @@
 """The groups of a section as tables: for reading, as numbers, and for LaTeX."""
 
 import json
+import re
 from typing import Any
 
 import pandas as pd
@@ -53,7 +54,8 @@ def numbers(section: Section) -> pd.DataFrame:
     times = [*TIMES, "time_over_lr"]
     made = made.join(groups[[*figures, *times, "parameters"]])
     for name in ENVIRONMENT:
-        made[name.partition(".")[2]] = section.environment[name]
+        if (short := name.partition(".")[2]) not in made:  # an option that was swept is a group's
+            made[short] = section.environment[name]
     for version, table in table2(_data(section)).items():
         for figure in table:
             made[f"{version}_{figure}"] = groups["model"].map(table[figure])
@@ -62,7 +64,8 @@ def numbers(section: Section) -> pd.DataFrame:
 
 def latex(shown: pd.DataFrame, caption: str) -> str:
     """A booktabs table of :func:`reading`'s cells."""
-    text: str = shown.to_latex(index=False, escape=True, caption=caption)
+    said = re.sub(r"([&%$#_{}])", r"\\\1", caption)
+    text: str = shown.to_latex(index=False, escape=True, caption=said)
     return text.replace("±", r"$\pm$")
 
 

@@ -18,7 +18,7 @@ def export(run: Path, *, onnx: bool) -> list[Path]:
     """Write ``model.pt2`` (and ``model.onnx``) into the directory of a run.
 
     The program takes ``ids_BS`` (int32) and ``values_BX`` (float32) of any number of rows and gives
-    their logits, B.
+    their logits, B, in float32 whatever the precision of the run.
 
     Raises:
         UserError: for a run that cannot be opened, or ONNX without its packages.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import polars as pl
 from scipy.special import expit
 
 from ctrbench.errors import UserError
@@ -118,36 +119,58 @@ class Run:
 
         Args:
             rows: with the columns of the run's files, their values as read or as text; a label is
-                not needed.
+                not needed. Codes that look like something else (``007``, ``NA``) are to be read as
+                text: ``pandas.read_csv(path, dtype=str, keep_default_na=False)``.
 
         Raises:
             UserError: for a column that is missing, a value that does not fit, or a data set whose
                 rows have no columns.
         """
         with tempfile.TemporaryDirectory() as folder:  # so that one reader reads all rows
-            path = Path(folder) / "rows.txt"
-            self._write(rows, path)
+            path = self._written(rows, Path(folder))
             logits = [logits_N.numpy() for _, logits_N in self.opened.scored(path)]
         probabilities: Floats = expit(np.concatenate(logits))
         return probabilities
 
-    def _write(self, rows: pd.DataFrame, path: Path) -> None:
-        """Rows in the layout that the run's source reads."""
+    def _written(self, rows: pd.DataFrame, folder: Path) -> Path:
+        """A file of rows in a layout that the run's source reads."""
         from ctrbench.data.sources.criteo import Criteo
         from ctrbench.data.sources.table import Table
 
         source = self.opened.source
-        whole = rows.convert_dtypes()  # a whole number beside a gap is no 3.0
         if isinstance(source, Table):
-            separator, inner = source.settings.separator or "\t", source.settings.values_separator
-            lists = whole.map(lambda cell: inner.join(cell) if isinstance(cell, list) else cell)
-            lists.to_csv(path, sep=separator, index=False)
-        elif isinstance(source, Criteo):
-            names = [column.name for column in source.columns]
-            for name in set(names) - set(rows):
-                raise UserError(f"no column {name} in the rows; {nearest(name, map(str, rows))}")
-            whole[names].to_csv(path, sep="\t", index=False, header=False)
-        else:
+            path = folder / "rows.parquet"
+            frame_of(rows).write_parquet(path)
+            return path
+        if not isinstance(source, Criteo):
             raise UserError(
                 f"{self.path}: rows of this data set have no columns; ctrbench predict RUN FILE"
             )
+        names, path = [column.name for column in source.columns], folder / "rows.txt"
+        for name in set(names) - set(rows):
+            raise UserError(f"no column {name} in the rows; {nearest(name, map(str, rows))}")
+        whole = rows[names].convert_dtypes()  # a whole number beside a gap is no 3.0
+        whole.to_csv(path, sep="\t", index=False, header=False)
+        return path
+
+
+def frame_of(rows: pd.DataFrame) -> pl.DataFrame:
+    """The same rows for polars, without pyarrow: times without their zone, arrays as lists."""
+    return pl.DataFrame([_series(str(name), column) for name, column in rows.items()])
+
+
+def _series(name: str, column: pd.Series) -> pl.Series:
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        column = column.dt.tz_localize(None)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM":
+        return pl.Series(name, column.to_numpy(), nan_to_null=True)
+    gaps = column.isna()
+    cells = [None if gap else _cell(cell) for cell, gap in zip(column, gaps, strict=True)]
+    kinds = {type(cell) for cell in cells} - {type(None)}
+    if len(kinds) > 1:  # mixed: each as text
+        cells = [None if cell is None else str(cell) for cell in cells]
+    return pl.Series(name, cells)
+
+
+def _cell(cell: Any) -> Any:
+    return cell.tolist() if isinstance(cell, np.ndarray | np.generic) else cell

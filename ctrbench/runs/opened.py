@@ -4,6 +4,7 @@ All of it lies in the run's directory, so that a copy of that is as good.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,9 @@ class OpenedRun:
         try:
             return Encoding.kept(path)
         except UserError:
-            raise UserError(f"{path}: not what rows were encoded by here; {AGAIN}") from None
+            raise UserError(
+                f"{path}: not what rows were encoded by here, or of another version; {AGAIN}"
+            ) from None
 
     def _model(self) -> nn.Module:
         path = self.directory.trained_weights()
@@ -89,7 +92,10 @@ class OpenedRun:
         source = source_class(self.data)
         if not issubclass(source, FileSource):
             raise UserError(f"{self.path}: data={self.result['data']} is not a file of rows")
-        opened: FileSource = source(self.data)
+        data = self.data
+        if not self.encoding.schema.history:  # the time of a row was for the split alone
+            data = replace(data, time=None)
+        opened: FileSource = source(data)
         return opened
 
     def _timed(self, frames: Iterable[pl.DataFrame]) -> Timed | None:

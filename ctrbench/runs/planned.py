@@ -13,7 +13,7 @@ from ctrbench.data.store.grouping import check_group
 from ctrbench.data.store.history import check_history, past_encodings
 from ctrbench.data.store.opened import Store
 from ctrbench.data.store.prepare import content_key, field_encodings, prepare
-from ctrbench.errors import UserError
+from ctrbench.errors import UserError, of_first_stage
 from ctrbench.runs.record import Results, RunDirectory
 from ctrbench.runs.settings import RunSettings
 from ctrbench.runs.tracker import check_tracker
@@ -77,7 +77,8 @@ class Planned:
             tuned=stage.tuned,
             pretraining=None,
         )
-        planned = self._plan_stage(own)
+        with of_first_stage():
+            planned = self._plan_stage(own)
         return planned, planned.directory
 
     def _plan_stage(self, settings: RunSettings) -> "Planned":
@@ -108,14 +109,15 @@ class Planned:
         return digest(self.decides)
 
     def _start_decides(self, run: dict[str, Any]) -> Any:
-        """What decides the weights that it starts from, where it is not the run's own value."""
+        """What decides the weights that it starts from, where it is not the run's own value. The
+        seed of a named run is its own: runs of several seeds that start from it are one setting."""
+        shared = {"data", "device", "precision"}
         if self.stage is not None:
-            decides = self.stage.decides
+            decides, shared = self.stage.decides, shared | {"seed"}
         elif self.start is not None and (result := self.start.result()) is not None:
             decides = result.get("settings", {"identity": result["identity"]})
         else:
             return None
-        shared = ("data", "seed", "device", "precision")
         return {k: v for k, v in decides.items() if k not in shared or v != run[k]}
 
     @property

@@ -19,7 +19,7 @@ from ctrbench import metrics
 from ctrbench.data.batches import Batches, choose
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.opened import Store
-from ctrbench.errors import DivergenceError, UserError
+from ctrbench.errors import DivergenceError, UserError, of_first_stage
 from ctrbench.files import file_digest, locked, replacing
 from ctrbench.machine import (
     environment,
@@ -142,7 +142,8 @@ class _Run:
     def _first_stage(self) -> dict[str, Any] | None:
         """The result of the stage before: trained now, or found as trained before."""
         if self.planned.stage is not None:
-            return run(self.planned.stage)
+            with of_first_stage():
+                return run(self.planned.stage)
         return None if self.planned.start is None else self.planned.start.result()
 
     def _write_inputs(self, store: Store) -> None:

@@ -26,7 +26,7 @@ class TrainerSettings:
         ge=1,
     )
     eval_every: Any = option(  # int | float | None, which OmegaConf 2.3 cannot compose
-        "steps between evaluations, or a share of an epoch's steps, .25; null: once an epoch"
+        "steps between evaluations, an epoch's at most, or a share of them, .25; null: an epoch"
     )
     monitor: Any = option(
         "validation metric that selects the best weights: auc, logloss, or a weighted sum, "

@@ -1,6 +1,5 @@
 """Published recipes: each is what its source prints, fits its model, and is run by one command."""
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,30 +48,19 @@ def test_there_is_one_for_each_published_result_that_is_ours() -> None:
     assert not set(rows.loc[rows["ours"].isna(), "model"]) & set(known)  # one that we have
 
 
-def test_each_says_what_is_printed() -> None:
-    """The keys that all published recipes have, against the source's own."""
+def test_each_says_where_it_is_of() -> None:
+    """Where it is of, and its monitor; its values have a file of their own."""
     rows = published("bars").set_index(["dataset", "ours"])
     for name, path in RECIPES.items():
         own, row = of_file(path), rows.loc[tuple(name.split("/"))]
-        theirs = json.loads(row["recipe"])
         assert own["recipe"]["publication"] == row["publication"], name
         assert (own["recipe"]["model"], own["recipe"]["data"]) == (row["model"], row.name[0]), name
         chosen = {key: value for item in own["defaults"][1:] for key, value in item.items()}
         assert chosen == {"override /data": row.name[0], "override /model": row.name[1]}
-        l2 = {"l2_embedding": "embedding_regularizer", "l2_network": "net_regularizer"}
-        for key, their_key in l2.items():
-            value = float(theirs.get("regularizer", theirs.get(their_key)))
-            assert own["optimizer"].get(key, 0) == value, name
         numbers = {"numeric": "unscaled"} if row.name[0] == "criteo_x1" else None
         assert own.get("data") == numbers
-        assert own["trainer"]["batch_size"] == int(theirs["batch_size"]), name
         summed = own["trainer"].get("monitor") == {"auc": 1, "logloss": -1}
         assert summed == (row["monitor"] != "AUC"), name
-        for key in ("net_dropout", "afn_dropout", "mlp1_dropout", "top_mlp_dropout"):
-            if key in theirs and "dropout" in own["model"]:
-                assert own["model"]["dropout"] == float(theirs[key]), name
-        if "embedding_dim" in theirs:
-            assert str(own["model"]["embedding_dim"]) in theirs["embedding_dim"], name
 
 
 @pytest.mark.parametrize("data", sorted({name.split("/")[0] for name in RECIPES}))

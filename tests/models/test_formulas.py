@@ -101,6 +101,10 @@ COUNTS = {  # of LARGE, K = 10: embedding, network
         3900 * 11,
         1 + 2 * 13 * 39 + 2 * 100 + (14_820 * 400 + 400) + MLP_400,
     ),
+    "fibinet model.shared=true": (
+        3900 * 11,
+        1 + 2 * 13 * 39 + 74_100 + (14_820 * 400 + 400) + MLP_400,
+    ),
     "fibinet model.bilinear=each": (
         3900 * 11,
         1 + 2 * 13 * 39 + 2 * 3800 + (14_820 * 400 + 400) + MLP_400,
@@ -119,8 +123,12 @@ COUNTS = {  # of LARGE, K = 10: embedding, network
         3900 * 10,
         780 + 3 * (MASK_BLOCK + 390 * 64 + 128) + (192 * 400 + 400) + MLP_400,
     ),
-    # gates, two batch norms, a cross and a hidden layer of its own norm, three times
-    "edcn": (3900 * 10, 3 * (78 + 4 * 390 + 780 + 390 * 390 + 390 + 780) + 1171),
+    # gates, two batch norms, a cross and a hidden layer, three times
+    "edcn": (3900 * 10, 3 * (78 + 4 * 390 + 780 + 390 * 390 + 390) + 1171),
+    "edcn model.temperature=null": (
+        3900 * 10,
+        3 * (4 * 390 + 780 + 390 * 390 + 390) + 1171,
+    ),
     "finalmlp": (
         3900 * 10,
         2 * (10 + (10 * 800 + 800) + (800 * 390 + 390))

@@ -1,6 +1,7 @@
 """Calibration, slices and ranks, against scikit-learn, scipy and rows made to be told apart."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,11 @@ def rows(seed: int = 0, count: int = 4000) -> Scored:
 @pytest.fixture(scope="module")
 def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Scored:
     """Planted rows, prepared."""
-    store = store_of(settings_in(tmp_path_factory.mktemp("store"))("model=lr", "data.rows=1000"))
+    store = store_of(
+        settings_in(tmp_path_factory.mktemp("store"))(
+            "model=lr", "data.rows=1000", "data.min_count=4"
+        )
+    )
     labels = np.asarray(store.part("test").labels_N)
     return Scored(labels, {"lr": np.arange(float(len(labels)))}, store.folder)
 
@@ -183,6 +188,16 @@ def test_one_set_of_effects_is_not_drawn(tmp_path: Path) -> None:
     assert left(tmp_path, ["[1, 0, 0, 0]"]) is None
 
 
+@pytest.mark.parametrize(
+    ("bin_", "said"), [(-1, "-1"), (2, "2"), (3, "3 to 4"), (4, "5"), (6, "8 to 9"), (40, "")]
+)
+def test_bins_of_squared_logarithms_are_told_by_their_numbers(bin_: int, said: str) -> None:
+    own = slices.squared_logarithms(bin_)
+    numbers = [x for x in range(-3, 2000) if bin_ == (x if x <= 2 else int(math.log(x) ** 2) + 2)]
+    told = [f"{number:,}" for number in sorted({numbers[0], numbers[-1]})]
+    assert own == " to ".join(told) and (not said or own == said)
+
+
 def test_effects_in_words() -> None:
     assert in_words("[0.4, 0.4, 0.2, 0]") == "40% order 1, 40% order 2, 20% order 3"
     assert in_words("[0.25, 0.25, 0.25, 0.25]") == "orders 1, 2, 3, 4"
@@ -201,7 +216,8 @@ def test_slices_of_prepared_rows(shared_store: Scored) -> None:
             rarest[rows] = np.minimum(rarest[rows], seen)
     digits = np.where(rarest == 0, 0, np.floor(np.log10(np.maximum(rarest, 1))) + 1)
     np.testing.assert_array_equal(by_rarest.of_N, digits)
-    assert by_rarest.names[:3] == ["none", "1 to 9", "10 to 99"]
+    assert store.manifest["settings"]["min_count"] == 4
+    assert by_rarest.names[:3] == ["fewer than 4", "4 to 9", "10 to 99"]
     place = [field.name for field in store.schema.fields].index("C1")
     most = pd.Series(test[:, place]).value_counts()
     assert (by_field.of_N == 0).sum() == most.iloc[0] and by_field.names[-1] == "all others"

@@ -92,6 +92,21 @@ def test_numbers_and_latex(tmp_path: Path) -> None:
     assert r"\toprule" in latex and r"0.72000 $\pm$ 0.02000" in latex and r"fm\_dnn" in latex
 
 
+def test_a_swept_precision_is_that_of_its_rows(tmp_path: Path) -> None:
+    for precision in ("fp32", "bf16"):
+        environment = {"precision": precision}
+        own = {"data": "criteo_sample", "decides": {"precision": precision}}
+        make_run(tmp_path / "runs", "lr", environment=environment, **own)
+    report(tmp_path)
+    assert r"\caption{criteo\_sample" in (tmp_path / "report" / "table.tex").read_text()
+    with (tmp_path / "report" / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["settings"], row["precision"]) for row in rows} == {
+        ("precision=fp32", "fp32"),
+        ("precision=bf16", "bf16"),
+    }
+
+
 def test_times_are_compared_in_one_environment(tmp_path: Path) -> None:
     """The same run measured twice is one run with two times."""
     for model, threads in (("lr", 1), ("lr", 2), ("fm", 2), ("fnn", 4)):

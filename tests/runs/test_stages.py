@@ -12,9 +12,12 @@ from support import Compose, run, run_directory, small
 from ctrbench.command.composition.compose import compose
 from ctrbench.errors import UserError
 from ctrbench.runs import run as running
+from ctrbench.runs.frame import read_run
 from ctrbench.runs.planned import Planned
 
 STAGE = ["trainer.epochs=2", "trainer.batch_size=512"]
+# FNN without words of a first stage.
+ALONE = [word for word in small("fnn") if not word.startswith("pretraining.")]
 
 
 def started(monkeypatch: pytest.MonkeyPatch, *runs: Any) -> list[dict[str, torch.Tensor]]:
@@ -73,17 +76,54 @@ def test_a_start_is_known_by_its_run_and_not_by_its_folder(
         run(fm)
         folder = tmp_path / place / "fm"
         shutil.copytree(run_directory(fm).path, folder)
-        fnn = settings(*small("fnn"), f"pretraining.run={folder}")
+        fnn = settings(*ALONE, f"pretraining.run={folder}")
         identities.append(run_directory(fnn).path)
     first, second, again = identities
     assert first != second == again
 
 
+def test_runs_of_several_seeds_from_one_start_are_one_setting(settings: Compose) -> None:
+    fm = settings("model=fm", *STAGE)
+    run(fm)
+    start = f"pretraining.run={run_directory(fm).path}"
+    groups, seeds = set(), (0, 1)
+    for seed in seeds:
+        run(own := settings(*ALONE, start, f"seed={seed}"))
+        groups.add(read_run(run_directory(own).path)["group"])
+    assert len(groups) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("pretraining.optimizer.lr=1e30", r"lower pretraining\.optimizer\.lr$"),
+        (
+            "schedule@pretraining.trainer.schedule=plateau pretraining.trainer.schedule.min_lr=1",
+            r"pretraining\.trainer\.schedule\.min_lr=1: more than pretraining\.optimizer\.lr=",
+        ),
+    ],
+)
+def test_keys_of_the_first_stage_are_named_as_such(
+    words: str, told: str, settings: Compose
+) -> None:
+    with pytest.raises(UserError, match=told):
+        run(settings(*small("fnn"), *words.split()))
+
+
+def test_words_that_no_stage_reads(settings: Compose) -> None:
+    rate = "pretraining.optimizer.lr=.5"
+    with pytest.raises(UserError, match=r"has no pre-training with model.pretrain=false"):
+        settings(*ALONE, "model.pretrain=false", rate)
+    with pytest.raises(UserError, match=r"pretraining.optimizer.lr: pretraining.run names a tra"):
+        settings(*ALONE, "pretraining.run=x", rate)
+    with pytest.raises(UserError, match=r"model.init_std: pre-training gives the embeddings"):
+        settings(*ALONE, "model.init_std=0.1")
+    settings(*ALONE, "model.init_std=0.1", "model.pretrain=false")
+
+
 def test_without_pretraining(settings: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = settings(*small("fnn"), "model.pretrain=false")
-    other = settings(*small("fnn"), "model.pretrain=false", "pretraining.optimizer.lr=.5")
+    own = settings(*ALONE, "model.pretrain=false")
     started(monkeypatch, own)
-    assert run_directory(own).path == run_directory(other).path
     assert run_directory(own).path != run_directory(settings(*small("fnn"))).path
     assert run(own)["seconds"]["pretrain"] == 0
     assert not run_directory(settings("model=fm", *STAGE)).path.exists()
@@ -93,7 +133,7 @@ def test_a_run_named_by_the_user(settings: Compose, tmp_path: Any) -> None:
     fm = settings("model=fm", *STAGE, f"results={tmp_path}/elsewhere")
     run(fm)
     folder = run_directory(fm).path
-    named = settings(*small("fnn"), f"pretraining.run={folder}")
+    named = settings(*ALONE, f"pretraining.run={folder}")
     found = settings(*small("fnn"))
     assert run(named)["metrics"] == run(found)["metrics"]
 
@@ -104,14 +144,14 @@ def test_what_does_not_fit(settings: Compose, tmp_path: Any) -> None:
     run(settings("model=lr"))
     name = f"pretraining.run={run_directory(fm).path}"
     with pytest.raises(UserError, match=r"was not trained on these rows; leave"):
-        run(settings(*small("fnn"), name, "data.seed=1"))
+        run(settings(*ALONE, name, "data.seed=1"))
     with pytest.raises(UserError, match=r"was not trained on these rows; leave"):
-        run(settings(*small("fnn"), name, "data.min_count=2"))
+        run(settings(*ALONE, name, "data.min_count=2"))
     with pytest.raises(UserError, match=r"does not fit this model; check model.embedding_dim"):
-        run(settings(*small("fnn"), name, "model.embedding_dim=4"))
+        run(settings(*ALONE, name, "model.embedding_dim=4"))
     name = f"pretraining.run={run_directory(settings('model=lr')).path}"
     with pytest.raises(UserError, match=r"not a finished run of model=fm"):
-        run(settings(*small("fnn"), name))
+        run(settings(*ALONE, name))
 
 
 def test_what_has_no_room_is_refused_before_the_first_stage(settings: Compose) -> None:
@@ -131,4 +171,4 @@ def test_weights_that_were_exchanged_are_no_start(settings: Compose, tmp_path: P
     with (folder / "model.safetensors").open("r+b") as file:
         file.truncate(100)
     with pytest.raises(UserError, match="not the weights that were trained here"):
-        run(settings(*small("fnn"), f"pretraining.run={folder}"))
+        run(settings(*ALONE, f"pretraining.run={folder}"))

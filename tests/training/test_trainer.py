@@ -1,5 +1,6 @@
 """Checkpoints: how often they are written, and that a signal never comes between."""
 
+import copy
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 import torch
 from stand_in import StandIn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.utils import clip_grad_norm_
 from trainers import ALL, PLAIN, Steps, trainer
 
 from ctrbench.training.checkpoint import Interrupts, Pace
-from ctrbench.training.schedule import PlateauSettings
+from ctrbench.training.schedule import LinearDecaySettings, PlateauSettings
 from ctrbench.training.settings import TrainerSettings
 from ctrbench.training.trainer import MakeLoop
 
@@ -66,6 +69,28 @@ def test_stopped_anywhere_it_goes_on_to_the_same(at: int, loop: str, tmp_path: P
     assert without_times(progress.history) == without_times(expected.history)
     for name, weight in whole.model.state_dict().items():
         assert torch.equal(weight, resumed.model.state_dict()[name])
+
+
+def test_rates_of_all_groups_and_clipping_are_those_of_torch(tmp_path: Path) -> None:
+    """Two epochs against a loop by hand, each learning rate falling in a straight line."""
+    schedule = LinearDecaySettings("linear", 0, 0.0)
+    settings = replace(PLAIN, epochs=2, clip_norm=0.02, schedule=schedule)
+    own = trainer(tmp_path / "checkpoint.pt", settings=settings)
+    model = copy.deepcopy(own.model)
+    table, bias = model.get_parameter("embedding.weight"), model.get_parameter("bias")
+    optimizer = torch.optim.Adam([{"params": [table]}, {"params": [bias]}])
+    last: dict[str, torch.Tensor] = {}
+    own.fit(Steps(), lambda history: last.update(copy.deepcopy(own.model.state_dict())))
+    batches = [batch for epoch in range(2) for batch in own.train.epoch(0, epoch, 0)]
+    for step, (ids, values, labels) in enumerate(batches):
+        for group, base in zip(optimizer.param_groups, (0.1, 0.03), strict=True):
+            group["lr"] = base * (1 - step / len(batches))
+        optimizer.zero_grad()
+        binary_cross_entropy_with_logits(model(ids, values), labels).backward()
+        assert clip_grad_norm_(model.parameters(), 0.02) > 0.02
+        optimizer.step()
+    for name, weight in model.state_dict().items():
+        torch.testing.assert_close(last[name], weight, rtol=1e-5, atol=1e-6)
 
 
 def test_the_best_weights_have_one_place(tmp_path: Path) -> None:

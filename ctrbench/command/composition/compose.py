@@ -197,8 +197,18 @@ def _refuse_unread(overrides: list[str], config: DictConfig) -> None:
     told = keys_of(overrides)
     stage = OmegaConf.select(config, "pretraining.model.name")  # tuned values alone make none
     for key in told:
-        if key.startswith("pretraining.") and stage is None:
-            raise UserError(f"{key}: model={config.model.name} has no pre-training")
+        if not key.startswith("pretraining."):
+            continue
+        if stage is None or not config.model.get("pretrain"):
+            why = "" if stage is None else " with model.pretrain=false"
+            raise UserError(f"{key}: model={config.model.name} has no pre-training{why}")
+        if key != "pretraining.run" and config.pretraining.run is not None:
+            raise UserError(f"{key}: pretraining.run names a trained run; leave one of them out")
+    if "model.init_std" in told and config.model.get("pretrain"):
+        raise UserError(
+            "model.init_std: pre-training gives the embeddings; set pretraining.model.init_std, or "
+            "model.pretrain=false"
+        )
     for option, by in unread(config.model).items():
         if f"model.{option}" in told:
             raise UserError(

@@ -16,7 +16,11 @@ DATES = ("date", "day")
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "\\N"]  # of numbers and dates
 REPEATS = 20  # rows a distinct integer has in the mean where it is a code
 FEW = 100  # rows below which nothing is concluded from all values being different
-CODE_NAME = re.compile(r"(^|[^a-z])(ids?|code|key|zip|hash)$", re.IGNORECASE)
+# user_id, ZIP and userId, but not grid.
+CODE_NAME = re.compile(
+    r"(?i:(^|[^a-z])(ids?|code|key|zip|hash)$)|[a-z](I[dD]s?|Code|Key|Zip|Hash)$"
+)
+WHOLE = r"^(-?\d+)\.0$"
 
 
 @dataclass(frozen=True)
@@ -46,23 +50,38 @@ class Found:
         note: why it is left out, or what else it may be and how to declare it.
         ask: what the user has to say before its values can be read.
         is_read: false for values that have no text.
+        of_all: true of what the first values suggest only where they are all.
     """
 
     type: Type
     note: str = ""
     ask: str = ""
     is_read: bool = True
+    of_all: bool = False
 
 
 @cache
 def infer(path: Path, version: tuple[int, ...], separator: str | None) -> dict[str, Found]:
     """The type of every column of a version of a file."""
-    _, read = next(cells_of(path, separator))
-    kinds = unread(path)
+    blocks = cells_of(path, separator)
+    frame = next(blocks)[1]().frame
+    kinds, is_whole = unread(path), next(blocks, None) is None
     return {
-        column.name: _unread(kinds[column.name]) if column.name in kinds else _found(column)
-        for column in read().frame
+        column.name: _unread(kinds[column.name])
+        if column.name in kinds
+        else _found(column, is_whole=is_whole)
+        for column in frame
     }
+
+
+def as_codes(column: pl.Series) -> pl.Series:
+    """Codes of one spelling: whole numbers without the ``.0`` that a gap in their column brings,
+    booleans as Parquet has them."""
+    if column.str.ends_with(".0").any():
+        column = column.str.replace(WHOLE, "$1")
+    if column.is_in(["True", "False", "TRUE", "FALSE"]).any():
+        column = column.str.replace("^(?i:true)$", "true").str.replace("^(?i:false)$", "false")
+    return column
 
 
 def is_missing(text: pl.Series) -> pl.Series:
@@ -74,16 +93,25 @@ def _unread(kind: str) -> Found:
     return Found(Type("skip"), f"values of type {kind} are not used", is_read=False)
 
 
-def _found(column: pl.Series) -> Found:
+def _found(column: pl.Series, *, is_whole: bool) -> Found:
+    """What the first values say, which may be all."""
     if column.dtype != pl.String:
         return Found(Type("multi"))
-    text = column.str.strip_chars()
+    text = as_codes(column.str.strip_chars())
     present = text.filter(~is_missing(text))
+    found = _of_values(present, len(column))
+    if is_whole or not found.of_all:
+        return found
+    first = f"the first {len(column):,} {found.note.removeprefix('all ')}"
+    return Found(Type("category"), f"{first}; skip? data.types=[{column.name}:skip]")
+
+
+def _of_values(present: pl.Series, all_rows: int) -> Found:
     if present.is_empty():
-        return Found(Type("skip"), "all values are missing")
+        return Found(Type("skip"), "all values are missing", of_all=True)
     distinct, rows = present.n_unique(), len(present)
-    if distinct == 1 and rows == len(column):
-        return Found(Type("skip"), "all values are equal")
+    if distinct == 1 and rows == all_rows:
+        return Found(Type("skip"), "all values are equal", of_all=True)
     numbers = present.cast(pl.Float64, strict=False)
     if not numbers.has_nulls():
         return _of_numbers(present, numbers, distinct)
@@ -91,8 +119,12 @@ def _found(column: pl.Series) -> Found:
         return _of_dates(present, forms)
     hint = _date_hint(present)
     if distinct == rows >= FEW:
-        return Found(Type("skip"), f"all values are different{hint and '; '}{hint}")
+        return _different(hint)
     return Found(Type("category"), hint)
+
+
+def _different(hint: str) -> Found:
+    return Found(Type("skip"), f"all values are different{hint and '; '}{hint}", of_all=True)
 
 
 def _of_dates(present: pl.Series, forms: list[str | None]) -> Found:
@@ -114,8 +146,10 @@ def _of_numbers(present: pl.Series, numbers: pl.Series, distinct: int) -> Found:
     is_code = bool(CODE_NAME.search(name)) or present.str.contains(r"^0\d").any()
     hint = _date_hint(present)
     counts_rows = distinct == rows and (numbers.diff().drop_nulls() == 1).all()
-    if rows >= FEW and (counts_rows or (is_code and distinct == rows)):
-        return Found(Type("skip"), f"all values are different{hint and '; '}{hint}")
+    if rows >= FEW and counts_rows:
+        return Found(Type("skip"), f"its values number the rows{hint and '; '}{hint}")
+    if rows >= FEW and is_code and distinct == rows:
+        return _different(hint)
     if is_code:
         return Found(Type("category"), hint)
     if rows < REPEATS * distinct:

@@ -40,9 +40,9 @@ def to_dates(text: pl.Series, form: str | None) -> pl.Series:
 
 
 def _of_form(text: pl.Series, form: str) -> pl.Series:
-    if re.search("%[HI]", form) and not re.search("%[MRT]", form):
-        text, form = text + "00", f"{form}%M"  # the parser takes no hour without minutes
-    has_time = re.search("%[HIRTs]", form) is not None
+    if re.search("%[-_0]?[HIkl]", form) and not re.search("%([-_0]?M|[RTrXc+])", form):
+        text, form = text + ":00", f"{form}:%M"  # the parser takes no hour without minutes
+    has_time = re.search("%([-_0]?[HIkl]|[RTrXcs+])", form) is not None
     try:
         if has_time:
             return text.str.to_datetime(form, strict=False, time_unit="us")

@@ -203,7 +203,7 @@ def _refuse(path: Path, block: Block, bad: pl.DataFrame, what: str) -> None:
 def _tokens(path: Path, block: Block) -> tuple[pl.Series | None, pl.DataFrame]:
     """The labels, where the rows have any, and a frame of row, place in the row, and token."""
     try:
-        lines = block.data.decode().split("\n")[:-1]
+        lines = block.data.decode().replace("\t", " ").split("\n")[:-1]
     except UnicodeDecodeError as error:
         at = block.line + block.data[: error.start].count(b"\n")
         raise UserError(f"{path}, line {at}: not UTF-8 text; convert the file") from None

@@ -24,7 +24,7 @@ from ctrbench.data.schema import GROUP, LABEL, TIME, USER, Column, Slice
 from ctrbench.data.settings import TableSettings
 from ctrbench.data.sources.base import CLICK, NO_CLICK, FileSource
 from ctrbench.data.sources.cells import Cells, Read, cells_of, header_of
-from ctrbench.data.sources.column_types import DATES, Found, Type, infer, is_missing
+from ctrbench.data.sources.column_types import DATES, Found, Type, as_codes, infer, is_missing
 from ctrbench.data.sources.dates import to_dates
 from ctrbench.data.sources.registry import reads
 from ctrbench.errors import UserError
@@ -161,7 +161,11 @@ class Table(FileSource):
         used = {name: type_ for name, type_ in self.types.items() if type_.name != "skip"}
         keys = [name for name in (self.settings.history.user, self.settings.when) if name]
         made = {column.name for name, type_ in used.items() for column in type_.columns(name)}
-        needed = [name for name in used if name not in self.settings.exclude]
+        needed = [
+            name
+            for name, type_ in used.items()
+            if {column.name for column in type_.columns(name)} - {*self.settings.exclude}
+        ]
         for name in (*needed, *(key for key in keys if key in used or key not in made)):
             if name not in names:
                 raise UserError(f"{path}: no column {name}; {nearest(name, names)}")
@@ -174,15 +178,16 @@ class Table(FileSource):
         if self.settings.label in cells.frame.columns:
             columns.append(_labels(cells, str(self.settings.label)))
         if self.settings.group in cells.frame.columns:
-            columns.append(cells.frame[self.settings.group].alias(GROUP))
+            columns.append(_keys(cells.frame[self.settings.group]).alias(GROUP))
         for name, type_ in used.items():
             columns += _convert(cells, name, type_, self.settings.values_separator)
         if (when := self.settings.when) is not None:
             columns.append(_times(cells, when, self.types.get(when, Type("category"))))
         frame = pl.DataFrame(columns)
         if (user := self.settings.history.user) is not None:
-            whose = cells.frame if user in cells.frame.columns else frame
-            frame = frame.with_columns(whose[user].alias(USER))
+            known = user in cells.frame.columns
+            whose = _keys(cells.frame[user]) if known else frame[user]
+            frame = frame.with_columns(whose.alias(USER))
         return frame
 
 
@@ -215,13 +220,20 @@ def _times(cells: Cells, name: str, type_: Type) -> pl.Series:
     return times.alias(TIME)
 
 
+def _keys(column: pl.Series) -> pl.Series:
+    """What names a user or a group; null where nothing does."""
+    return as_codes(column).set(is_missing(column.str.strip_chars()), None)
+
+
 def _convert(cells: Cells, name: str, type_: Type, separator: str) -> list[pl.Series]:
     column = cells.frame[name]
     if column.dtype != pl.String and type_.name != "multi":
         raise UserError(f"data.types={name}:{type_}: the column holds lists; declare {name}:multi")
     if type_.name in ("category", "multi"):
         is_text = type_.name == "multi" and column.dtype == pl.String
-        return [column.str.split(separator).alias(name) if is_text else column]
+        if is_text:
+            return [column.str.split(separator).alias(name)]
+        return [as_codes(column) if type_.name == "category" else column]
     text = column.str.strip_chars()
     missing = is_missing(text)
     text = text.set(missing, None)

@@ -74,7 +74,7 @@ def fit_pass(
     path: Path,
 ) -> Fitted:
     """Fit a few columns in one pass over the slices; their vocabularies go to one file."""
-    found, states = Fitted(), list[pl.Series]()
+    found, states, rows = Fitted(), list[pl.Series](), int(is_train.sum())
     for column, counts, slots in count(columns, slices, is_train):
         limits = {"min_count": how.min_count, "bins": how.bins, "slots": slots}
         try:
@@ -89,7 +89,7 @@ def fit_pass(
             {
                 "type": column.kind,
                 "distinct": len(counts) - int(missing > 0),
-                "missing": missing / int(counts["count"].sum()),
+                "missing": missing / rows,
             }
         )
     if states:

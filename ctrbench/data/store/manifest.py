@@ -10,6 +10,8 @@ from typing import Any
 from ctrbench.errors import UserError
 from ctrbench.files import file_digest, file_signature, write_atomic
 
+# Of rows, part of every key: a change of layout, of encoding or of how cells are read changes it.
+FORMAT = 7
 MANIFEST = "store.json"
 
 

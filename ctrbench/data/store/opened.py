@@ -16,7 +16,8 @@ import polars as pl
 
 from ctrbench.data.schema import Field, Schema
 from ctrbench.data.store.encode import RowEncoder, restore
-from ctrbench.data.store.manifest import read_manifest, write_manifest
+from ctrbench.data.store.manifest import FORMAT, read_manifest, write_manifest
+from ctrbench.errors import UserError
 from ctrbench.files import link_or_copy
 
 CROSSES = "crosses"
@@ -106,10 +107,14 @@ class Encoding:
         """Open what :meth:`keep` wrote, and check every byte.
 
         Raises:
-            UserError: if a file is missing or its bytes are not those that were written.
+            UserError: if a file is missing, its bytes are not those that were written, or rows were
+                read otherwise then.
         """
         crosses = folder / CROSSES
-        return cls(folder, crosses if crosses.exists() else None, every_byte=True)
+        encoding = cls(folder, crosses if crosses.exists() else None, every_byte=True)
+        if encoding.manifest.get("format") != FORMAT:
+            raise UserError(f"{folder}: of another version of ctrbench")
+        return encoding
 
 
 class Store(Encoding):
@@ -170,4 +175,4 @@ def _keep(folder: Path, to: Path) -> None:
     files = encoder_files(manifest)
     for name in files:
         link_or_copy(folder / name, to / name)
-    write_manifest(to, {"fields": manifest["fields"], "files": files})
+    write_manifest(to, {"format": FORMAT, "fields": manifest["fields"], "files": files})

@@ -27,7 +27,7 @@ from ctrbench.data.store.fitting import Fitted, Fitting, fit_columns
 from ctrbench.data.store.found import described
 from ctrbench.data.store.grouping import write_groups
 from ctrbench.data.store.history import past_fields, write_histories
-from ctrbench.data.store.manifest import MANIFEST, file_digests, write_manifest
+from ctrbench.data.store.manifest import FORMAT, MANIFEST, file_digests, write_manifest
 from ctrbench.data.store.opened import VOCABULARIES, Store, read_encoder
 from ctrbench.data.store.stages import (
     ENCODE_CELLS,
@@ -43,7 +43,6 @@ from ctrbench.files import in_order, locked
 from ctrbench.progress import Progress
 from ctrbench.settings import deciding, digest, nearest
 
-FORMAT = 6  # part of every key: a change of layout or encoding must change it
 log = logging.getLogger(__name__)
 
 

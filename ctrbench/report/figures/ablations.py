@@ -40,9 +40,15 @@ class Sweep:
     def values(self) -> list[Any]:
         """Of the option: numbers, or text where one is none."""
         values = list(self.rows[self.key])
-        if all(isinstance(value, int | float | np.number) for value in values):
+        if all(map(_is_number, values)):
             return [float(1 - value if self.key == KEEP else value) for value in values]
         return [as_text(value) for value in values]
+
+
+def _is_number(value: Any) -> bool:
+    """False for what is none (null) or a truth."""
+    is_truth = isinstance(value, bool | np.bool_)
+    return isinstance(value, int | float | np.number) and not is_truth and value == value
 
 
 def sweeps(section: Section, x: str | None = None) -> dict[str, list[Sweep]]:
@@ -77,8 +83,11 @@ def is_swept(section: Section, x: str) -> bool:
 
 
 def _sorted(rows: pd.DataFrame, key: str) -> pd.DataFrame:
+    """By the values of an option, null first; as they are where those are words."""
     numeric = pd.to_numeric(rows[key], errors="coerce")
-    return rows.iloc[np.argsort(numeric, kind="stable")] if numeric.notna().all() else rows
+    if not (numeric.notna() | rows[key].isna()).all():
+        return rows
+    return rows.iloc[np.argsort(numeric.astype(float).fillna(-np.inf), kind="stable")]
 
 
 def ablations(section: Section, x: str | None = None) -> list[Drawing]:
@@ -120,7 +129,8 @@ def _panel(panel: Axes, sweep: Sweep, name: str, numeric: bool) -> None:
     mean = sweep.rows[f"test_{name}_mean"].to_numpy(float)
     known = sweep.rows[f"test_{name}_std"].to_numpy(float)
     deviation = np.nan_to_num(known)
-    values, chosen = sweep.values, sweep.rows["chosen"].to_numpy(bool)
+    values = sweep.values if numeric else [_value(value) for value in sweep.values]
+    chosen = sweep.rows["chosen"].to_numpy(bool)
     if numeric:
         panel.fill_between(
             values, mean - deviation, mean + deviation, color=style["color"], alpha=0.2, lw=0
@@ -216,15 +226,17 @@ def heat_maps(section: Section) -> list[Drawing]:
     drawings = []
     for model, own in section.groups.groupby("model", sort=False):
         keys = differing(own)
-        sizes = [own[key].nunique() for key in keys]
+        sizes = [own[key].nunique(dropna=False) for key in keys]
         if len(keys) == 2 and min(sizes) > 1 and len(own) >= sum(sizes):  # more than a cross
             drawings.append(_heat_map(str(model), own, *keys))
     return drawings
 
 
 def _heat_map(model: str, own: pd.DataFrame, across: str, down: str) -> Drawing:
-    grid = _sorted(own, across).pivot(index=down, columns=across, values="test_auc_mean")
-    grid = grid.reindex(columns=_sorted(own, across)[across].unique())
+    columns, index = (_sorted(own, key)[key].map(as_text).unique() for key in (across, down))
+    named = own.assign(**{key: own[key].map(as_text) for key in (across, down)})
+    grid = named.pivot(index=down, columns=across, values="test_auc_mean")
+    grid = grid.reindex(index=index, columns=columns)
     figure, ((panel,),) = canvas(1, 1, (1.6 + 0.8 * len(grid.columns), 0.8 + 0.45 * len(grid)))
     cells = grid.to_numpy(float)
     panel.imshow(cells, cmap="cividis", aspect="auto")
@@ -233,8 +245,8 @@ def _heat_map(model: str, own: pd.DataFrame, across: str, down: str) -> Drawing:
         if value == value:
             dark = "black" if value > middle else "white"
             panel.text(j, i, f"{value:.4f}", ha="center", va="center", color=dark)
-    panel.set_xticks(range(len(grid.columns)), map(as_text, grid.columns))
-    panel.set_yticks(range(len(grid)), map(as_text, grid.index))
+    panel.set_xticks(range(len(grid.columns)), list(grid.columns))
+    panel.set_yticks(range(len(grid)), list(grid.index))
     panel.set(xlabel=across, ylabel=down)
     entitle(panel, f"{model}: test AUC")
     best, chosen = own.loc[own["test_auc_mean"].idxmax()], own[own["chosen"]].iloc[0]

@@ -1,8 +1,9 @@
 """The paper's claims, held against the runs of a section.
 
 A claim is a set of comparisons that all have to go one way. It is *reproduced* if each of them
-does by its own test (an intersection-union test, which needs no correction), *not reproduced* if
-one goes the other way by a test corrected for their number (Holm), and else *undecided*.
+does by its own test (an intersection-union test, which needs no correction), *so far reproduced* if
+there are no runs for some of them, *not reproduced* if one goes the other way by a test corrected
+for their number (Holm), and else *undecided*.
 Comparisons are paired over the seeds that both sides have, or by the test rows where that is one
 alone; settings are chosen on the validation rows.
 """
@@ -27,7 +28,8 @@ from ctrbench.report.judged.statistics import Difference, holm, paired_t
 from ctrbench.report.published.printed import claims
 from ctrbench.report.step_times import measured_on, same_environment, seconds_of_rounds
 
-REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
+REPRODUCED, SO_FAR = "reproduced", "so far reproduced"
+NOT_REPRODUCED, UNDECIDED = "not reproduced", "undecided"
 SECONDS, STEP = "seconds", "step"
 DEEP = 7  # models in the paper's figures 7 to 10
 TRIALS = "tuned.trials"
@@ -110,16 +112,18 @@ def verdicts(section: Section, steps: dict[str, Any] | None = None) -> list[Verd
         if evidence:
             models = {name for one in evidence for name in (one.ours, one.theirs)}
             tuning = _tuning(section, models) if "better" in claim else ""
-            found.append(Verdict(claim, judge(evidence), evidence, possible, tuning))
+            found.append(Verdict(claim, judge(evidence, possible), evidence, possible, tuning))
     return found
 
 
-def judge(evidence: list[Evidence]) -> str:
-    """The verdict of a claim's comparisons."""
+def judge(evidence: list[Evidence], possible: int) -> str:
+    """The verdict of a claim's comparisons, of so many that it has."""
     claimed, against = sides(evidence)
     if against.any():
         return NOT_REPRODUCED
-    return REPRODUCED if claimed.all() else UNDECIDED
+    if not claimed.all():
+        return UNDECIDED
+    return REPRODUCED if len(evidence) == possible else SO_FAR
 
 
 def sides(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:

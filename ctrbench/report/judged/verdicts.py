@@ -122,6 +122,7 @@ def numbers(found: list[Verdict], title: str) -> pd.DataFrame:
                     "difference": one.difference.mean,
                     "low": one.difference.low,
                     "high": one.difference.high,
+                    "slack": one.slack,
                     "p": one.difference.p,
                     "claimed_sign": BETTER.get(one.figure, -1),
                 }
@@ -139,7 +140,8 @@ def summary(found: list[Verdict]) -> str:
 def note() -> str:
     """By what rule."""
     return (
-        f"Reproduced: all comparisons go as claimed, each at {LEVEL:.0%}. Not reproduced: one of "
+        f"Reproduced: all comparisons go as claimed, each at {LEVEL:.0%}; so far reproduced: those "
+        "that there are runs for. Not reproduced: one of "
         f"them goes the other way (p < {SIGNIFICANT:.2f} after Holm's correction). Else undecided. "
         "Tests are paired over the seeds that both sides have, or over the test rows where that is "
         "one, or over the rounds in which steps were measured in turn; of a sweep, a model's best "

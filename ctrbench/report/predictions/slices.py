@@ -4,8 +4,10 @@ Without the prepared rows the slices are by what the baseline predicts; with the
 rarest value of a row was seen in training, and by the values of a field that is asked for.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from ctrbench.report.predictions.scored import Scored
 from ctrbench.settings import nearest
 
 FIFTHS = ("lowest fifth", "second", "third", "fourth", "highest fifth")
-SEEN = (0, 1, 10, 100, 1_000, 10_000)  # training rows with the rarest value of a row, from
+SEEN = (1, 10, 100, 1_000, 10_000)  # training rows with the rarest value of a row, from
 VALUES = 8  # of a field, that have a slice of their own
 LEAST = 20  # clicks, and rows without one, of a slice that is scored
 CHUNK = 1_000_000  # training rows that are read at once
@@ -73,7 +75,9 @@ def _by_prediction(rows: Scored) -> Slicing:
 
 
 def _by_rarest(store: Store) -> Slicing:
-    """By the training rows that hold the rarest value of the row."""
+    """By the training rows that hold the rarest value of the row, of those that have an id."""
+    least = int(store.manifest["settings"]["min_count"])
+    starts = [0, least, *(start for start in SEEN if start > least)]
     test = store.part("test").ids_NS
     rarest_N = np.full(len(test), np.iinfo(np.int64).max)
     for field, own, counts in _training_counts(store):
@@ -82,9 +86,10 @@ def _by_rarest(store: Store) -> Slicing:
             if field.padding >= 0:
                 counts[field.padding] = np.iinfo(np.int64).max
             rarest_N = np.minimum(rarest_N, counts[test[:, own]].min(axis=1))
-    of_N = np.searchsorted(SEEN, rarest_N, side="right") - 1
-    names = ["none", *(f"{low:,} to {10 * low - 1:,}" for low in SEEN[1:-1])]
-    names.append(f"{SEEN[-1]:,} or more")
+    of_N = np.searchsorted(starts, rarest_N, side="right") - 1
+    names = ["none" if least == 1 else f"fewer than {least:,}"]
+    names += [f"{low:,} to {high - 1:,}" for low, high in pairwise(starts[1:])]
+    names.append(f"{starts[-1]:,} or more")
     return Slicing("by the training rows that hold their rarest value", of_N, names)
 
 
@@ -127,10 +132,20 @@ def _names(folder: Path, name: str, encoding: str) -> dict[int, str]:
     for path in sorted(folder.glob("vocabulary/*.parquet")):
         if name in pl.read_parquet_schema(path):
             values = pl.read_parquet(path, columns=[name])[name][0]
+            say = squared_logarithms if encoding == "log_squared" else str
             return {0: "rare or unseen"} | {
-                i: "missing" if value is None else str(value) for i, value in enumerate(values, 1)
+                i: "missing" if value is None else say(value) for i, value in enumerate(values, 1)
             }
     return {}
+
+
+def squared_logarithms(bin_: int) -> str:
+    """The whole numbers of a bin of :func:`ctrbench.data.store.encode.log_squared`."""
+    if bin_ <= 2:
+        return str(bin_)
+    low, after = (math.ceil(math.exp(math.sqrt(bin_ - 2 + i))) for i in range(2))
+    low, high = max(3, low), after - 1
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def scores(rows: Scored, slicing: Slicing) -> pd.DataFrame:

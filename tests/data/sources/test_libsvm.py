@@ -72,6 +72,11 @@ def test_fields_of_the_file(settings: Compose, tmp_path: Path) -> None:
     assert rows["3"].to_list() == [[str(t) for t in ts] for ts in TAGS]
 
 
+def test_tabs_part_entries_too(settings: Compose, tmp_path: Path) -> None:
+    tabs = read(settings, tmp_path, [line.replace(" ", "\t") for line in LIBFFM])
+    assert tabs.equals(read(settings, tmp_path, LIBFFM))
+
+
 def test_rows_of_different_lengths_are_one_field(settings: Compose, tmp_path: Path) -> None:
     rows = read(settings, tmp_path, BAGS)
     assert rows.columns == [LABEL, "features"] and rows[LABEL].to_list() == CLICKS.tolist()

@@ -11,6 +11,8 @@ from support import Compose
 from ctrbench.data.sources.table import Table
 from ctrbench.errors import UserError
 
+HOURS = ["%F %I:%M %p", "%F %l:%M %p", "%F %-H:%M", "%F %k:%M", "%F %k", "%D %r", "%c"]
+
 
 def test_declared_dates_and_lists(settings: Compose, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
@@ -26,12 +28,12 @@ def test_declared_dates_and_lists(settings: Compose, tmp_path: Path) -> None:
     assert store.schema.fields[-1].slots == 2
 
 
-@pytest.mark.parametrize("form", ["%d/%m/%Y", "%Y%m%d", "%d/%b/%Y", "%d.%m.%Y %H", "%F %T"])
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%Y%m%d", "%d/%b/%Y", "%d.%m.%Y %H", "%F %T", *HOURS])
 def test_forms_of_dates(form: str, settings: Compose, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     days = FRAME["seen"].dt.truncate("1h")
     pl.DataFrame({"clicked": FRAME["clicked"], "d": days.dt.strftime(form)}).write_csv(path)
-    type_ = "date" if "%H" in form or "%T" in form else "day"
+    type_ = "date" if form in HOURS or "%H" in form or "%T" in form else "day"
     rows = rows_of(table(settings, path, f"data.types=['d:{type_}:{form}']"))
     assert rows["d.weekday"].to_list() == days.dt.weekday().to_list()
     if type_ == "date":

@@ -82,9 +82,9 @@ def edcn(w: Weights, row: Row) -> float:
             gates = np.exp(w[f"regulations.{n}.gates"] / 5)
             gates = np.repeat(gates / gates.sum(axis=1, keepdims=True), 3, axis=1)
             c, h = gates[0] * f, gates[1] * f
-            if f"regulations.{n}.norms.0.weight" in w:
-                c = normed(w, c, f"regulations.{n}.norms.0.")
-                h = normed(w, h, f"regulations.{n}.norms.1.")
+        if f"regulations.{n}.norms.0.weight" in w:
+            c = normed(w, c, f"regulations.{n}.norms.0.")
+            h = normed(w, h, f"regulations.{n}.norms.1.")
         x_0 = c if x_0 is None else x_0
         c = np.outer(x_0, c) @ w[f"crosses.{n}.weight"] + w[f"crosses.{n}.bias"] + c
         h = network(w, h, f"hidden.{n}.", output=False)

@@ -76,7 +76,7 @@ def fibinet(w: Weights, row: Row, *, kind: str = "interaction") -> float:
     weighted = np.array([a * each for a, each in zip(weights, v, strict=True)])
 
     def products(part: str, e: Floats) -> list[Floats]:
-        m = w[f"{part}.weight"]
+        m = w.get(f"{part}.weight", w["p.weight"])  # q's are p's where they are shared
         chosen = {
             "all": [m[0] for _ in PAIRS],
             "each": [m[i] for i, _ in PAIRS] if kind == "each" else [],
@@ -196,6 +196,7 @@ VARIANTS = {
         ["model.bilinear=all"],
         lambda w, row: fibinet(w, row, kind="all"),
     ),
+    "fibinet shared": ("fibinet", ["model.shared=true"], fibinet),
     "fibinet each": (
         "fibinet",
         ["model.bilinear=each"],

@@ -45,6 +45,27 @@ def test_points_over_choices(tmp_path: Path) -> None:
     assert "Grey" not in drawing.says  # the paper has no fm here
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [([None, 1.0, 10.0], ["null", "1", "10"]), ([True, False], ["true", "false"])],
+)
+def test_null_and_truths_are_no_numbers(values: list[Any], told: list[str], tmp_path: Path) -> None:
+    (drawing,) = ablations(swept(tmp_path, "bound", [*values[1:], values[0]]))
+    words = texts(drawing.svg)
+    assert set(told) <= set(words) and "nan" not in words
+    assert f"the test AUC is highest at bound {told[-1]}; the validation" in drawing.says
+
+
+def test_a_map_of_null_too(tmp_path: Path) -> None:
+    for bound in (None, 10.0):
+        for dropout in (0.0, 0.1):
+            auc = 0.7 + dropout + (bound or 0) / 1000
+            options = {"bound": bound, "dropout": dropout}
+            make_run(tmp_path, "fm", 0, auc, logloss=1 - auc, options=options)
+    (drawing,) = heat_maps(section_of(tmp_path))
+    assert {"null", "10", "0.7000", "0.8000", "0.7100", "0.8100"} <= set(texts(drawing.svg))
+
+
 def test_an_option_that_the_paper_does_not_have(tmp_path: Path) -> None:
     (drawing,) = ablations(swept(tmp_path, "embedding_dim", [2, 8, 32], ("deepfm",)))
     assert "Grey" not in drawing.says and {"2", "8", "32"} <= set(texts(drawing.svg))
