@@ -102,6 +102,7 @@ class TunedSettings:
     epochs: int | None = option("maximum number of epochs", default=None)
     patience: int | None = option("evaluations without improvement", default=None)
     min_epochs: int | None = option("epochs before early stopping could end a run", default=None)
+    budget: str | None = option("budget of the search", default=None)
     identity: str | None = option("identity of the best run", default=None)
     content: str | None = option("hash of rows and split", default=None)
     rows: Any = option("rows of all, or of each part", default=None)

@@ -63,6 +63,8 @@ def bench_peers(words: list[str]) -> str:
     runs, own = asked(words if "model" in keys_of(words) else [f"model={MODELS}", *words])
     if runs[0].device.startswith("cuda"):
         raise UserError(f"device={runs[0].device}: bench peers compares on a CPU; device=cpu")
+    for run in runs:
+        _refuse_what_is_ours_alone(run)
     reuse_memory()
     use_threads(runs[0].threads)
     schema = made_schema(own.features, crossed=False)
@@ -85,6 +87,20 @@ def bench_peers(words: list[str]) -> str:
     }
     path = write_figures(figures, runs[0], f"bench/peers_{runs[0].precision}.json")
     return f"{peers_text(figures)}\n{path}"
+
+
+def _refuse_what_is_ours_alone(run: RunSettings) -> None:
+    """What the other packages would not follow."""
+    trainer, model = run.trainer, run.model
+    ours = {
+        "trainer.clip_norm": trainer.clip_norm is not None,
+        "trainer.ema": trainer.ema is not None,
+        "model.batch_norm": bool(getattr(model, "batch_norm", False)),
+        "optimizer": run.optimizer.name != ("ftrl" if model.name == "lr" else "adam"),
+    }
+    for key, is_set in ours.items():
+        if is_set:
+            raise UserError(f"{key}: bench peers compares models without it; leave it out")
 
 
 @contextmanager
@@ -199,10 +215,15 @@ def peers_text(figures: dict[str, Any]) -> str:
             f"a step is the median of {figures['rounds']} rounds, an epoch of {figures['rows']:,} "
             f"rows with each package's own loader of {figures['epochs']}; ratios are medians of "
             "pairs of a round; LR is trained by Adam there, by FTRL here; FuxiCTR clips gradients "
-            "to norm 10, as its fit does by default, ours does not clip",
+            "to norm 10, as its fit does by default, ours does not clip"
+            + ("; ours in bf16, the others in fp32" if _precision(figures) == "bf16" else ""),
             *lacking,
         ]
     )
+
+
+def _precision(figures: dict[str, Any]) -> str:
+    return str(figures["environment"]["precision"])
 
 
 def peer_rows(one: dict[str, Any]) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from ctrbench.errors import UserError
 from ctrbench.layers.settings import unread
 
 # What says where a run is from, and is no setting of it.
-PLACES = ("results", "experiment", "budget", "recipe", "classes")
+PLACES = ("results", "experiment", "budget", "recipe", "classes", "tuned")
 PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.+-]*")  # what Hydra reads as text without quotes
 WORDS = ("null", "true", "false", "nan", "inf")  # which it does not
 
@@ -32,11 +32,14 @@ def words_of(config: dict[str, Any]) -> list[str] | None:
 
 
 def _told(config: dict[str, Any]) -> dict[str, Any]:
-    """What words say of a config: not the widths that change nothing, for a command refuses them;
-    their neurons, which decide the identity, are the budget's."""
+    """What words say of a config: not the options that change nothing, for a command refuses them;
+    neurons among them, which decide the identity, are the budget's."""
     own = {key: value for key, value in config.items() if key not in PLACES}
-    model = own["model"]
+    model, stage = own["model"], own.get("pretraining")
+    if stage is not None:
+        own["pretraining"] = {key: value for key, value in stage.items() if key not in PLACES}
     lost = {key: model[key] for key in unread(model) if key in model}
+    lost |= {"init_std": None} if model.get("pretrain") else {}
     own["model"] = {key: value for key, value in model.items() if key not in lost}
     return own | ({"budget": {"neurons": lost["neurons"]}} if "neurons" in lost else {})
 
@@ -53,8 +56,20 @@ def _choices(config: dict[str, Any]) -> list[str]:
     optimizer = config["optimizer"]["name"]
     if _defaults(tuple(words))["optimizer"]["name"] != optimizer:
         words += [f"optimizer={optimizer}", "tuned=none"]  # tuned values are of one optimizer
+    words += _untuned(config, _defaults(tuple(words)))
     own, default = (_schedules(each) for each in (config, _defaults(tuple(words))))
     return words + [f"{group}={own[group]}" for group in own if own[group] != default.get(group)]
+
+
+def _untuned(config: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """The words against tuned values that are not those of the run: its own are told one by one."""
+    stages = (config.get("pretraining"), other.get("pretraining"))
+    pairs = {"tuned": (config, other), "tuned@pretraining": stages}
+    return [
+        f"{key}=none"
+        for key, (own, theirs) in pairs.items()
+        if own is not None and theirs is not None and own.get("tuned") != theirs.get("tuned")
+    ]
 
 
 def _schedules(config: dict[str, Any]) -> dict[str, str]:

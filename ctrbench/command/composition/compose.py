@@ -80,7 +80,7 @@ def use_folder(folder: str | None) -> None:
         raise UserError(f"--config-dir {folder}: no such folder")
     for path in sorted(OwnFolder.folder.rglob("*.yaml")):
         name = path.relative_to(OwnFolder.folder)
-        if name.parts[0] == "tuned":  # one's own come before ours
+        if name.parts[0] in ("tuned", "search"):  # one's own come before ours
             continue
         is_experiment = name.parent == Path("experiment") and (EXPERIMENTS / name.name).exists()
         if is_experiment or (Path(CONF) / name).exists():
@@ -119,7 +119,7 @@ def compose(overrides: list[str]) -> DictConfig:
     """
     for override in overrides:
         _refuse_word(override)
-    _refuse_model_beside_recipe(overrides)
+    _refuse_beside_recipe(overrides)
     with hydra_here() as loader:
         try:
             config = _composed(overrides, loader)
@@ -182,11 +182,14 @@ def _refuse_word(override: str) -> None:
         raise UserError(f"{override}: is chosen by one name: {name}=NAME")
 
 
-def _refuse_model_beside_recipe(overrides: list[str]) -> None:
-    """Another model than the recipe's: its run would stand as the recipe's in a leaderboard."""
+def _refuse_beside_recipe(overrides: list[str]) -> None:
+    """Another model than the recipe's: its run would stand as the recipe's in a leaderboard; and
+    tuned values, which the recipe's own come before."""
     values = given(overrides)
     model, recipe = values.get("model"), values.get("recipe", "null")
-    own = recipe.rpartition("/")[2]
+    own, tuned = recipe.rpartition("/")[2], values.get("tuned", "none")
+    if recipe != "null" and tuned != "none":
+        raise UserError(f"tuned={tuned}: recipe={recipe} has its own values; leave one of them out")
     if model is not None and recipe != "null" and model != own:
         raise UserError(f"model={model}: recipe={recipe} is of model={own}; leave one of them out")
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -144,11 +145,15 @@ def one_a_core(hydra: DictConfig, words: list[str]) -> list[str]:
     return [own] if own is not None and key_of(own) not in keys_of(words) else []
 
 
-def side_by_side(hydra: DictConfig, jobs: int) -> int:
+def side_by_side(hydra: DictConfig, jobs: int | None) -> int:
     """How many of a sweep's jobs this machine runs at once.
 
     One, where another program places them (Slurm, Ray): it gives each its share.
+
+    Args:
+        jobs: of the sweep; None of a sweeper that draws them, so many at once as it says.
     """
+    jobs = hydra.sweeper.get("n_jobs", sys.maxsize) if jobs is None else jobs
     kind, most = launcher_of(hydra), 1
     if kind == JOBLIB:
         from joblib import effective_n_jobs

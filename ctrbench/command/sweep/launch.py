@@ -131,7 +131,7 @@ def launch(overrides: list[str], planned: list["Planned"]) -> None:
         hydra = compose(fixed([*overrides, *own])).hydra
     overrides = [*with_tuned(overrides), *own]
     is_drawn = hydra.sweeper.get("_target_") != BASIC
-    folder.begin(side_by_side(hydra, len(planned)))
+    folder.begin(side_by_side(hydra, None if is_drawn else len(planned)))
     todo = sum(one.directory.result() is None for one in planned)
     stopped = ""
     try:
@@ -243,6 +243,8 @@ def train(planned: "Planned") -> dict[str, Any]:
     tuned = planned.settings.tuned
     if tuned is not None and tuned.content not in (None, planned.content):
         log.info("its tuned values were found on other rows or another split")
+    if tuned is not None and tuned.budget not in (None, planned.settings.budget.name):
+        log.info("its tuned values were found with budget=%s", tuned.budget)
     try:
         result = run(planned)
     except UserError as error:

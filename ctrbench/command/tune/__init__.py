@@ -29,6 +29,12 @@ class Tuning:
         own = [word for word in words if key_of(word) in TuneSettings.__annotations__]
         self.settings: TuneSettings = own_settings("tune", own)
         self.words = [word for word in words if word not in own]
+        for word in self.words:
+            if key_of(word).startswith("hydra"):
+                raise UserError(
+                    f"{word}: trials run one after the other; processes of the same command share "
+                    "a search"
+                )
         self.models, self.words = _models(self.words)
         from ctrbench.command.tune.request import Request, words_of_all
 

@@ -75,6 +75,7 @@ def _about(request: Request, study: optuna.Study) -> dict[str, Any]:
         "epochs": base.settings.trainer.epochs,
         "patience": base.settings.trainer.patience,
         "min_epochs": base.settings.trainer.min_epochs,
+        "budget": base.settings.budget.name,
         "identity": best.user_attrs["identity"],
         "content": base.content,
         "rows": base.prepare().summary()["rows"],
@@ -97,7 +98,10 @@ def _summary(about: dict[str, Any], path: Path) -> str:
 
 def _command(request: Request, found: list[str], folder: Path) -> str:
     """What trains the run of the best trial. The trainer's values are said again, since a budget's
-    come before those of a file."""
+    come before those of a file; beside a recipe, which comes before tuned values, all are."""
+    if "recipe" in given(request.given):
+        words = [f"model={request.model}", *without("tuned", request.given), *found]
+        return f"  ctrbench train {shlex.join(words)}"
     own = [w for w in without("tuned", request.given) if key_of(w) not in request.fixed]
     trainer = [w for w in (*request.given, *found) if key_of(w).startswith("trainer.")]
     tuned = f"tuned={request.data}/{request.model}"

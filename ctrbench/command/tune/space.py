@@ -67,7 +67,9 @@ class Range:
 
     def shown(self, value: Any) -> str:
         """Three digits of it: more would claim what no search finds."""
-        return str(value) if self.choices or self.whole else f"{value:.3g}"
+        if self.choices:
+            return str(value)
+        return str(int(value)) if self.whole else f"{value:.3g}"
 
     def examples(self) -> list[str]:
         """Values that a run must take: each choice, or the ends and one between."""
@@ -154,7 +156,8 @@ def _read(key: str, text: str, override: Override) -> Range:
     if isinstance(sweep, ChoiceSweep) or sweep.shuffle:
         return Range(key, text, choices=tuple(dict.fromkeys(values)))
     low, high = (float(values[0]), float(values[-1])) if values else (0.0, 0.0)
-    return Range(key, text, low, high, abs(sweep.step), whole=isinstance(sweep.start, int))
+    whole = all(isinstance(each, int) for each in (sweep.start, sweep.stop, sweep.step))
+    return Range(key, text, low, high, abs(sweep.step), whole=whole)
 
 
 def examples(space: list[Range]) -> list[list[str]]:

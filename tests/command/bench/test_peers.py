@@ -53,6 +53,18 @@ def test_the_rows_of_a_model() -> None:
 
 
 @needs_peers
+@pytest.mark.parametrize(
+    "words",
+    ["trainer.clip_norm=10", "trainer.ema=0.9", "optimizer=adagrad", "model.batch_norm=true"],
+)
+def test_what_the_peers_would_not_follow(words: str, tmp_path: Path) -> None:
+    done = ctrbench("bench", "peers", "model=deepfm", words, f"results={tmp_path}")
+    assert done.returncode == 1 and not list(tmp_path.iterdir())
+    key = words.partition("=")[0]
+    assert f"{key}: bench peers compares models without it; leave it out" in done.stderr
+
+
+@needs_peers
 @pytest.mark.filterwarnings("default")
 def test_a_small_comparison(tmp_path: Path) -> None:
     done = ctrbench(

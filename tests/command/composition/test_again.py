@@ -11,6 +11,7 @@ from ctrbench.command.composition.again import words_of
 from ctrbench.command.composition.compose import compose, to_settings
 from ctrbench.command.sweep.launch import plan
 from ctrbench.runs.planned import Planned
+from ctrbench.training.settings import TunedSettings
 
 RUNS = {
     "lr": ["model=lr", "seed=3"],
@@ -79,6 +80,22 @@ def test_names_and_files_that_need_quotes(tmp_path: Path) -> None:
     assert shlex.split(shlex.join(again)) == again
     done = ctrbench("train", *again, f"results={tmp_path}")
     assert done.returncode == 0 and "already finished" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("name", ["fm", "fnn"])
+def test_tuned_values_are_told_as_they_are_or_by_none(name: str, tmp_path: Path) -> None:
+    """Those of one's own, which no YAML file of ours has; and that a run took none of ours."""
+    tuned = TunedSettings(trials=3, search={"optimizer.lr": "tag(log,interval(1e-4,1e-1))"})
+    for words in ([], ["tuned=none", "tuned@pretraining=none"]):
+        own = settings_in(tmp_path)(f"model={name}", "optimizer.lr=0.123", *words)
+        if not words:
+            own = replace(own, tuned=tuned)
+        classes = {key: getattr(own, key).registered for key in ("model", "data")}
+        again = words_of(asdict(own) | {"classes": classes})
+        assert again is not None and "tuned=none" in again
+        assert ("tuned@pretraining=none" in again) == (name == "fnn")
+        made = plan(again)
+        assert made.identity == Planned(own).identity and made.settings.tuned is None
 
 
 def test_a_model_that_there_is_not() -> None:

@@ -36,12 +36,15 @@ LAUNCHERS = {
         ("basic", 9, 1),
         ("joblib", 9, 3),
         ("joblib", 2, 2),
+        ("joblib", None, 3),
+        ("local", None, 4),
         ("local", 9, 4),
         ("slurm", 9, 1),
         ("ray", 9, 1),
     ],
 )
-def test_jobs_of_one_machine(name: str, jobs: int, beside: int) -> None:
+def test_jobs_of_one_machine(name: str, jobs: int | None, beside: int) -> None:
+    """None: of a sweeper that draws them."""
     if name == "joblib":
         pytest.importorskip("joblib")
     hydra = OmegaConf.create({"launcher": LAUNCHERS[name], "sweeper": {"max_batch_size": 4}})

@@ -57,6 +57,7 @@ def test_what_a_search_leaves(done: Path) -> None:
     tuned = found["tuned"]
     assert (tuned["trials"], tuned["pruned"], tuned["seed"]) == (4, 0, 0)
     assert tuned["valid"]["logloss"] == study.best_value == min(t.value for t in study.trials)
+    assert tuned["budget"] == "none"
     assert tuned["patience"] == 3 and tuned["split"]["fractions"] == [0.8, 0.1, 0.1]
     assert tuned["search"].keys() == study.best_params.keys()
     assert tuned["versions"]["optuna"] == optuna.__version__
@@ -214,8 +215,18 @@ def test_the_default_values_are_left_out_unless_they_are_asked_for(tmp_path: Pat
     assert study_in(tmp_path / "asked").trials[0].params["optimizer.lr"] == tuned != 0.001
 
 
+RECIPE = [
+    "recipe=bars/frappe_x1/fm",
+    "data=planted",
+    "search.optimizer.lr=choice(0.01,0.02)",
+    "search.model.init_std=choice(0.02,0.03)",
+    "schedule=constant",
+    "trainer.monitor=logloss",
+]
+
+
 @pytest.mark.parametrize(
-    "more", [["budget=small"], ["optimizer=adagrad", "tuned=none"], ["tuned=planted/fm"]]
+    "more", [["budget=small"], ["optimizer=adagrad", "tuned=none"], ["tuned=planted/fm"], RECIPE]
 )
 def test_the_command_that_is_told_takes_the_values_whatever_was_given(
     more: list[str], tmp_path: Path
@@ -224,7 +235,8 @@ def test_the_command_that_is_told_takes_the_values_whatever_was_given(
     told = ctrbench("tune", *words, "trials=2")
     assert told.returncode == 0, told.stderr
     command = shlex.split(told.stdout.splitlines()[1])
-    assert [word for word in command if word.startswith("tuned=")] == ["tuned=planted/fm"]
+    tuned = [word for word in command if word.startswith("tuned=")]
+    assert tuned == ([] if more is RECIPE else ["tuned=planted/fm"])
     shown = ctrbench(*command[1:])
     assert shown.returncode == 0, shown.stderr
     assert runs(tmp_path)["identity"][0] == study_in(tmp_path).best_trial.user_attrs["identity"]

@@ -8,6 +8,7 @@ import pytest
 from support import ctrbench
 
 from ctrbench.command.composition.compose import OwnFolder, choices
+from ctrbench.command.tune.request import Request
 from ctrbench.command.tune.space import Range, examples, search_space
 
 LOG = "tag(log,interval(1e-4,1e-1))"
@@ -87,7 +88,26 @@ def test_examples_have_every_choice_and_both_ends() -> None:
     assert {"optimizer.lr=8", "optimizer.lr=16", "model.x=0.0001", "model.x=0.1"} < set(words)
 
 
+@pytest.mark.parametrize(
+    ("key", "text", "shown"),
+    [
+        ("model.layers", "int(interval(1,3))", {"1", "3"}),
+        ("model.neurons", "range(100,401,100)", {"100", "400"}),
+        ("model.dropout", "range(0,0.6,0.1)", {"0", "0.5"}),
+        ("trainer.patience", "int(interval(3,9))", {"3", "9"}),
+    ],
+)
+def test_ranges_that_a_run_takes(key: str, text: str, shown: set[str], tmp_path: Path) -> None:
+    """Whole numbers of keys that take no others, and a range that begins at a whole one."""
+    words = ["data=planted", "data.rows=300", f"search.{key}={text}", f"results={tmp_path}"]
+    space = Request("deepfm", words).space
+    (found,) = (each for each in space if each.key == key)
+    assert set(found.examples()) == shown
+
+
 MISTAKES = {
+    "hydra/launcher=joblib": "hydra/launcher=joblib: trials run one after the other",
+    "hydra.job.num=1": "hydra.job.num=1: trials run one after the other; processes of the same",
     "trials=0": "trials=0: must be at least 1 (trials per model",
     "trials=many": "trials=many: not a whole number",
     "warmup=0": "warmup=0: must be at least 1",
