@@ -70,6 +70,5 @@ def test_flags_of_hydra() -> None:
     assert "hydra/sweeper" in ctrbench("train", "--hydra-help").stdout
     info = ctrbench("train", "--info", "searchpath")
     assert "pkg://hydra.conf" in info.stdout and info.stderr == ""
-    assert ctrbench("train", "--cfg", "job", "-p", "model.embedding_dim").stdout == "10\n"
     assert ctrbench("train", "--cfg", "job", "-p", "model.hidden").stdout == "null\n"
     assert "BasicSweeper" in ctrbench("train", "--cfg", "hydra", "-p", "hydra.sweeper").stdout

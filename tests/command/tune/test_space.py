@@ -54,8 +54,9 @@ def test_a_search_begins_at_the_nearest_value() -> None:
     assert one(LOG).nearest(None) is None
 
 
-def test_every_model_has_a_space_with_learning_rate_and_l2() -> None:
-    for model in choices("model"):
+def test_every_file_of_ranges_has_a_learning_rate_and_l2() -> None:
+    """By a model of each: those with one of their own, one of the other networks, one without."""
+    for model in ({*choices("model")} & {*choices("search")}) | {"dcnv2", "hofm"}:
         keys = {found.key for found in search_space(model, [], [])}
         assert any(key.endswith("lr") for key in keys)
         assert any(".l2" in key for key in keys)
