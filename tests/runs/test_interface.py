@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from support import Compose, run, run_directory
@@ -105,6 +106,54 @@ def test_predictions_for_a_frame_of_a_table(settings: Compose, tmp_path: Path) -
     np.testing.assert_allclose(opened.predictions(lists), expected, rtol=1e-6)
     with pytest.raises(UserError, match="no column city"):
         opened.predictions(frame.drop(columns="city"))
+
+
+ODD = {
+    "truths": pd.Series([True, False] * 100),
+    "truths of a gap": pd.Series([True, None, False, True] * 50),
+    "codes of a gap": pd.Series([1003.0, np.nan, 7.0, 7.0] * 50),
+    "lists": pd.Series([["a", "b"], ["c"], None, []] * 50),
+    "times of a zone": pd.Series(pd.date_range("2024-01-01", periods=200, freq="7h", tz="CET")),
+    "days": pd.Series(pd.date_range("2024-01-01", periods=200)),
+    "numbers or words": pd.Series([1, "x", 2.5, None] * 50),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_predictions_for_any_column_of_pandas(kind: str, settings: Compose, tmp_path: Path) -> None:
+    """Those for the file that polars writes of the same values."""
+    column = ODD[kind]
+    there = [None if cell is None or cell is pd.NaT or cell != cell else cell for cell in column]
+    clicked = [int(i % 3 == 0) for i in range(len(column))]
+    frame = pl.DataFrame({"clicked": clicked, "z": [f"z{i % 5}" for i in range(len(column))]})
+    if "words" in kind:
+        there = [None if cell is None else str(cell) for cell in there]
+    frame.with_columns(pl.Series("x", there, strict=False)).write_parquet(tmp_path / "rows.parquet")
+    types = ["data.types=[x:category]"] if "codes" in kind or "words" in kind else []
+    words = ["data=table", f"data.path={tmp_path}/rows.parquet", "data.label=clicked", *types]
+    own = settings("model=fm", "model.init_std=1", *words, "data.min_count=1")
+    run(own)
+    opened = ctrbench.open_run(run_directory(own).path)
+    pieces = [logits for _, logits in opened.opened.scored(tmp_path / "rows.parquet")]
+    rows = pd.DataFrame({"x": column, "z": frame["z"].to_list()})
+    found = opened.predictions(rows)
+    np.testing.assert_allclose(found, torch.sigmoid(torch.cat(pieces)).numpy(), rtol=1e-6)
+    assert len(np.unique(found)) > 5  # of the column too
+
+
+def test_predictions_need_no_column_of_the_split_alone(settings: Compose, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    hours = pd.date_range("2024-01-01", periods=300, freq="7h").astype(str)
+    frame = pd.DataFrame({"clicked": [i % 3 // 2 for i in range(300)], "t": hours})
+    frame["z"] = [f"z{i % 5}" for i in range(300)]
+    frame.to_csv(path, index=False)
+    words = ["data=table", f"data.path={path}", "data.label=clicked", "data.min_count=1"]
+    times = ["split=time", "data.time=t", "data.exclude=[t.hour,t.weekday,t.weekend]"]
+    own = settings("model=lr", *words, *times)
+    run(own)
+    opened = ctrbench.open_run(run_directory(own).path)
+    whole = opened.predictions(frame)
+    np.testing.assert_array_equal(opened.predictions(frame[["z"]]), whole)
 
 
 def test_predictions_for_a_frame_of_criteo(settings: Compose, criteo_file: Path) -> None:
