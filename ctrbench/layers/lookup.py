@@ -27,14 +27,19 @@ class Places(NamedTuple):
 
     @classmethod
     def of(cls, row_BS: Tensor) -> "Places":
-        """By a sort. U depends on the data: on a GPU this would wait for it."""
-        row_N, place_N = row_BS.flatten().sort(stable=True)
+        """By a sort of integers that hold a row and, in their last bits, its place: numpy's takes
+        half the time of torch's. U depends on the data: on a GPU this would wait for it."""
+        count = row_BS.numel()
+        bits = (count - 1).bit_length()
+        keys_N = (row_BS.flatten().long() << bits) | torch.arange(count)
+        keys_N.numpy().sort()  # in place
+        place_N = keys_N & (2**bits - 1)
         rows_U, number_N, places_U = torch.unique_consecutive(
-            row_N, return_inverse=True, return_counts=True
+            keys_N >> bits, return_inverse=True, return_counts=True
         )
         of_place_N = torch.empty_like(number_N).index_copy_(0, place_N, number_N)
         start_U = places_U.cumsum(0) - places_U
-        return cls(rows_U.long(), of_place_N.view(row_BS.shape), place_N, start_U)
+        return cls(rows_U, of_place_N.view(row_BS.shape), place_N, start_U)
 
 
 def lookup(weight_VD: Tensor, row_BS: Tensor, read: Read, widths: list[int]) -> list[Tensor]:
