@@ -144,6 +144,7 @@ def test_every_hidden_layer_drops_its_units(name: str, settings: Compose) -> Non
 def test_initial_weights(name: str, settings: Compose) -> None:
     """Biases and first-order weights are zero, embeddings have the deviation asked for."""
     words = [] if name == "lr" else ["model.init_std=0.05"]
+    words += ["model.pretrain=false"] if name == "fnn" else []
     own = settings(f"model={name}", *words).model
     model = registry.build(schema_of(name, LARGE), own)
     for key, bias in model.named_parameters():
