@@ -3,6 +3,7 @@
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,21 +40,24 @@ ALL = replace(
 )
 
 
+def groups(model: torch.nn.Module) -> list[dict[str, Any]]:
+    """The weights of a model; its bias has a learning rate of its own."""
+    table, bias = model.get_parameter("embedding.weight"), model.get_parameter("bias")
+    return [{"params": [table], "lr": 0.1}, {"params": [bias], "lr": 0.03}]
+
+
 def trainer(
     path: Path,
     make_loop: MakeLoop | None = None,
     place: str = "device",
     settings: TrainerSettings = PLAIN,
 ) -> Trainer:
-    """Ten steps an epoch, evaluated at the fourth, the eighth and the last; three epochs. The bias
-    has a learning rate of its own."""
+    """Ten steps an epoch, evaluated at the fourth, the eighth and the last; three epochs."""
     torch.manual_seed(0)
     model = registry.build(SCHEMA, LinearSettings("lr"))
-    table, bias = model.get_parameter("embedding.weight"), model.get_parameter("bias")
-    groups = [{"params": [table], "lr": 0.1}, {"params": [bias], "lr": 0.03}]
     return Trainer(
         model,
-        torch.optim.Adam(groups, fused=True),
+        torch.optim.Adam(groups(model), fused=True),
         Batches(part(640), 64, CPU, place),
         Batches(part(200), 64, CPU),
         settings,

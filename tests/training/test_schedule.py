@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import (
     ReduceLROnPlateau,
     SequentialLR,
 )
-from trainers import CPU, SCHEMA, Steps, part, trainer
+from trainers import CPU, SCHEMA, Steps, groups, part, trainer
 
 from ctrbench import metrics
 from ctrbench.data.batches import Batches
@@ -98,7 +98,7 @@ def test_a_run_on_a_plateau(tmp_path: Path) -> None:
     progress = ours.fit(Steps(), lambda history: None)
     torch.manual_seed(0)
     model = registry.build(SCHEMA, LinearSettings("lr"))
-    optimizer = torch.optim.Adam(model.parameters(), 0.1)
+    optimizer = torch.optim.Adam(groups(model))
     scheduler = ReduceLROnPlateau(
         optimizer, "max", 0.1, 0, threshold=MIN_DELTA, threshold_mode="abs", min_lr=1e-6, eps=0
     )

@@ -13,7 +13,7 @@ import torch
 from stand_in import StandIn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.utils import clip_grad_norm_
-from trainers import ALL, PLAIN, Steps, trainer
+from trainers import ALL, PLAIN, Steps, groups, trainer
 
 from ctrbench.training.checkpoint import Interrupts, Pace
 from ctrbench.training.schedule import LinearDecaySettings, PlateauSettings
@@ -77,8 +77,7 @@ def test_rates_of_all_groups_and_clipping_are_those_of_torch(tmp_path: Path) -> 
     settings = replace(PLAIN, epochs=2, clip_norm=0.02, schedule=schedule)
     own = trainer(tmp_path / "checkpoint.pt", settings=settings)
     model = copy.deepcopy(own.model)
-    table, bias = model.get_parameter("embedding.weight"), model.get_parameter("bias")
-    optimizer = torch.optim.Adam([{"params": [table]}, {"params": [bias]}])
+    optimizer = torch.optim.Adam(groups(model))
     last: dict[str, torch.Tensor] = {}
     own.fit(Steps(), lambda history: last.update(copy.deepcopy(own.model.state_dict())))
     batches = [batch for epoch in range(2) for batch in own.train.epoch(0, epoch, 0)]
