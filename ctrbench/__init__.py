@@ -13,7 +13,6 @@ from ctrbench import runs as runs
 if TYPE_CHECKING:
     from ctrbench.data.store.opened import Store
     from ctrbench.runs.interface import Run
-    from ctrbench.runs.planned import Planned
 
 __version__ = "0.2.0"
 
@@ -39,9 +38,11 @@ def train(*words: str) -> "Run":
         UserError: for words that do not fit, for data that cannot be used, for a loss that is not
             finite.
     """
+    from ctrbench.command.sweep.launch import plan
     from ctrbench.runs.run import run
 
-    planned = _planned(words)
+    planned = plan(list(words))
+    planned.results.check()
     run(planned)
     return open_run(planned.directory.path)
 
@@ -55,12 +56,8 @@ def prepare(*words: str) -> "Store":
     Raises:
         UserError: for words that do not fit, for data that cannot be used.
     """
-    return _planned(words).prepare()
+    from ctrbench.command.sweep.launch import plan_rows
 
-
-def _planned(words: tuple[str, ...]) -> "Planned":
-    from ctrbench.command.sweep.launch import plan
-
-    planned = plan(list(words))
+    planned = plan_rows(list(words))
     planned.results.check()
-    return planned
+    return planned.prepare()

@@ -134,9 +134,9 @@ def tune(given: Any) -> None:
 )
 def prepare(given: Any) -> None:
     """Encode a data set; training finds it again."""
-    from ctrbench.command.sweep.launch import plan
+    from ctrbench.command.sweep.launch import plan_rows
 
-    planned = plan(given.words)
+    planned = plan_rows(given.words)
     planned.results.check()
     store = planned.prepare()
     if given.verify:
@@ -151,9 +151,9 @@ def prepare(given: Any) -> None:
 )
 def data(given: Any) -> None:
     """A look at a data set before training: its columns, their types, its clicks."""
-    from ctrbench.command.sweep.launch import plan
+    from ctrbench.command.sweep.launch import plan_rows
 
-    planned = plan(given.words)
+    planned = plan_rows(given.words)
     planned.results.check()
     from ctrbench.report.dataset import write_page
 
@@ -228,9 +228,9 @@ def export(given: Any) -> None:
 )
 def rows(given: Any) -> None:
     """Planted rows in Criteo's raw layout, on standard output."""
-    from ctrbench.command.sweep.launch import plan
+    from ctrbench.command.sweep.launch import plan_rows
 
-    planned = plan(given.words)
+    planned = plan_rows(given.words)
     from ctrbench.data.sources.criteo import to_text
     from ctrbench.data.sources.planted import Planted
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ctrbench.runs.planned import Planned
 
 BASIC = f"{BasicSweeper.__module__}.{BasicSweeper.__name__}"
+OF_MODELS = {"model", "optimizer", "pretraining", "recipe", "tuned"}
 log = logging.getLogger(__name__)
 
 
@@ -65,6 +66,13 @@ def plan(overrides: list[str]) -> "Planned":
     from ctrbench.runs.planned import Planned  # behind what refuses a mistyped command at once
 
     return Planned(settings)
+
+
+def plan_rows(words: list[str]) -> "Planned":
+    """A run of a command's words that is there for its rows: of ``lr``, which takes all, unless the
+    words are about another model."""
+    told = {key.partition(".")[0].partition("@")[0] for key in keys_of(words)}
+    return plan(words if told & OF_MODELS else ["model=lr", *words])
 
 
 def plan_sweep(overrides: list[str]) -> list["Planned"]:

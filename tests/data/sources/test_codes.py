@@ -31,7 +31,7 @@ def test_a_gap_in_one_file_makes_no_other_codes(
         path = tmp_path / f"{part}.{kind}"
         frame.write_csv(path) if kind == "csv" else frame.write_parquet(path)
         words.append(f"data.{part}={path}")
-    store = prepared(settings, *words)
+    store = prepared(settings, "model=lr", *words)
     known = store.encoder().encoders[0].ids(BRANDS[201:].cast(pl.String))
     assert (store.part("test").ids_NS[1:, 0] == known).all() and known.min() > 0
 

@@ -28,7 +28,7 @@ def lists(folder: Path, longest: int) -> list[str]:
     tags[0] = "|".join("t0" for _ in range(longest))
     path.write_text("clicked,tags\n" + "".join(f"{i % 2},{t}\n" for i, t in enumerate(tags)))
     words = [f"data.path={path}", "data.label=clicked", "data.min_count=1", "split=order"]
-    return ["data=table", *words, "data.types=[tags:multi]"]
+    return ["model=lr", "data=table", *words, "data.types=[tags:multi]"]
 
 
 def test_slots_are_those_of_training_rows(
