@@ -95,6 +95,13 @@ class PretrainedSettings(DeepSettings):
     def pretraining(self) -> bool:
         return self.pretrain
 
+    def check_fields(self, encodings: dict[str, str]) -> None:
+        if self.pretrain and len(encodings) < 2:
+            raise UserError(
+                f"model={self.name}: the FM that it starts from takes 2 or more fields, and the "
+                "data has 1; choose another model, or model.pretrain=false"
+            )
+
 
 @settings("product")
 @dataclass

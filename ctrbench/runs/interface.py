@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,8 +140,11 @@ class Run:
 
         source = self.opened.source
         if isinstance(source, Table):
-            path = folder / "rows.parquet"
-            frame_of(rows).write_parquet(path)
+            path, own = folder / "rows.parquet", source.settings
+            used = [name for name, type_ in source.types.items() if type_.name != "skip"]
+            needed = [*used, own.history.user, own.when]
+            there = rows[[name for name in rows if name in needed]]
+            frame_of(there, own.values_separator).write_parquet(path)
             return path
         if not isinstance(source, Criteo):
             raise UserError(
@@ -154,23 +158,47 @@ class Run:
         return path
 
 
-def frame_of(rows: pd.DataFrame) -> pl.DataFrame:
-    """The same rows for polars, without pyarrow: times without their zone, arrays as lists."""
-    return pl.DataFrame([_series(str(name), column) for name, column in rows.items()])
+def frame_of(rows: pd.DataFrame, separator: str) -> pl.DataFrame:
+    """The same rows for polars, without pyarrow: times without their zone, arrays as lists.
+
+    Args:
+        separator: of the values in a cell of text that stands among lists.
+
+    Raises:
+        UserError: for a name that is there twice.
+    """
+    if not rows.columns.is_unique:
+        twice = rows.columns[rows.columns.duplicated()][0]
+        raise UserError(f"two columns of the rows are named {twice}; rename one")
+    return pl.DataFrame([_series(str(name), own, separator) for name, own in rows.items()])
 
 
-def _series(name: str, column: pd.Series) -> pl.Series:
+def _series(name: str, column: pd.Series, separator: str) -> pl.Series:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_localize(None)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "M":
+        column = column.astype("datetime64[us]")
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM":
         return pl.Series(name, column.to_numpy(), nan_to_null=True)
-    gaps = column.isna()
+    gaps = column.map(lambda cell: pd.api.types.is_scalar(cell) and pd.isna(cell))
     cells = [None if gap else _cell(cell) for cell, gap in zip(column, gaps, strict=True)]
     kinds = {type(cell) for cell in cells} - {type(None)}
-    if len(kinds) > 1:  # mixed: each as text
+    if list in kinds:
+        return pl.Series(name, [None if c is None else _items(c, separator) for c in cells])
+    if len(kinds) > 1 or not kinds <= {bool, int, float, str, datetime, date}:
         cells = [None if cell is None else str(cell) for cell in cells]
-    return pl.Series(name, cells)
+    return pl.Series(name, cells, strict=False)
 
 
 def _cell(cell: Any) -> Any:
-    return cell.tolist() if isinstance(cell, np.ndarray | np.generic) else cell
+    if isinstance(cell, np.ndarray | np.generic):
+        return cell.tolist()
+    return list(cell) if isinstance(cell, tuple | set) else cell
+
+
+def _items(cell: Any, separator: str) -> list[str | None]:
+    """The values of a cell of a column of lists."""
+    if isinstance(cell, str):
+        return list(cell.split(separator))
+    items = cell if isinstance(cell, list) else [cell]
+    return [None if item is None else str(item) for item in items]

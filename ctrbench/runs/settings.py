@@ -11,7 +11,7 @@ import ctrbench.models.history_settings
 import ctrbench.models.interaction_settings  # noqa: F401  (its classes enter themselves)
 from ctrbench.data.settings import DataSettings, SplitSettings
 from ctrbench.errors import UserError
-from ctrbench.models.settings import ModelSettings
+from ctrbench.models.settings import ModelSettings, PretrainedSettings
 from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.runs.record import Results
 from ctrbench.settings import nearest, option, settings
@@ -83,6 +83,9 @@ class RunSettings:
     def __post_init__(self) -> None:
         if not self.model.pretraining():
             self.pretraining = None
+        elif isinstance(self.model, PretrainedSettings) and self.pretraining is not None:
+            # which gives the embeddings
+            self.model.init_std = self.pretraining.model.init_std
 
     @property
     def title(self) -> str:

@@ -24,6 +24,12 @@ def test_one_field_for_an_interaction_of_two(name: str, settings: Compose) -> No
     Planned(settings(f"model={name}", only("C1", "C2")))
 
 
+def test_fnn_of_one_field_has_no_first_stage(settings: Compose) -> None:
+    with pytest.raises(UserError, match=r"model=fnn: the FM .* the data has 1; .*pretrain=false$"):
+        Planned(settings("model=fnn", only("C1")))
+    Planned(settings("model=fnn", "model.pretrain=false", only("C1")))
+
+
 @pytest.mark.parametrize("name", [name for name in registry.names() if name not in TAKE_TWO])
 def test_one_field_is_enough_for_all_others(name: str, settings: Compose) -> None:
     if name not in ("hofm", "wide_deep", "fnn"):  # of three, declared crosses, an FM before it

@@ -116,6 +116,7 @@ ODD = {
     "times of a zone": pd.Series(pd.date_range("2024-01-01", periods=200, freq="7h", tz="CET")),
     "days": pd.Series(pd.date_range("2024-01-01", periods=200)),
     "numbers or words": pd.Series([1, "x", 2.5, None] * 50),
+    "seconds": pd.Series(pd.date_range("2024-01-01", periods=200, freq="7h", unit="s")),
 }
 
 
@@ -139,6 +140,22 @@ def test_predictions_for_any_column_of_pandas(kind: str, settings: Compose, tmp_
     found = opened.predictions(rows)
     np.testing.assert_allclose(found, torch.sigmoid(torch.cat(pieces)).numpy(), rtol=1e-6)
     assert len(np.unique(found)) > 5  # of the column too
+
+
+def test_lists_among_text_and_columns_of_no_use(settings: Compose, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(CSV)
+    types = "data.types=[age:number,city:category,tags:multi]"
+    words = ["data=table", f"data.path={path}", "data.label=clicked", types, "data.min_count=1"]
+    own = settings("model=fm", "model.init_std=1", *words)
+    run(own)
+    opened, frame = ctrbench.open_run(run_directory(own).path), pd.read_csv(path)
+    expected = opened.predictions(frame)
+    some = [cell.split("|") if i % 2 else cell for i, cell in enumerate(frame["tags"])]
+    odd = frame.assign(tags=some, sets=[{1}] * len(frame), spans=pd.Period("2024"))
+    np.testing.assert_array_equal(opened.predictions(odd), expected)
+    with pytest.raises(UserError, match="two columns of the rows are named city; rename one"):
+        opened.predictions(frame.rename(columns={"age": "city"}))
 
 
 def test_predictions_need_no_column_of_the_split_alone(settings: Compose, tmp_path: Path) -> None:

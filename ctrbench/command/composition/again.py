@@ -37,7 +37,8 @@ def _told(config: dict[str, Any]) -> dict[str, Any]:
     own = {key: value for key, value in config.items() if key not in PLACES}
     model, stage = own["model"], own.get("pretraining")
     if stage is not None:
-        own["pretraining"] = {key: value for key, value in stage.items() if key not in PLACES}
+        told = {"run": stage["run"]} if stage.get("run") else stage  # nothing else is read then
+        own["pretraining"] = {key: value for key, value in told.items() if key not in PLACES}
     lost = {key: model[key] for key in unread(model) if key in model}
     lost |= {"init_std": None} if model.get("pretrain") else {}
     own["model"] = {key: value for key, value in model.items() if key not in lost}
@@ -63,8 +64,9 @@ def _choices(config: dict[str, Any]) -> list[str]:
 
 def _untuned(config: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """The words against tuned values that are not those of the run: its own are told one by one."""
-    stages = (config.get("pretraining"), other.get("pretraining"))
-    pairs = {"tuned": (config, other), "tuned@pretraining": stages}
+    pairs: dict[str, tuple[Any, Any]] = {"tuned": (config, other)}
+    if (stage := config.get("pretraining")) and not stage.get("run"):
+        pairs["tuned@pretraining"] = (stage, other.get("pretraining"))
     return [
         f"{key}=none"
         for key, (own, theirs) in pairs.items()
@@ -75,7 +77,7 @@ def _untuned(config: dict[str, Any], other: dict[str, Any]) -> list[str]:
 def _schedules(config: dict[str, Any]) -> dict[str, str]:
     """The name of each schedule by its group; there was but one before 0.2.0, the constant."""
     trainers = {"schedule": config["trainer"]}
-    if stage := config.get("pretraining"):
+    if (stage := config.get("pretraining")) and not stage.get("run"):
         trainers["schedule@pretraining.trainer.schedule"] = stage["trainer"]
     return {
         group: (trainer.get("schedule") or {}).get("name", "constant")

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ctrbench.runs.planned import Planned
 
 BASIC = f"{BasicSweeper.__module__}.{BasicSweeper.__name__}"
-OF_MODELS = {"model", "optimizer", "pretraining", "recipe", "tuned"}
+OF_ROWS = {"data", "split", "results", "seed", "threads", "device", "budget"}
 log = logging.getLogger(__name__)
 
 
@@ -69,10 +69,10 @@ def plan(overrides: list[str]) -> "Planned":
 
 
 def plan_rows(words: list[str]) -> "Planned":
-    """A run of a command's words that is there for its rows: of ``lr``, which takes all, unless the
-    words are about another model."""
-    told = {key.partition(".")[0].partition("@")[0] for key in keys_of(words)}
-    return plan(words if told & OF_MODELS else ["model=lr", *words])
+    """A run of a command's words that is there for its rows: of ``lr``, which takes all, where the
+    words are about them alone."""
+    told = {key.partition(".")[0] for key in keys_of(words)}
+    return plan(["model=lr", *words] if told <= OF_ROWS else words)
 
 
 def plan_sweep(overrides: list[str]) -> list["Planned"]:

@@ -24,6 +24,7 @@ RUNS = {
     "scheduled": ["model=fnn", "schedule=cosine", "schedule@pretraining.trainer.schedule=plateau"],
     "monitored": ["model=fm", "trainer.monitor={auc:2,logloss:-1}", "schedule=plateau"],
     "unstaged": ["model=fnn", "model.pretrain=false"],
+    "spread": ["model=fnn", "pretraining.model.init_std=0.03"],
 }
 
 
@@ -80,6 +81,21 @@ def test_names_and_files_that_need_quotes(tmp_path: Path) -> None:
     assert shlex.split(shlex.join(again)) == again
     done = ctrbench("train", *again, f"results={tmp_path}")
     assert done.returncode == 0 and "already finished" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("more", [["model.embedding_dim=4"], ["budget=small"]])
+def test_a_named_first_stage_is_told_alone(more: list[str], tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    small = [*more, "model.hidden=[8]"] if "budget=small" in more else more
+    fm = settings("model=fm", "trainer.epochs=1", *more)
+    run(fm)
+    own = settings("model=fnn", *small, f"pretraining.run={run_directory(fm).path}")
+    classes = {key: getattr(own, key).registered for key in ("model", "data")}
+    again = words_of(asdict(own) | {"classes": classes})
+    assert again is not None and plan(again).identity == Planned(own).identity
+    assert [word.partition("=")[0] for word in again if "pretraining" in word] == [
+        "pretraining.run"
+    ]
 
 
 @pytest.mark.parametrize("name", ["fm", "fnn"])
