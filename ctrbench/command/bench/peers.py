@@ -213,6 +213,8 @@ def peers_text(figures: dict[str, Any]) -> str:
     lacking = [
         f"{name} has no {one['model']}" for one in figures["models"] for name in one["lacking"]
     ]
+    precision = figures["environment"]["precision"]
+    in_fp32 = "" if precision == "fp32" else f"; ours in {precision}, the others in fp32"
     return "\n".join(
         [
             f"{about(figures)}, {versions}",
@@ -223,15 +225,10 @@ def peers_text(figures: dict[str, Any]) -> str:
             f"rows with each package's own loader of {figures['epochs']}; ratios are medians of "
             "pairs of a round; LR is trained by Adam there, by FTRL here unless optimizer=adam is "
             "given; FuxiCTR clips gradients to norm 10, as its fit does by default, ours does not "
-            "clip"
-            + ("; ours in bf16, the others in fp32" if _precision(figures) == "bf16" else ""),
+            f"clip{in_fp32}",
             *lacking,
         ]
     )
-
-
-def _precision(figures: dict[str, Any]) -> str:
-    return str(figures["environment"]["precision"])
 
 
 def peer_rows(one: dict[str, Any]) -> list[dict[str, str]]:
