@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from support import KINDS, REAL, Compose, ctrbench, needs_real_rows, run, run_directory, small
+from support import FEW, KINDS, REAL, Compose, ctrbench, needs_real_rows, run, run_directory, small
 
 from ctrbench.data.schema import TRUTH
 from ctrbench.data.sources.criteo import Criteo, to_text
@@ -89,7 +89,7 @@ def test_a_run_in_bf16_predicts_in_bf16(shared: Compose, rows_file: Path, test_r
     assert 1e-5 < float((opened.logits(frame) - given).abs().max()) < 0.1
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", (*FEW, "autoint", "afn"))
 def test_exported_programs_give_the_same(name: str, shared: Compose, rows_file: Path) -> None:
     import onnxruntime
 

@@ -189,11 +189,20 @@ def test_tuned_values_are_taken(path: Path) -> None:
     config: Any = OmegaConf.to_container(compose(words), resolve=True)
     for part in ("optimizer", "trainer", "model", "tuned"):
         assert values_of(path, part).items() <= flatten(config[part]).items()
-    other = "adam" if config["optimizer"]["name"] != "adam" else "adagrad"
+
+
+@pytest.mark.parametrize(
+    ("model", "other", "whose"),
+    [
+        ("lr", "adam", "another optimizer's"),
+        ("fm", "adagrad", "adam's"),
+        ("ffm", "adam", "adagrad's"),
+        ("wide_deep", "adam", "another optimizer's"),
+    ],
+)
+def test_tuned_values_are_of_one_optimizer(model: str, other: str, whose: str) -> None:
     with pytest.raises(UserError) as error:
-        to_settings(compose([*words, f"optimizer={other}"]))
-    own = config["optimizer"]["name"]
-    whose = f"{own}'s" if own in ("adam", "adagrad") else "another optimizer's"
+        to_settings(compose(["data=planted", f"model={model}", f"optimizer={other}"]))
     assert str(error.value) == (
         f"optimizer={other}: the tuned values of this model are {whose}; leave them out with "
         "tuned=none"
