@@ -9,7 +9,8 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.default_element import ConfigDefault
 from omegaconf import OmegaConf
 
-from ctrbench.command.composition.compose import NAMES, hydra_here
+from ctrbench.command.composition.compose import hydra_here
+from ctrbench.command.composition.refused import NAMES
 from ctrbench.command.words import line_of, meaning
 from ctrbench.runs.settings import RunSettings
 from ctrbench.training.schedule import ScheduleSettings
