@@ -70,7 +70,7 @@ def _untuned(config: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return [
         f"{key}=none"
         for key, (own, theirs) in pairs.items()
-        if own is not None and theirs is not None and own.get("tuned") != theirs.get("tuned")
+        if own and theirs and theirs.get("tuned") not in (None, own.get("tuned"))
     ]
 
 
