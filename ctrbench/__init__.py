@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrbench import runs as runs
+from ctrbench.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from ctrbench.data.store.opened import Store
     from ctrbench.runs.interface import Run
-
-__version__ = "0.2.0"
 
 
 def open_run(path: str | Path) -> "Run":
@@ -23,9 +22,10 @@ def open_run(path: str | Path) -> "Run":
     Raises:
         UserError: if there is none.
     """
+    from ctrbench.files import expanded
     from ctrbench.runs.interface import Run
 
-    return Run(Path(path))
+    return Run(expanded(str(path)))
 
 
 def train(*words: str) -> "Run":
@@ -38,10 +38,10 @@ def train(*words: str) -> "Run":
         UserError: for words that do not fit, for data that cannot be used, for a loss that is not
             finite.
     """
-    from ctrbench.command.sweep.launch import plan
     from ctrbench.runs.run import run
+    from ctrbench.sweep.jobs import plan_run
 
-    planned = plan(list(words))
+    planned = plan_run(list(words))
     planned.results.check()
     run(planned)
     return open_run(planned.directory.path)
@@ -56,7 +56,7 @@ def prepare(*words: str) -> "Store":
     Raises:
         UserError: for words that do not fit, for data that cannot be used.
     """
-    from ctrbench.command.sweep.launch import plan_rows
+    from ctrbench.sweep.jobs import plan_rows
 
     planned = plan_rows(list(words))
     planned.results.check()

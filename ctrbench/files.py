@@ -1,14 +1,18 @@
 """Writing so that a reader, or a kill, never meets half a file; locking; work done ahead."""
 
+import ctypes
+import fcntl
 import hashlib
 import logging
 import os
+import re
 import shutil
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -16,25 +20,107 @@ from filelock import FileLock, Timeout
 
 from ctrbench.errors import UserError
 
+NEW_S = 60.0
+TEMPORARY = re.compile(r".\.(\d+)\.tmp$")  # NAME.PID.tmp
+HOLDER = ".holder"
+HERE, EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Yield a temporary file that is flushed to the disk and renamed into place at the end."""
-    side = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    """Yield a temporary file that is flushed to the disk and renamed into place at the end.
+
+    What dead processes left in the folder is removed first.
+    """
+    remove_leftovers(path.parent)
+    side = _temporary(path)
     try:
         with side.open("wb") as file:
+            _lock(file.fileno())
             yield file
             file.flush()
             os.fsync(file.fileno())
-        side.replace(path)
+            side.replace(path)
     except OSError as error:
         error.filename = error.filename or str(path)  # a failed write does not say of what
         raise
     finally:
         side.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside a path, for files that a library writes by their names; it is
+    removed at the end, or by a later command in its parent if this process is killed."""
+    remove_leftovers(path.parent)
+    side = _temporary(path)
+    side.mkdir()
+    descriptor = os.open(side, os.O_RDONLY)
+    try:
+        _lock(descriptor)
+        yield side
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(side, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{os.getpid()}.tmp")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what dead processes left in a folder: temporary files and folders, and the notes of
+    who holds a lock.
+
+    A process holds a lock on what it is writing, so that one of another machine or container is
+    left alone. What may not be removed stays.
+    """
+    with suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            path = Path(entry.path)
+            if (name := TEMPORARY.search(entry.name)) is not None:
+                _remove_dead(path, int(name[1]))
+            elif entry.name.endswith(HOLDER):
+                _remove_holder(path)
+
+
+def _remove_dead(path: Path, process: int) -> None:
+    """Remove a temporary file or folder whose lock is free, unless it is new and a process has its
+    number: that one may be about to lock it."""
+    with suppress(OSError):
+        if is_running(process) and path.stat().st_mtime > time.time() - NEW_S:
+            return
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def is_running(process: int) -> bool:
+    """Return whether this machine has a process of a number."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _remove_holder(path: Path) -> None:
+    lock = FileLock(path.with_name(path.name.removesuffix(HOLDER)))
+    with suppress(Timeout, OSError), lock.acquire(blocking=False):
+        path.unlink(missing_ok=True)
+
+
+def _lock(descriptor: int) -> None:
+    """Hold the lock of an open file until it is closed; a disk may have none."""
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
@@ -82,7 +168,7 @@ def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on a file. A process that finds it held logs which one it waits for,
     and goes on when that one is done or dead."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock, holder = FileLock(path), path.with_name(f"{path.name}.holder")
+    lock, holder = FileLock(path), path.with_name(path.name + HOLDER)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -105,6 +191,34 @@ def _read(holder: Path) -> str:
         return holder.read_text()
     except OSError:  # not written yet
         return "another process"
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Let two folders of one disk change their names, in one step where the system can (Linux);
+    elsewhere in three, of which :func:`finish_exchange` undoes what a kill left."""
+    library = ctypes.CDLL(None, use_errno=True)
+    names = (os.fsencode(one.absolute()), os.fsencode(other.absolute()))
+    try:
+        done = library.renameat2(HERE, names[0], HERE, names[1], EXCHANGE) == 0
+    except AttributeError:  # no such function here
+        done = False
+    if not done:
+        side = _side(one)
+        one.rename(side)
+        other.rename(one)
+        side.rename(other)
+
+
+def finish_exchange(one: Path) -> None:
+    """Undo or end an exchange of a folder that was killed between its steps."""
+    side = _side(one)
+    if side.exists() and not one.exists():
+        side.rename(one)
+    shutil.rmtree(side, ignore_errors=True)
+
+
+def _side(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
 
 
 def link_or_copy(path: Path, to: Path) -> None:

@@ -1,9 +1,11 @@
 """The machine: its device, memory and threads, and the versions that a measurement depends on."""
 
 import ctypes
+import os
 import platform
 import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
@@ -46,13 +48,17 @@ def gpus() -> int:
 
 def free_memory() -> int:
     """Bytes of memory that can be taken without swapping, those of cached files included; in a
-    container at most what it has left."""
+    container at most what it has left. Where the system does not say, half of its memory."""
+    if "MemAvailable" not in _proc("meminfo"):  # macOS
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     free = _kilobytes("meminfo", "MemAvailable")
     return min([free, *(left for group in _groups() if (left := _left(*group)) is not None)])
 
 
 def _proc(name: str) -> dict[str, str]:
-    """A file of ``/proc``, whose lines are ``key: value``."""
+    """Return a file of ``/proc``, whose lines are ``key: value``; nothing where there is none."""
+    if not (PROC / name).exists():  # macOS, and some sandboxes
+        return {}
     lines = (PROC / name).read_text().splitlines()
     parts = (line.partition(":") for line in lines)
     return {key.strip(): value.strip() for key, _, value in parts}
@@ -66,8 +72,6 @@ def _kilobytes(name: str, key: str) -> int:
 def _groups() -> Iterator[tuple[Path, str, str]]:
     """The control groups of this process, up to the root: the folder, the names of its files of the
     limit and of what is used (of version 2 of cgroups, then of version 1)."""
-    if not (PROC / "self/cgroup").exists():  # some sandboxes have none
-        return
     for number, group in _proc("self/cgroup").items():
         controllers, _, path = group.partition(":")
         if number == "0":
@@ -130,7 +134,7 @@ def reset_peak_memory(device: torch.device) -> None:
         if hasattr(LIBC, "malloc_trim"):
             LIBC.malloc_trim(0)
         with suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")
+            (PROC / "self/clear_refs").write_text("5")
 
 
 def peak_memory(device: torch.device) -> int:
@@ -142,8 +146,9 @@ def peak_memory(device: torch.device) -> int:
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    if "VmHWM" not in _proc("self/status"):  # some sandboxes have none
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if "VmHWM" not in _proc("self/status"):  # macOS, and some sandboxes
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return _kilobytes("self/status", "VmHWM")
 
 
@@ -169,7 +174,7 @@ def device_name(device: torch.device) -> str:
     uses."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    name = _proc("cpuinfo").get("model name") if (PROC / "cpuinfo").exists() else None
+    name = _proc("cpuinfo").get("model name")
     return f"cpu ({name or platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
 
 

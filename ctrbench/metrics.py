@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 
 def auc(logits_N: Tensor, labels_N: Tensor) -> float:
-    """Area under the ROC curve: the Mann-Whitney statistic, ties counted one half.
+    """Return the area under the ROC curve: the Mann-Whitney statistic, ties counted one half.
 
     Args:
         logits_N: scores of any monotone scale.
@@ -34,27 +34,27 @@ def auc(logits_N: Tensor, labels_N: Tensor) -> float:
 
 
 def _sorted(scores_N: Tensor) -> Tensor:
-    """Ascending; numpy's sort is ten times as fast as torch's on a CPU."""
+    """Return the values sorted; numpy's sort is ten times as fast as torch's on a CPU."""
     if scores_N.device.type == "cpu":
         return torch.from_numpy(np.sort(scores_N.numpy()))
     return scores_N.sort().values
 
 
 def logloss(logits_N: Tensor, labels_N: Tensor) -> float:
-    """Mean negative log-likelihood in nats, from logits, so that no probability is clipped."""
+    """Return the mean negative log-likelihood in nats, from logits: no probability is clipped."""
     logits, labels = logits_N.to(torch.float64), labels_N.to(torch.float64)
     return float(F.binary_cross_entropy_with_logits(logits, labels))
 
 
 def score(logits_N: Tensor, labels_N: Tensor) -> dict[str, float]:
-    """The metrics that select models: AUC and logloss."""
+    """Return the metrics that select models: AUC and logloss."""
     return {"auc": auc(logits_N, labels_N), "logloss": logloss(logits_N, labels_N)}
 
 
 def beside(
     logits_N: Tensor, labels_N: Tensor, groups_N: npt.NDArray[np.int32] | None
 ) -> dict[str, Any]:
-    """What is reported beside :func:`score`.
+    """Return the further metrics of a report: normalised entropy, calibration, GAUC.
 
     Args:
         groups_N: as :func:`gauc` takes them; without any, it has no GAUC.
@@ -72,9 +72,10 @@ def beside(
 
 
 def normalised_entropy(loss: float, rate: float) -> float:
-    """Logloss over that of the rows' mean click rate told for every row (He et al. 2014,
-    Practical Lessons from Predicting Clicks on Ads at Facebook, equation 1); below 1, a model tells
-    more than the rate does. One minus it is the relative information gain, RIG.
+    """Return logloss divided by the logloss of always predicting the mean click rate.
+
+    One minus it is the relative information gain (RIG); below 1, a model knows more than the rate
+    (He et al. 2014, Practical Lessons from Predicting Clicks on Ads at Facebook, equation 1).
 
     Args:
         loss: in nats.
@@ -84,7 +85,7 @@ def normalised_entropy(loss: float, rate: float) -> float:
 
 
 def predicted_over_observed(logits_N: Tensor, labels_N: Tensor) -> float:
-    """Clicks that are predicted over those that were seen, the calibration of He et al. 2014."""
+    """Return predicted clicks divided by observed clicks, the calibration of He et al. 2014."""
     predicted = logits_N.to(torch.float64).sigmoid().mean()
     return float(predicted / labels_N.to(torch.float64).mean())
 
@@ -92,8 +93,9 @@ def predicted_over_observed(logits_N: Tensor, labels_N: Tensor) -> float:
 def gauc(
     logits_N: npt.NDArray[Any], labels_N: npt.NDArray[Any], groups_N: npt.NDArray[np.int32]
 ) -> dict[str, Any]:
-    """The mean over groups of the AUC within each, weighted by rows (Zhu et al. 2017, Optimized
-    Cost per Click in Taobao Display Advertising).
+    """Return the mean over groups of the AUC within each, weighted by rows.
+
+    Source: Zhu et al. 2017, Optimized Cost per Click in Taobao Display Advertising.
 
     Rows without a group, and groups of one class, are left out.
 
@@ -119,7 +121,7 @@ def gauc(
 def _auc_within(
     logits_N: npt.NDArray[Any], labels_N: npt.NDArray[Any], groups_N: npt.NDArray[np.int32]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Rows, positive rows and AUC of each group, by the ranks of its rows: ties share their mean.
+    """Return rows, positive rows and AUC of each group, by ranks; ties share their mean rank.
     The AUC of a group of one class is NaN."""
     order_M = np.lexsort((logits_N, groups_N))[np.count_nonzero(groups_N < 0) :]
     groups_M, logits_M = groups_N[order_M], logits_N[order_M]

@@ -29,13 +29,13 @@ def check_monitor(monitor: Any) -> None:
 
 
 def _is_right(weight: Any, sign: int) -> bool:
-    """A finite number of this sign."""
+    """Return whether a value is a finite number of the given sign."""
     is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
     return is_number and 0 < weight * sign < float("inf")
 
 
 def name_of(monitor: Monitor) -> str:
-    """For people: ``auc``, or ``1 auc - 1 logloss``."""
+    """Return the name of a monitor as text: ``auc``, or ``1 auc - 1 logloss``."""
     if isinstance(monitor, str):
         return monitor
     words = [f"{'+-'[weight < 0]} {abs(weight):g} {name}" for name, weight in monitor.items()]
@@ -43,17 +43,17 @@ def name_of(monitor: Monitor) -> str:
 
 
 def valid_figures(line: Mapping[str, Any]) -> dict[str, float]:
-    """The validation metrics of a line of a run's history."""
+    """Return the validation metrics of a line of a run's history."""
     return {name: line[f"valid_{name}"] for name in SIGNS}
 
 
 def is_maximised(monitor: Monitor) -> bool:
-    """Whether more of :func:`monitored` is better: true unless it is the logloss alone."""
+    """Return whether more of the monitored value is better: true unless it is the logloss alone."""
     return monitor != "logloss"
 
 
 def monitored(monitor: Monitor, figures: Mapping[str, Any]) -> Any:
-    """The monitored value, given ``auc`` and ``logloss`` as numbers or as columns of them."""
+    """Return the monitored value, given ``auc`` and ``logloss`` as numbers or columns."""
     if isinstance(monitor, str):
         return figures[monitor]
     return sum(weight * figures[name] for name, weight in monitor.items())

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 from contextlib import ExitStack
 from typing import Any, Self
 
@@ -10,14 +11,15 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 LINE_S = 30.0  # seconds between two lines of the log
 BAR_S = 0.5
+ACTIVITY_S = 0.5  # before a line, which then takes as long to appear
 MINUTE_S = 60.0
-LINE = "{desc} {n_fmt} of {total_fmt}{unit}, {percentage:.0f} %, {rate_fmt}, {remaining} left"
-UNKNOWN = "{desc} {n_fmt}{unit}, {rate_fmt}"  # where the end is not known
+LINE = "{desc}{n_fmt} of {total_fmt}{unit}, {percentage:.0f} %, {rate_fmt}, {remaining} left"
+UNKNOWN = "{desc}{n_fmt}{unit}, {rate_fmt}"  # where the end is not known
 log = logging.getLogger(__name__)
 
 
 def duration(seconds: float) -> str:
-    """As a person says it: ``40 s``, ``12 min``, ``2 h 5 min``."""
+    """Return a duration as text: ``40 s``, ``12 min``, ``2 h 5 min``."""
     if seconds < MINUTE_S:
         return f"{seconds:.0f} s"
     minutes = round(seconds / MINUTE_S)
@@ -40,7 +42,7 @@ class Progress(tqdm):  # type: ignore[type-arg]
         self.around = ExitStack()
         every = BAR_S if self.is_bar else LINE_S
         super().__init__(
-            desc=what,
+            desc=f"{what}: ",
             total=total,
             initial=initial,
             unit=" rows",
@@ -63,10 +65,49 @@ class Progress(tqdm):  # type: ignore[type-arg]
         super().__exit__(*error)
         self.around.close()
 
+    def restart(self, what: str) -> None:
+        """Count from 0 again, under another name."""
+        self.set_description(what, refresh=False)
+        self.reset()
+
     def display(self, msg: str | None = None, pos: int | None = None) -> Any:
         """Show the state; tqdm calls it where it is time to."""
         if self.is_bar:
+            self.delay = 0.0  # else tqdm would not clear a bar that was restarted a moment ago
             return super().display(msg, pos)
         if msg is None and self.n > 0:  # else it clears the bar, or begins anew
             log.info("%s", self)
         return None
+
+
+class Activity:
+    """A line at a terminal that says what is being done, once it has taken a second.
+
+    Args:
+        what: is done; :attr:`now` adds what is under way.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what, self.now = what, ""
+        self.is_over = threading.Event()
+        self.thread = threading.Thread(target=self._show, daemon=True)
+        self.around = ExitStack()
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self.around.enter_context(logging_redirect_tqdm())  # lines of the log stand above it
+            self.thread.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.is_over.set()
+        if self.thread.is_alive():
+            self.thread.join()
+        self.around.close()
+
+    def _show(self) -> None:
+        if self.is_over.wait(ACTIVITY_S):
+            return
+        with tqdm(bar_format="{desc}, {elapsed}", leave=False) as bar:
+            while not self.is_over.wait(BAR_S):
+                bar.set_description_str(f"{self.what} {self.now}".rstrip())

@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -73,8 +74,8 @@ def deciding(section: Any) -> dict[str, Any]:
 
 
 def neutral(registered: str) -> dict[str, Any]:
-    """The neutral values of the class registered under a name, which :func:`deciding` leaves out;
-    none of a class that is not known here."""
+    """Return the neutral values of the class registered under a name, which :func:`deciding`
+    leaves out; none of a name that is not registered."""
     cls = _REGISTERED.get(registered)
     fields = () if cls is None else dataclasses.fields(cls)
     values = {field.name: field.metadata.get("neutral", _NO_VALUE) for field in fields}
@@ -93,13 +94,23 @@ def settings_from(registered: str, values: dict[str, Any]) -> Any:
     return OmegaConf.to_object(OmegaConf.merge(schema, values))
 
 
-def settings(name: str) -> Callable[[type[T]], type[T]]:
-    """Register a settings dataclass as ``/settings/NAME`` for the YAML files to extend."""
+def settings(*names: str) -> Callable[[type[T]], type[T]]:
+    """Register a settings dataclass as ``/settings/NAME`` for the YAML files to extend.
+
+    Args:
+        names: of all components that have these settings.
+
+    Raises:
+        ValueError: if a name is taken.
+    """
 
     def register(cls: type[T]) -> type[T]:
-        cls.registered = name  # type: ignore[attr-defined]
-        _REGISTERED[name] = cls
-        ConfigStore.instance().store(group="settings", name=name, node=cls)
+        cls.registered = names[0]  # type: ignore[attr-defined]
+        for name in names:
+            if name in _REGISTERED:
+                raise ValueError(f"the settings {name} are registered twice")
+            _REGISTERED[name] = cls
+            ConfigStore.instance().store(group="settings", name=name, node=cls)
         return cls
 
     return register
@@ -124,6 +135,8 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint: the closest known name, or all of them where none is close."""
     names = sorted(known)
+    if not names:
+        return "there is none here"
     close = closest(word, names)
     shown = names[:SHOWN] + (["..."] if len(names) > SHOWN else [])
     return f"did you mean {close}?" if close else f"known here: {', '.join(shown)}"
@@ -166,6 +179,8 @@ def _check_item(key: str, value: Any, limits: Any) -> None:
         raise UserError(f"{key}=: is empty; leave it out or give a value ({limits['doc']})")
     if limits.get("named") and not NAME.fullmatch(value):
         raise UserError(f"{key}={value}: not a name; use letters, digits, '-', '_' and '.'")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{key}={value}: not a finite number; give one ({limits['doc']})")
     choices = limits.get("choices")
     if choices and value not in choices:
         raise UserError(f"{key}={value}: not known; {nearest(str(value), choices)}")

@@ -13,7 +13,7 @@ from support import Compose, settings_in, write_criteo_file
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest test begins first, so that no core waits for it at the end."""
-    items.sort(key=lambda item: item.path.name != "test_readme.py")
+    items.sort(key=lambda item: item.path.name != "test_documentation.py")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ctrbench.command.gpu.device import Gpu
+from ctrbench.bench.gpu.device import Gpu
+from ctrbench.config.settings import RunSettings
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
-from ctrbench.runs.settings import RunSettings
-from ctrbench.training.captured import Graph
+from ctrbench.training.cuda_graph import Graph
 from ctrbench.training.step import Step
 
 WAITS = "operation not permitted when stream is capturing"
@@ -84,7 +84,7 @@ class Recording(Graph):
     def run_eagerly(self, work: Callable[[], object]) -> None:
         work()
 
-    def record(self, work: Callable[[], object]) -> None:
+    def capture(self, work: Callable[[], object]) -> None:
         assert self.recorder is None
         random = torch.get_rng_state()
         self.recorder = Recorder()
@@ -127,7 +127,7 @@ class StandIn(Gpu):
         step = super().step(run, schema, device)
         if device is None:
             for embedding in (m for m in step.model.modules() if isinstance(m, Embedding)):
-                embedding.read = None
+                embedding.reader = None
         return step
 
     @contextmanager

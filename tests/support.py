@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ctrbench.command.cli import main
-from ctrbench.command.composition.compose import compose, to_settings, use_folder
+from ctrbench.command import cli
+from ctrbench.config.compose import compose, to_settings, use_folder
+from ctrbench.config.settings import RunSettings
 from ctrbench.data.schema import Schema
 from ctrbench.data.settings import HistorySettings
 from ctrbench.data.store.history import past_fields
@@ -26,7 +27,6 @@ from ctrbench.models.registry import properties_of
 from ctrbench.runs.planned import Planned
 from ctrbench.runs.record import RunDirectory
 from ctrbench.runs.run import run as run_planned
-from ctrbench.runs.settings import RunSettings
 
 Compose = Callable[..., RunSettings]
 REAL = Path(os.environ.get("CTRBENCH_REAL_DATA", "/nonexistent"))
@@ -174,7 +174,7 @@ def ctrbench(*words: str, cwd: Path | None = None) -> Done:
     os.chdir(cwd or ".")
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            main()
+            code = cli.run(list(words))
     except SystemExit as end:
         code = end.code
     finally:

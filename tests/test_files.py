@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ctrbench.errors import UserError, one_line
-from ctrbench.files import expanded, file_signature, locked, write_atomic
+from ctrbench.files import expanded, file_signature, locked, remove_leftovers, write_atomic
 
 HOLD = """
 import sys, time
@@ -109,7 +109,7 @@ def test_another_folder_is_named_for_what_cannot_be_written(
     assert one_line(denied) == f"{path}: Permission denied"
     monkeypatch.setattr(os, "access", lambda _, mode: False)
     assert one_line(missing) == f"{tmp_path / 'new'}: Permission denied"
-    assert one_line(PermissionError(errno.EACCES, "x")) == "the output folder: Permission denied"
+    assert one_line(PermissionError(errno.EACCES, "x")) == "a file: Permission denied"
 
 
 def test_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,3 +142,47 @@ def test_a_file_of_equal_size_and_time_has_another_signature(tmp_path: Path) -> 
     os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
     other.replace(path)
     assert file_signature(path) != second
+
+
+DIE = """
+import os, signal, sys
+from pathlib import Path
+from ctrbench.files import locked, replacing, temporary_folder
+folder = Path(sys.argv[1])
+with locked(folder / "x.lock"), replacing(folder / "a"), temporary_folder(folder / "b") as side:
+    (side / "c").touch()
+    if sys.argv[2:]:
+        print("held", flush=True)
+        sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_what_a_dead_process_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "notes.tmp").touch()  # of the user
+    dead = subprocess.run([sys.executable, "-c", DIE, str(tmp_path)])
+    (tmp_path / f"old.{os.getpid()}.tmp").touch()  # of a process of the same number
+    os.utime(tmp_path / f"old.{os.getpid()}.tmp", (0, 0))
+    assert dead.returncode == -9 and len(names(tmp_path)) == 6
+    write_atomic(tmp_path / "a", "1")
+    assert names(tmp_path) == {"notes.tmp", "x.lock", "a"}
+
+
+def test_what_a_live_process_writes_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its locks tell, where its number does not: in another container there may be none."""
+    command = [sys.executable, "-c", DIE, str(tmp_path), "wait"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as live:
+        assert live.stdout is not None and live.stdout.readline() == b"held\n"
+        before = names(tmp_path)
+        remove_leftovers(tmp_path)
+        monkeypatch.setattr("ctrbench.files.is_running", lambda process: False)
+        remove_leftovers(tmp_path)
+        assert names(tmp_path) == before and len(before) == 4
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == {"x.lock"}

@@ -12,7 +12,7 @@ from ctrbench.data.batches import Batches
 from ctrbench.data.schema import Field, Schema
 from ctrbench.data.store.opened import Part
 from ctrbench.models import registry
-from ctrbench.models.settings import LinearSettings
+from ctrbench.models.settings.base import LRSettings
 from ctrbench.training.schedule import ConstantSettings, CosineSettings
 from ctrbench.training.settings import TrainerSettings
 from ctrbench.training.trainer import MakeLoop, Trainer
@@ -54,7 +54,7 @@ def trainer(
 ) -> Trainer:
     """Ten steps an epoch, evaluated at the fourth, the eighth and the last; three epochs."""
     torch.manual_seed(0)
-    model = registry.build(SCHEMA, LinearSettings("lr"))
+    model = registry.build(SCHEMA, LRSettings("lr"))
     return Trainer(
         model,
         torch.optim.Adam(groups(model), fused=True),

@@ -1,1 +1,1 @@
-"""The command: verbs, Hydra's composition and launching, experiments, the benchmark."""
+"""The command line: verbs, help, listings and experiments."""

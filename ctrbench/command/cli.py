@@ -1,12 +1,16 @@
-"""The command ``ctrbench``: a verb, then Hydra's own override syntax."""
+"""The command ``ctrbench``: a verb, then Hydra's own override syntax.
 
-import logging
+Little is imported here: Ctrl-C ends the command with one line from its first moments on.
+"""
+
+import io
 import os
+import signal
 import sys
+import traceback
+from typing import Any
 
-import ctrbench.command.verbs  # noqa: F401  enters them
-from ctrbench.command.words import VERBS, refuse_verb
-from ctrbench.errors import UserError, one_line
+from ctrbench import signals
 
 USAGE = """\
 usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
@@ -32,33 +36,95 @@ RESUMED = {"train", "reproduce", "tune"}  # verbs whose runs have checkpoints
 
 
 def main() -> None:
-    """Entry point. Exit status 0: done; 1: a mistake in what was given, or a run that failed, with
-    a line on stderr; 2: no verb or an unknown one, or a GPU that this machine does not have;
-    130: stopped by Ctrl-C."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    words = sys.argv[1:]  # a sweep puts Hydra's in their place
+    """Run the command of this process, and end it.
+
+    Exit status 0: done; 1: a mistake in what was given, or a run that failed, with a line on
+    stderr; 2: no verb or an unknown one, or a GPU that this machine does not have; 130: stopped by
+    Ctrl-C; 143: stopped by SIGTERM.
+    """
+    signals.install()
+    sys.stdout = _named_output()
+    status = run(sys.argv[1:])
+    if signals.received() is not None:
+        signals.leave(status)
+    sys.exit(status)
+
+
+class _StandardOutput(io.FileIO):
+    """Standard output, whose errors name it."""
+
+    def write(self, data: Any, /) -> int:
+        from ctrbench.errors import STANDARD_OUTPUT
+
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = STANDARD_OUTPUT
+            raise
+
+
+def _named_output() -> io.TextIOWrapper:
+    """Return this process's standard output with errors that name it."""
+    sys.stdout.flush()
+    output = io.BufferedWriter(_StandardOutput(sys.stdout.fileno(), "w", closefd=False))
+    return io.TextIOWrapper(
+        output, sys.stdout.encoding, sys.stdout.errors, line_buffering=sys.stdout.isatty()
+    )
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command in this process; return its exit status."""
     try:
-        sys.exit(_main(words))
-    except BrokenPipeError:  # the reader of our output has left
+        status = _run(arguments)
+        sys.stdout.flush()
+    except BaseException as error:
+        if signals.received() is None and not isinstance(error, KeyboardInterrupt):
+            return _report(error)
+        return _report_stop(arguments)
+    return status if signals.received() is None else _report_stop(arguments)
+
+
+def _report(error: BaseException) -> int:
+    """Print the one line of an error that a user can mend; raise any other again."""
+    from ctrbench.errors import (
+        STANDARD_OUTPUT,
+        UserError,
+        memory_error,
+        one_line,
+        wants_traceback,
+    )
+
+    if isinstance(error, OSError) and error.filename == STANDARD_OUTPUT:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except (UserError, OSError) as error:
-        print(f"ctrbench: {one_line(error)}", file=sys.stderr)
-        sys.exit(error.status if isinstance(error, UserError) else 1)
-    except KeyboardInterrupt:
-        resumes = RESUMED.intersection(words[:1])
-        more = "; the same command goes on with the runs that it began" if resumes else ""
-        print(f"stopped{more}", file=sys.stderr)
-        sys.exit(130)
+        if isinstance(error, BrokenPipeError):  # the reader of our output has left
+            return 1
+    if not isinstance(error, UserError | OSError) and memory_error(error) is None:
+        raise error
+    if wants_traceback():
+        traceback.print_exception(error)
+    print(f"ctrbench: {one_line(error)}", file=sys.stderr)
+    return error.status if isinstance(error, UserError) else 1
 
 
-def _main(words: list[str]) -> int:
+def _report_stop(arguments: list[str]) -> int:
+    is_resumed = bool(RESUMED.intersection(arguments[:1]))
+    more = "; the same command goes on with the runs that it began" if is_resumed else ""
+    print(f"stopped{more}", file=sys.stderr)
+    return 128 + (signals.received() or signal.SIGINT)
+
+
+def _run(words: list[str]) -> int:
+    import logging
+
+    import ctrbench.command.verbs  # noqa: F401 registers the verbs
+    from ctrbench.command.verb_parser import VERBS, refuse_verb
+    from ctrbench.version import __version__
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     if not words or words[0] in ("-h", "--help", "help"):
         print(USAGE)
         return 0 if words else 2
     if words[0] == "--version":
-        from ctrbench import __version__
-
         print(__version__)
         return 0
     if words[0] not in VERBS:

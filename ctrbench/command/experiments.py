@@ -1,4 +1,4 @@
-"""Experiments: Hydra overlays that name the runs of a table or figure, or what stands for them."""
+"""Experiments: Hydra overlays that name the runs of a table or figure, or a measurement."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from ctrbench.command.composition.compose import UNTUNED, choices, compose
-from ctrbench.command.composition.explain import plain
-from ctrbench.command.composition.grammar import fixed, values_of
-from ctrbench.command.composition.keys import key_of, keys_of
-from ctrbench.command.recipes import folders, recipes
-from ctrbench.command.settings import Experiment
-from ctrbench.command.sweep.launch import jobs, launch, plan, plan_sweep
+from ctrbench.config.compose import UNTUNED, choices, compose, to_settings
+from ctrbench.config.explain import explain_value
+from ctrbench.config.grammar import item_text, single_valued, to_text, values_of
+from ctrbench.config.keys import key_of, keys_of, values_by_key
+from ctrbench.config.recipes import recipe_folders
+from ctrbench.config.verb_settings import Experiment
 from ctrbench.errors import UserError
+from ctrbench.progress import Activity
+from ctrbench.report.published.recipes import choose_recipes
+from ctrbench.results import Results
 from ctrbench.settings import nearest
+from ctrbench.sweep.jobs import plan_jobs, sweep_jobs
+from ctrbench.sweep.launch import launch, new_folder
 
 if TYPE_CHECKING:
     from ctrbench.runs.planned import Planned
@@ -24,49 +28,52 @@ OWN = ("budget", "experiment.")  # words that an experiment's file may use
 
 
 def find_experiment(name: str, words: list[str]) -> Experiment:
-    """What an experiment says of itself, under a command's words.
-
-    Raises:
-        UserError: for one that does not exist, says what is not known, or names no runs; for words
-            that do not fit.
-    """
-    known = choices("experiment")
-    if name not in known:
-        raise UserError(f"{name}: no such experiment; {nearest(name, known)}")
-    own = [word for word in words if key_of(word).startswith(OWN)]
-    experiment = _typed(name, compose([f"experiment={name}", *fixed(own)]).experiment)
+    """Return an experiment as it is under a command's overrides."""
+    experiments = choices("experiment")
+    if name not in experiments:
+        raise UserError(f"{name}: no such experiment; {nearest(name, experiments)}")
+    section_overrides = [word for word in words if key_of(word).startswith(OWN)]
+    experiment = _typed(
+        name, compose([f"experiment={name}", *single_valued(section_overrides)]).experiment
+    )
     if not any((experiment.sweep, experiment.models, experiment.recipes, experiment.measure)):
         raise UserError(
             f"experiment/{name}.yaml: names no runs; it needs '# @package _global_' in its first "
             "line, and experiment.sweep with the values of each key"
         )
-    named = {"measure": MEASURES, "recipes": folders("recipe"), "data": choices("data")}
-    for key, there in named.items():
+    named = {"measure": MEASURES, "recipes": recipe_folders("recipe"), "data": choices("data")}
+    for key, allowed in named.items():
         value = getattr(experiment, key)
-        if value is not None and value not in there:
-            hint = nearest(value, there)
+        if value is not None and value not in allowed:
+            hint = nearest(value, allowed)
             raise UserError(f"experiment/{name}.yaml: {key}={value}: not known; {hint}")
+    if not set(experiment.models).isdisjoint(choices("model")):
+        listed = ", ".join(experiment.models)
+        raise UserError(
+            f"experiment/{name}.yaml: models=[{listed}]: takes properties of models; write names "
+            f"as sweep: {{model: [{listed}]}}"
+        )
     return experiment
 
 
 def _typed(name: str, about: Any) -> Experiment:
     try:
-        said = OmegaConf.to_container(about, resolve=True) if OmegaConf.is_config(about) else {}
-        experiment = OmegaConf.to_object(OmegaConf.merge(Experiment, said))
+        section = OmegaConf.to_container(about, resolve=True) if OmegaConf.is_config(about) else {}
+        experiment = OmegaConf.to_object(OmegaConf.merge(Experiment, section))
     except ConfigKeyError as error:
         hint = nearest(str(error.key), [field.name for field in fields(Experiment)])
         raise UserError(f"experiment/{name}.yaml: {error.key}: no such key; {hint}") from None
     except OmegaConfBaseException as error:
-        raise UserError(f"experiment/{name}.yaml: {plain(error)}") from None
+        raise UserError(f"experiment/{name}.yaml: {explain_value(error)}") from None
     assert isinstance(experiment, Experiment)
     return experiment
 
 
 def needed_data(name: str, experiment: Experiment, words: list[str]) -> str | None:
-    """The data that an experiment needs, as ``data=A, B``, where the command gives others."""
+    """Return the data that an experiment needs, as ``data=A, B``, if the command gives others."""
     takes = [experiment.data] if experiment.data is not None else []
     if experiment.recipes is not None and not values_of("recipe", words):
-        takes = folders(f"recipe/{experiment.recipes}")
+        takes = recipe_folders(f"recipe/{experiment.recipes}")
     if not takes:
         return None
     default = compose([f"experiment={name}", *UNTUNED]).hydra.runtime.choices["data"]
@@ -78,13 +85,13 @@ def needed_data(name: str, experiment: Experiment, words: list[str]) -> str | No
 
 
 def _refuse_unfit(name: str, experiment: Experiment, words: list[str]) -> None:
-    """Rows that an experiment is not about, and models without an option that it sweeps."""
+    """Refuse data that an experiment is not about, and models without an option that it sweeps."""
     if (needed := needed_data(name, experiment, words)) is not None:
         by = experiment.recipes
         why = "whose rows it is about" if by is None else f"which {by.upper()} has recipes for"
         raise UserError(f"{name} takes {needed}, {why}")
-    told = keys_of(words)
-    swept = [key for key in experiment.sweep if key.startswith("model.") and key not in told]
+    keys = keys_of(words)
+    swept = [key for key in experiment.sweep if key.startswith("model.") and key not in keys]
     for model in values_of("model", words) if swept else ():
         options = compose([f"model={model}", *UNTUNED]).model
         for key in swept:
@@ -93,56 +100,59 @@ def _refuse_unfit(name: str, experiment: Experiment, words: list[str]) -> None:
 
 
 def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list[str]:
-    """The words of an experiment's sweep; what the user gives takes the place of its axes. Models
-    that read a history are left out where the data has none.
-    """
-    given = keys_of(words)
+    """Return the overrides of an experiment's sweep; the user's replace its axes. Models that read
+    a history are left out if the data has none."""
+    keys = keys_of(words)
     _refuse_unfit(name, experiment, words)
     axes = dict(experiment.sweep)
-    if experiment.recipes is not None and "recipe" not in given:
-        found, words = recipes(experiment.recipes, words)
-        axes = {"recipe": found} | axes
-    if experiment.models and "model" not in given:
+    if experiment.recipes is not None and "recipe" not in keys:
+        recipes, words = choose_recipes(experiment.recipes, words)
+        axes = {"recipe": recipes} | axes
+    if experiment.models and "model" not in keys:
         # what is mistyped is refused before torch is imported
-        own = [f"experiment={name}", *fixed(words)]
+        own = [f"experiment={name}", *single_valued(words)]
         base = compose([word for word in own if not key_of(word).startswith("model.")])
         from ctrbench.models.registry import able, having  # takes torch with it
 
         axes = {"model": able(having(experiment.models), base.data.history.user)} | axes
-    own = [f"{key}={_swept(values)}" for key, values in axes.items() if key not in given]
+    own = [_axis(name, key, values) for key, values in axes.items() if key not in keys]
     return [f"experiment={name}", *own, *words]
 
 
-def _swept(values: Any) -> str:
-    return ",".join(map(str, values)) if isinstance(values, list) else str(values)
+def _axis(name: str, key: str, values: Any) -> str:
+    """Write the values of a key as one override, a list of them as a sweep."""
+    if isinstance(values, list):
+        if not values:
+            raise UserError(f"experiment/{name}.yaml: sweep.{key}: holds no value")
+        return f"{key}={','.join(map(item_text, values))}"
+    return f"{key}={values if isinstance(values, str) else to_text(values)}"
 
 
 def reproduce(name: str, words: list[str]) -> None:
-    """Make the runs of an experiment, or what stands for them, and show its report.
-
-    Raises:
-        UserError: for what does not fit; at the end, with what failed.
-    """
+    """Make the runs of an experiment, or what stands for them, and show its report."""
     experiment = find_experiment(name, words)
     if experiment.measure is not None:
         print(MEASURES[experiment.measure](name, experiment, words))
         return
     overrides = sweep_overrides(name, experiment, words)
-    planned = plan_sweep(overrides)
+    with Activity(f"checking the runs of {name}"):
+        swept = sweep_jobs(overrides)
+        planned = plan_jobs(swept)
     planned[0].results.check()
     failed = None
     try:
-        launch(overrides, planned)
+        launch(overrides, swept, planned, new_folder(planned[0].results))
     except UserError as error:  # the other runs have a report all the same
         failed = error
     if any(run.directory.result() is not None for run in planned):
-        print(_report(name, experiment, planned))
+        with Activity("writing the report"):
+            text = _report(name, experiment, planned)
+        print(text)
     if failed is not None:
         raise failed
 
 
 def _report(name: str, experiment: Experiment, planned: list["Planned"]) -> str:
-    from ctrbench.command.composition.again import words_of
     from ctrbench.report.report import write_report
     from ctrbench.report.step_times import find_step_times
 
@@ -151,28 +161,60 @@ def _report(name: str, experiment: Experiment, planned: list["Planned"]) -> str:
     results = planned[0].results
     steps = find_step_times([], results)
     pivot = experiment.pivot
-    return write_report(begun, results.report(name), title, pivot, steps=steps, again=words_of)
+    return write_report(begun, results.report(name), title, pivot, steps=steps)
+
+
+def refuse_sweep(overrides: list[str]) -> None:
+    """Refuse an experiment's file in ``train`` whose sweep the overrides do not settle."""
+    names = values_of("experiment", overrides)
+    keys = keys_of(overrides)
+    section_overrides = [word for word in overrides if key_of(word).startswith(OWN)]
+    for name in names:
+        section = compose([f"experiment={name}", *single_valued(section_overrides)]).get(
+            "experiment"
+        )
+        experiment = _typed(name, section) if section is not None else Experiment()
+        axes = {*experiment.sweep}
+        axes |= {"model"} if experiment.models else set()
+        axes |= {"recipe"} if experiment.recipes else set()
+        if experiment.measure is not None or axes - keys:
+            missing = f" over {', '.join(sorted(axes - keys))}" if axes - keys else ""
+            raise UserError(
+                f"experiment={name}: is a sweep{missing}; run it with ctrbench reproduce {name}"
+            )
 
 
 def report_title(name: str, experiment: Experiment, budget: str) -> str:
-    """Of its report: a small budget is said before everything else."""
+    """Return the title of an experiment's report; it names a small budget."""
     title = experiment.title or name
     return title if budget == "none" else f"{title} (budget={budget})"
 
 
 def _properties(name: str, experiment: Experiment, words: list[str]) -> str:
+    with Activity("writing the table"):
+        return _write_properties(name, experiment, words)
+
+
+def _write_properties(name: str, experiment: Experiment, words: list[str]) -> str:
     from ctrbench.report.properties import write_properties
 
-    planned = [plan(job.overrides) for job in jobs(sweep_overrides(name, experiment, words))]
-    models = list(dict.fromkeys(one.settings.model.name for one in planned))
+    jobs = sweep_jobs(sweep_overrides(name, experiment, words))
+    first = to_settings(compose(jobs[0].overrides))
+    models_known = choices("model")
+    for job in jobs:
+        if values_by_key(job.overrides)["model"] not in models_known:
+            compose(job.overrides)  # refuses it
+    models = list(dict.fromkeys(values_by_key(job.overrides)["model"] for job in jobs))
     title = report_title(name, experiment, "none")
-    return write_properties(models, planned[0].results.report(name), title)
+    return write_properties(models, Results(first.results).report(name), title)
 
 
 def _step_times(name: str, experiment: Experiment, words: list[str]) -> str:
-    from ctrbench.command.bench.step_times import measure_steps, planned_steps
+    from ctrbench.bench.step_times import measure_steps, plan_steps
+    from ctrbench.report.step_times import write_step_times
 
-    return measure_steps(planned_steps(name, experiment, words))
+    machine, path = measure_steps(plan_steps(name, experiment, words))
+    return f"{machine}\n\n{write_step_times(path)}"
 
 
 # What an experiment makes in place of runs, by its name in experiment.measure: takes the

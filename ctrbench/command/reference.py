@@ -1,65 +1,72 @@
-"""The reference of all keys, made from the settings classes themselves."""
+"""The reference of all options, generated from the settings classes."""
 
 import dataclasses
 from collections.abc import Iterator
 from posixpath import dirname, join
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra.core.default_element import ConfigDefault
+from hydra.core.config_loader import ConfigLoader
 from omegaconf import OmegaConf
 
-from ctrbench.command.composition.compose import hydra_here
-from ctrbench.command.composition.refused import NAMES
-from ctrbench.command.words import line_of, meaning
-from ctrbench.runs.settings import RunSettings
+from ctrbench.command.defaults import Defaults
+from ctrbench.command.option_text import describe, format_option
+from ctrbench.config.compose import initialized_hydra, options_in
+from ctrbench.config.refusals import NAMES
+from ctrbench.config.settings import RunSettings
 from ctrbench.training.schedule import ScheduleSettings
 from ctrbench.training.settings import StageSettings, TrainerSettings
 
-TOLD = ("pretraining.tuned", "trainer.schedule.KEY", "data.download")
-FEW = 4  # choices, which are named beside a key that they alone have
+EXCLUDED = ("pretraining.tuned", "trainer.schedule.KEY", "data.download")
+MAX_NAMED_CHOICES = 4  # choices, which are named beside a key that they alone have
 Key = tuple[str, str]  # and its meaning
 
 
-def options() -> str:
-    """Every key with its meaning: those of the run itself, then those of each group."""
+def option_reference() -> str:
+    """Return every option with its description: those of the run itself, then those of each
+    group."""
     fields = [field for field in dataclasses.fields(RunSettings) if field.name != "experiment"]
     groups: dict[str, Any] = {f.name: f.type for f in fields if dataclasses.is_dataclass(f.type)}
     groups["pretraining"] = StageSettings
-    lines = ["run:"]
-    lines += [line_of(f.name, meaning(f)) for f in fields if f.name not in groups]
+    lines, defaults = ["run:"], Defaults()
+    for field in fields:
+        if field.name not in groups:
+            lines.append(format_option(field.name, describe(field) + defaults.of_run(field.name)))
     for name, base in groups.items():
-        lines += _group(name, name, base)
+        lines += _group(name, name, base, defaults)
         if base is TrainerSettings:
-            lines += _group("schedule", "trainer.schedule", ScheduleSettings)
-    lines += ["", "Values, and what each choice sets: ctrbench train --cfg job [KEY=VALUE ...]"]
+            lines += _group("schedule", "trainer.schedule", ScheduleSettings, defaults)
+    lines += ["", "What each choice sets: ctrbench train --cfg job [KEY=VALUE ...]"]
     return "\n".join(lines)
 
 
-def _group(name: str, path: str, base: Any) -> list[str]:
-    """What there is to choose, and the keys."""
-    with hydra_here() as loader:
-        choices = sorted(loader.repository.get_group_options(name))
-        extended = {choice: _extended(f"/{name}/{choice}", loader) for choice in choices}
+def _group(name: str, path: str, base: Any, defaults: Defaults) -> list[str]:
+    """Return the choices and the options of a group."""
+    with initialized_hydra() as loader:
+        choices = options_in(name, loader)
+        extended = {choice: _extended_class(f"/{name}/{choice}", loader) for choice in choices}
     having = {choice: set(_keys(cls)) for choice, cls in extended.items() if cls is not None}
     lines = [f"{name}={'|'.join(choices)}" if len(choices) > 1 else f"{name}:"]
     for key, doc in dict.fromkeys(key for cls in _classes(base) for key in _keys(cls)):
-        if not _is_told(f"{path}.{key}"):
+        if not _is_excluded(f"{path}.{key}"):
             whose = [choice for choice in choices if (key, doc) in having.get(choice, ())]
-            few = 0 < len(whose) <= FEW and len(whose) < len(choices)
-            lines.append(line_of(f"{path}.{key}", f"{doc} ({', '.join(whose)})" if few else doc))
+            few = 0 < len(whose) <= MAX_NAMED_CHOICES and len(whose) < len(choices)
+            text = f"{doc} ({', '.join(whose)})" if few else doc
+            group = "model" if name == "pretraining" else name
+            is_one = not key.endswith(".KEY")
+            default = defaults.text(group, path, f"{path}.{key}", whose) if is_one else ""
+            lines.append(format_option(f"{path}.{key}", text + default))
     return lines
 
 
-def _is_told(key: str) -> bool:
-    """By a group's file alone, and no option; or by a group of its own."""
-    return NAMES.fullmatch(key) is not None or key in TOLD
+def _is_excluded(key: str) -> bool:
+    """Return whether an option is set by choosing a file, or belongs to a group of its own."""
+    return NAMES.fullmatch(key) is not None or key in EXCLUDED
 
 
 def _keys(cls: Any) -> Iterator[Key]:
-    """The keys of a class; of what has a group's keys (``optimizer.wide``) one line for all."""
+    """Yield the options of a class; those of a nested group (``optimizer.wide``) as one line."""
     for field in dataclasses.fields(cls):
-        doc = meaning(field)
+        doc = describe(field)
         if not dataclasses.is_dataclass(field.type):
             yield field.name, doc
         elif field.default_factory is dataclasses.MISSING:  # a group gives its values
@@ -69,17 +76,24 @@ def _keys(cls: Any) -> Iterator[Key]:
 
 
 def _classes(base: Any) -> Iterator[Any]:
-    """A class and all that extend it."""
+    """Yield a class and all its subclasses."""
     yield base
     for child in base.__subclasses__():
         yield from _classes(child)
 
 
-def _extended(path: str, loader: ConfigLoaderImpl) -> Any:
-    """The settings class that a YAML file extends, by itself or by a file that it begins with."""
-    file = loader.repository.load_config(path.lstrip("/"))
+def _extended_class(path: str, loader: ConfigLoader) -> Any:
+    """Return the settings class that a YAML file extends, directly or through its defaults list."""
+    file = load_file(path, loader)
     if file is None or path.startswith("/settings/"):
-        return file and OmegaConf.get_type(file.config)
-    defaults = [one for one in file.defaults_list or () if isinstance(one, ConfigDefault)]
-    found = (_extended(join(dirname(path), one.path or ""), loader) for one in defaults)
-    return next(filter(None, found), None)
+        return file and OmegaConf.get_type(file)
+    names = [name.partition("@")[0] for name in file.get("defaults", ()) if isinstance(name, str)]
+    classes = (_extended_class(join(dirname(path), name), loader) for name in names)
+    return next(filter(None, classes), None)
+
+
+def load_file(path: str, loader: ConfigLoader) -> Any:
+    """Return a YAML file or a registered settings class as it stands; None if there is none."""
+    sources = (source for source in loader.get_sources() if source.is_config(path.lstrip("/")))
+    source = next(sources, None)
+    return None if source is None else source.load_config(path.lstrip("/")).config

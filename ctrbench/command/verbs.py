@@ -1,24 +1,26 @@
-"""The verbs: what each takes, and who does its work. What is heavy is imported where it is used."""
+"""The verbs: their arguments, and the functions they call. Heavy modules are imported where
+used."""
 
 import dataclasses
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctrbench.command.gpu.settings import PREFIX, GpuSettings
-from ctrbench.command.settings import (
+from ctrbench.bench.gpu.settings import PREFIX, GpuSettings
+from ctrbench.command.verb_parser import CONFIG_DIR, flag, verb
+from ctrbench.config.verb_settings import (
     BenchSettings,
     ExportSettings,
     FetchSettings,
     ReportSettings,
     TuneSettings,
 )
-from ctrbench.command.words import CONFIG_DIR, flag, verb
 from ctrbench.errors import UserError
+from ctrbench.files import expanded
+from ctrbench.progress import Activity
 from ctrbench.settings import check, nearest
 
 if TYPE_CHECKING:
-    from ctrbench.runs.settings import RunSettings
+    from ctrbench.config.settings import RunSettings
 
 
 @verb(
@@ -31,43 +33,63 @@ if TYPE_CHECKING:
         flag("-c", "--cfg", choices=("job", "hydra", "all"), help="print the config and stop"),
         flag("-p", "--package", help="with --cfg: print this part of it"),
         flag("--info", nargs="?", const="all", help="what Hydra finds, and where"),
-        flag("--hydra-help", action="store_true", help="Hydra's own flags"),
     ),
 )
 def train(given: Any) -> None:
-    """One run, or with -m one for every combination of the lists given."""
-    from ctrbench.command.sweep import launch
+    """Train one run, or with -m one for every combination of the lists given."""
+    from ctrbench.sweep import jobs, launch
 
-    package = ["--package", given.package] if given.package else []
-    if given.hydra_help:
-        launch.run_hydra(["--hydra-help"])
-    elif given.info:
-        launch.run_hydra(["--info", given.info, *given.words])
-    elif given.cfg in ("hydra", "all"):
-        launch.run_hydra(["--cfg", given.cfg, *package, *given.words])
-    else:
-        planned = launch.plan_sweep(given.words) if given.multirun else [launch.plan(given.words)]
-        if given.cfg:
-            return _show([job.settings for job in planned], given.package)
-        planned[0].results.check()
-        if given.multirun:
-            launch.launch(given.words, planned)
-        else:
-            launch.train(planned[0])
+    if given.info:
+        return launch.show_info(["--info", given.info, *given.words])
+    if given.cfg in ("hydra", "all"):
+        return _show_hydra(given.words, given.cfg, given.package)
+    from ctrbench.command.experiments import refuse_sweep
+
+    refuse_sweep(given.words)
+    with Activity("checking the runs"):
+        jobs_to_run = (
+            jobs.sweep_jobs(given.words) if given.multirun else [jobs.single_job(given.words)]
+        )
+        planned = jobs.plan_jobs(jobs_to_run)
+    if given.cfg:
+        return _show([job.settings for job in planned], given.package)
+    planned[0].results.check()
+    if not given.multirun:
+        launch.train_run(planned[0])
+        return
+    from ctrbench.sweep.summary import summarise
+
+    folder = launch.new_folder(planned[0].results)
+    try:
+        launch.launch(given.words, jobs_to_run, planned, folder)
+    finally:
+        if table := summarise(jobs_to_run, planned, folder):
+            print(table, flush=True)
+
+
+def _show_hydra(words: list[str], kind: str, package: str | None) -> None:
+    from omegaconf import OmegaConf
+
+    from ctrbench.config.compose import compose
+
+    config = compose(words)
+    visible = config if kind == "all" or package else OmegaConf.masked_copy(config, "hydra")
+    part = OmegaConf.select(visible, package) if package else visible
+    print(OmegaConf.to_yaml(part) if OmegaConf.is_config(part) else part)
 
 
 def _show(runs: list["RunSettings"], package: str | None) -> None:
     from omegaconf import OmegaConf
 
-    from ctrbench.command.composition.meant import leaves
+    from ctrbench.config.suggestions import dotted_keys
 
     for settings in runs:
         values = dataclasses.asdict(settings)
         config, none = OmegaConf.create(values), object()
         part = OmegaConf.select(config, package, default=none) if package else config
         if part is none:
-            known = {*values, *(key for name in values for key in leaves(values[name], name))}
-            raise UserError(f"-p {package}: no such part; {nearest(str(package), known)}")
+            keys = {*values, *(key for name in values for key in dotted_keys(values[name], name))}
+            raise UserError(f"-p {package}: no such part; {nearest(str(package), keys)}")
         if OmegaConf.is_config(part):
             print(OmegaConf.to_yaml(part))
         else:
@@ -90,7 +112,7 @@ def _show(runs: list["RunSettings"], package: str | None) -> None:
     ),
 )
 def reproduce(given: Any) -> None:
-    """The runs of an experiment, then its report. What is finished is not run again."""
+    """Make the runs of an experiment, then its report. What is finished is not run again."""
     from ctrbench.command import experiments, listing
 
     if given.list and given.names:
@@ -100,11 +122,15 @@ def reproduce(given: Any) -> None:
     if given.trial and not (given.list or given.dry_run):
         raise UserError("--trial: goes with --list or --dry-run")
     if given.dry_run:
-        print(listing.dry_run(given.names[0], given.words, by_steps=given.trial))
+        with Activity(f"checking the runs of {given.names[0]}"):
+            text = listing.dry_run(given.names[0], given.words, by_steps=given.trial)
+        print(text)
     elif given.names:
         experiments.reproduce(given.names[0], given.words)
     else:
-        print(listing.listing(given.words, by_steps=given.trial))
+        with Activity("reading experiments:") as activity:
+            text = listing.listing(given.words, by_steps=given.trial, activity=activity)
+        print(text)
 
 
 @verb(
@@ -119,12 +145,12 @@ def tune(given: Any) -> None:
     of conf/search and of search.KEY=RANGE; a KEY=VALUE is not searched. The same command goes on to
     the number of trials; several processes may work at it. The values found are written as YAML
     that --config-dir finds."""
-    from ctrbench.command.tune import Tuning
+    from ctrbench.tune import Tuning
 
     tuning = Tuning(given.words, given.config_dir)
     tuning.results.check()
-    for found in tuning.run():
-        print(found, flush=True)
+    for text in tuning.run():
+        print(text, flush=True)
 
 
 @verb(
@@ -134,13 +160,15 @@ def tune(given: Any) -> None:
 )
 def prepare(given: Any) -> None:
     """Encode a data set; training finds it again."""
-    from ctrbench.command.sweep.launch import plan_rows
+    from ctrbench.sweep.jobs import plan_rows
 
     planned = plan_rows(given.words)
     planned.results.check()
     store = planned.prepare()
     if given.verify:
         store.verify()
+    for warning in store.manifest["warnings"]:
+        print(warning, file=sys.stderr)
     rows = ", ".join(f"{name} {n:,}" for name, n in store.summary()["rows"].items())
     print(f"{store.folder}: {store.schema.features:,} features, rows: {rows}")
 
@@ -150,8 +178,8 @@ def prepare(given: Any) -> None:
     "ctrbench data data=table data.path=clicks.csv data.label=clicked",
 )
 def data(given: Any) -> None:
-    """A look at a data set before training: its columns, their types, its clicks."""
-    from ctrbench.command.sweep.launch import plan_rows
+    """Look at a data set before training: its columns, their types, its clicks."""
+    from ctrbench.sweep.jobs import plan_rows
 
     planned = plan_rows(given.words)
     planned.results.check()
@@ -170,12 +198,12 @@ def data(given: Any) -> None:
     flags=(CONFIG_DIR,),
 )
 def download(given: Any) -> None:
-    """A public set by its name; url is another address of its archive."""
+    """Download a public data set by name; url is another address of its archive."""
     if len(given.names) != 1:
         raise UserError("download takes one name: ctrbench download NAME [results=FOLDER] [url=U]")
-    from ctrbench.command.public import public_set
+    from ctrbench.config.public_data import public_set
     from ctrbench.data.sources.download import download
-    from ctrbench.runs.record import Results
+    from ctrbench.results import Results
 
     name, own = given.names[0], FetchSettings(**_values(given.words))
     public, results = public_set(name), Results(own.results)
@@ -192,10 +220,11 @@ def download(given: Any) -> None:
     composes=False,
 )
 def predict(given: Any) -> None:
-    """A probability of a click per row of FILE, which is in the layout of the run's data set."""
+    """Print the probability of a click for each row of FILE, which is in the layout of the run's
+    data set."""
     if len(given.names) != 2:
         raise UserError("predict takes a run's directory and a file: ctrbench predict RUN FILE")
-    run, file = map(Path, given.names)
+    run, file = map(expanded, given.names)
     if not file.exists():
         raise UserError(f"{file}: no such file; ctrbench predict RUN FILE scores the rows of one")
     from ctrbench.runs.predict import predict
@@ -211,14 +240,14 @@ def predict(given: Any) -> None:
     composes=False,
 )
 def export(given: Any) -> None:
-    """The model of a run as a program of its own: torch.export, and ONNX."""
+    """Write the model of a run as a program of its own: torch.export, and ONNX."""
     own = ExportSettings(**_values(given.words))
     check(own)
     if len(given.names) != 1:
         raise UserError("export takes a run's directory: ctrbench export RUN [onnx=true]")
     from ctrbench.runs.export import export
 
-    for path in export(Path(given.names[0]), onnx=own.onnx == "true"):
+    for path in export(expanded(given.names[0]), onnx=own.onnx == "true"):
         print(path)
 
 
@@ -227,8 +256,8 @@ def export(given: Any) -> None:
     "ctrbench rows data=planted data.rows=1000 > rows.txt",
 )
 def rows(given: Any) -> None:
-    """Planted rows in Criteo's raw layout, on standard output."""
-    from ctrbench.command.sweep.launch import plan_rows
+    """Print planted rows in Criteo's raw layout."""
+    from ctrbench.sweep.jobs import plan_rows
 
     planned = plan_rows(given.words)
     from ctrbench.data.sources.criteo import to_text
@@ -250,13 +279,14 @@ def rows(given: Any) -> None:
     composes=False,
 )
 def report(given: Any) -> None:
-    """Tables, figures and a page of all runs below some folders; of those in results= if none is
-    named."""
-    from ctrbench.command.composition.again import words_of
-    from ctrbench.report.report import report_on
+    """Write tables, figures and a page of all runs below some folders; of those in results= if none
+    is named."""
+    own, folders = ReportSettings(**_values(given.words)), list(map(expanded, given.names))
+    with Activity("writing the report"):
+        from ctrbench.report.report import report_on
 
-    own, folders = ReportSettings(**_values(given.words)), list(map(Path, given.names))
-    print(report_on(folders, own.results, own.name, own.x, own.slice, again=words_of))
+        text = report_on(folders, own.results, own.name, own.x, own.slice)
+    print(text)
 
 
 @verb(
@@ -270,17 +300,17 @@ def report(given: Any) -> None:
     lists=True,
 )
 def bench(given: Any) -> None:
-    """A training step of a model beside what the machine allows; several models in turn. With the
-    word peers, beside FuxiCTR and DeepCTR-Torch; with the word gpu, whether a GPU trains as a CPU
-    does, its steps, and epochs at Criteo's size."""
+    """Measure a training step of a model against what the machine allows; several models in turn.
+    With the word peers, beside FuxiCTR and DeepCTR-Torch; with the word gpu, check whether a GPU
+    trains as a CPU does, and measure its steps, and epochs at Criteo's size."""
     if given.names == ["gpu"]:
-        from ctrbench.command.gpu.bench import bench_gpu as measure
+        from ctrbench.bench.gpu.bench import bench_gpu as measure
     elif given.names == ["peers"]:
-        from ctrbench.command.bench.peers import bench_peers as measure
+        from ctrbench.bench.peers import bench_peers as measure
     elif given.names:
         raise UserError(f"bench {given.names[0]}: not known; bench, bench peers or bench gpu")
     else:
-        from ctrbench.command.bench.models import bench_models as measure
+        from ctrbench.bench.models import bench_models as measure
     print(measure(given.words))
 
 

@@ -1,4 +1,4 @@
-"""Batches of a part of a store, from the device's memory, the host's, or the disk.
+"""Batches of one split of a store, from the device's memory, the host's, or the disk.
 
 The order of an epoch's rows depends on the seed and the epoch alone, not on where the rows are. Up
 to WHOLE_ROWS are shuffled as a whole. Of more, short blocks of consecutive rows are shuffled, and
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ctrbench.data.lane import Lane, Sent
+from ctrbench.data.prefetch import Transfer, TransferStream
 from ctrbench.data.store.opened import Part
 from ctrbench.files import in_order
 from ctrbench.machine import available_memory, free_memory
@@ -35,7 +35,7 @@ Batch = tuple[Tensor, Tensor, Tensor]  # ids BS (history and crosses last), valu
 
 
 def order(rows: int, seed: int, epoch: int) -> Iterator[Tensor]:
-    """Row numbers of an epoch, a window at a time; a resumed run draws the same ones again."""
+    """Yield the row numbers of an epoch by windows; a resumed run draws the same ones."""
     generator = torch.Generator()
     generator.manual_seed((seed * 1_000_003 + epoch) & MASK)
     if rows <= WHOLE_ROWS:
@@ -50,8 +50,8 @@ def order(rows: int, seed: int, epoch: int) -> Iterator[Tensor]:
 
 
 def choose(parts: list[Part], device: torch.device, asked: str = "auto") -> str:
-    """``device``, ``host`` or ``disk``: what is asked for, or the first of them whose free memory
-    would hold the rows twice."""
+    """Return ``device``, ``host`` or ``disk``: the requested place, or the first one whose free
+    memory would hold the rows twice."""
     if asked != "auto":
         return asked
     size = sum(part.bytes for part in parts)
@@ -65,6 +65,8 @@ def choose(parts: list[Part], device: torch.device, asked: str = "auto") -> str:
 def _read_ahead(array: npt.NDArray[Any]) -> None:
     """Ask the system to read a mapped file from front to back; otherwise it would read it page by
     page in random order. What is in its memory already costs nothing."""
+    if not hasattr(os, "posix_fadvise"):  # macOS
+        return
     if isinstance(array, np.memmap) and array.filename is not None:
         with open(array.filename, "rb") as file:
             for start in range(0, os.fstat(file.fileno()).st_size, AT_ONCE):
@@ -72,7 +74,7 @@ def _read_ahead(array: npt.NDArray[Any]) -> None:
 
 
 def _copied(arrays: list[npt.NDArray[Any]], device: torch.device) -> Tensor:
-    """Arrays side by side on a device, copied some rows at a time."""
+    """Return arrays joined by columns on a device, copied in pieces of rows."""
     rows, columns = len(arrays[0]), sum(array.shape[1] for array in arrays)
     kind = torch.from_numpy(np.empty(0, np.result_type(*arrays))).dtype
     whole = torch.empty((rows, columns), dtype=kind, device=device)
@@ -99,7 +101,7 @@ class Batches:
     def __init__(
         self, part: Part, batch_size: int, device: torch.device, rows_in: str = "device"
     ) -> None:
-        self.device, self.rows_in, self.lane = device, rows_in, Lane(device)
+        self.device, self.rows_in, self.transfers = device, rows_in, TransferStream(device)
         self.labels_N = torch.tensor(part.labels_N, dtype=torch.float32, device=device)
         self.rows = len(self.labels_N)
         self.steps = -(-self.rows // batch_size)  # in an epoch
@@ -126,14 +128,14 @@ class Batches:
         return sum(array.shape[1] for array in self.ids)
 
     def epoch(self, seed: int, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch from a step on, on the device."""
+        """Return the batches of an epoch from a step on, on the device."""
         if self.gathers_here:
             return map(self._fetch, self._rows(seed, epoch, first_step * self.batch_size))
         batches = self._gathered if self.rows_in == "device" else self._fetched
         return batches(seed, epoch, first_step)
 
     def _rows(self, seed: int, epoch: int, skip: int) -> Iterator[Tensor]:
-        """The numbers of the rows of each batch, behind the first ``skip``."""
+        """Yield the row numbers of each batch, without the first ``skip`` rows."""
         held = torch.empty(0, dtype=torch.int64)
         for window in self.row_numbers(seed, epoch):
             rows = torch.cat([held, window[skip:]])
@@ -151,7 +153,7 @@ class Batches:
             yield self.gathered(order_N[start : start + self.batch_size])
 
     def gathered(self, rows_B: Tensor) -> Batch:
-        """These rows, which lie on the device as their numbers do."""
+        """Return rows by their numbers; both lie on the device."""
         if self.gathers_here:
             return self._fetch(rows_B)
         ids_BS = self.ids_NS.index_select(0, rows_B)
@@ -159,7 +161,7 @@ class Batches:
         return ids_BS, values_BX, self.labels_N.index_select(0, rows_B)
 
     def _fetched(self, seed: int, epoch: int, first_step: int) -> Iterator[Batch]:
-        """Batches cut from the windows, one after the other."""
+        """Yield batches cut from prefetched windows."""
         held: Batch | None = None
         for window in self._windows(seed, epoch, first_step * self.batch_size):
             joined = zip(held, window, strict=True) if held else ((column,) for column in window)
@@ -171,24 +173,24 @@ class Batches:
             held = ids[whole:], values[whole:], labels[whole:]
 
     def _windows(self, seed: int, epoch: int, skip: int) -> Iterator[Batch]:
-        """The rows of an epoch behind the first ``skip``, fetched ahead by a thread."""
-        self.lane.begin()
+        """Yield windows of an epoch without the first ``skip`` rows, fetched ahead by a thread."""
+        self.transfers.begin()
         most = max(1, WINDOW_CELLS // self.slots)
 
-        def tasks() -> Iterator[Callable[[], Sent]]:
+        def tasks() -> Iterator[Callable[[], Transfer]]:
             left = skip
             for rows_W in self.row_numbers(seed, epoch):
                 kept_W = rows_W[left:]
                 left -= len(rows_W) - len(kept_W)
                 for piece_W in kept_W.split(most):  # type: ignore[no-untyped-call]
-                    yield partial(self.lane.send, partial(self._fetch, piece_W))
+                    yield partial(self.transfers.send, partial(self._fetch, piece_W))
 
         for sent in in_order(tasks(), 1, ahead=AHEAD):
-            ids, values, labels = self.lane.take(sent)
+            ids, values, labels = self.transfers.receive(sent)
             yield ids, values, labels
 
     def row_numbers(self, seed: int, epoch: int) -> Iterator[Tensor]:
-        """The windows of an epoch's order, then the rows that fill the last batch."""
+        """Yield the windows of an epoch's order, then the rows that fill the last batch."""
         missing = self.steps * self.batch_size - self.rows
         first: list[Tensor] = []
         for rows_W in order(self.rows, seed, epoch):
@@ -197,7 +199,7 @@ class Batches:
         yield torch.cat(first)
 
     def _fetch(self, rows_W: Tensor) -> Batch:
-        """Rows on the device. From a disk they are read in ascending order, in runs."""
+        """Return rows on the device; from a disk they are read in ascending order, in runs."""
         if self.rows_in == "disk":
             ascending_W, place_W = rows_W.sort()
             back_W = torch.empty_like(place_W).index_copy_(0, place_W, torch.arange(len(rows_W)))
@@ -208,7 +210,7 @@ class Batches:
         return ids, values, self.labels_N.index_select(0, self._to_device(rows_W))
 
     def _read(self, rows_W: Tensor) -> list[Tensor]:
-        """Ids and values of rows, in the host's memory."""
+        """Return ids and values of rows in the host's memory."""
         columns = [torch.from_numpy(array).index_select(0, rows_W) for array in self.ids]
         ids_WS = columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
         return [ids_WS, torch.from_numpy(self.values).index_select(0, rows_W)]
@@ -219,7 +221,7 @@ class Batches:
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def pieces(self, rows: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Ids and values of ``rows`` rows at a time, on the device, in the store's order."""
+        """Yield ids and values on the device, ``rows`` rows at a time, in the store's order."""
         for start in range(0, self.rows, rows):
             piece = slice(start, start + rows)
             if self.rows_in == "device" and not self.gathers_here:

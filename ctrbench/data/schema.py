@@ -10,12 +10,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 CATEGORICAL, NUMERIC, MULTI = "categorical", "numeric", "multi"
 # Columns of a source's frames beside its own.
 LABEL, TRUTH, GROUP = "__label__", "__truth__", "__group__"
 USER, TIME = "__user__", "__time__"
+RESERVED = (LABEL, TRUTH, GROUP, USER, TIME)
 PAST_LABELS = 3  # ids of the labels in a history: 0 not given, 1 no click, 2 a click
 
 
@@ -34,7 +37,8 @@ class Slice:
     Attributes:
         part: ``train``, ``valid`` or ``test``, or ``all`` where the split is still to be made.
         share: of the source, up to the end of these rows.
-        read: gives the frame of these rows: the source's columns, LABEL where there are labels,
+        read: gives the frame of these rows: the source's columns, LABEL where there are labels (1
+            for a click, 0 or -1 for none as the file has it; null for a row without one),
             TRUTH (the logit of the click probability) where it is known, GROUP where the raw
             values of ``data.group`` are in no column of the source, USER and TIME (a number that
             grows with it) where they are declared.
@@ -43,6 +47,11 @@ class Slice:
     part: str
     share: float
     read: Callable[[], pl.DataFrame]
+
+
+def clicks(frame: pl.DataFrame) -> npt.NDArray[np.uint8]:
+    """Return 1 for each clicked row of a source's frame, else 0."""
+    return (frame[LABEL] > 0).to_numpy().astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -122,10 +131,10 @@ class Schema:
         return Schema(self.fields + self.crosses)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Plain data of the fields for ``store.json``."""
+        """Return the fields as plain data for ``store.json``."""
         return [asdict(field) for field in self.fields]
 
     @classmethod
     def from_json(cls, fields: list[dict[str, Any]]) -> "Schema":
-        """The inverse of :meth:`to_json`."""
+        """Return the schema that :meth:`to_json` wrote."""
         return cls(tuple(Field(**field) for field in fields))

@@ -63,6 +63,13 @@ class DataSettings:
     encodings: list[str] = option("encodings of single fields, [I1:value, genres:sum, ...]")
     bins: int = option("bins of the quantile encoding", ge=2)
     min_count: int = option("training rows a value must occur in to have an id", ge=1)
+    max_values: int | None = option(
+        "values of a row that a field of several values keeps, the first ones; null: twice as many "
+        "as 99 % of the training rows have, at least 8",
+        default=None,
+        neutral=None,
+        ge=1,
+    )
     exclude: list[str] = option("fields to leave out")
     group: str | None = option(
         "the column within whose values GAUC is measured, mostly the user; it may be excluded",
@@ -114,7 +121,7 @@ class FileSettings(DataSettings):
     """
 
     path: str | None = option(
-        "the file (plain, .gz, .xz, .zst), to be split by `split`", decides=False
+        "the file, plain or compressed, to be split by `split`", decides=False
     )
     train: str | None = option("file of training rows, where the split is yours", decides=False)
     valid: str | None = option("file of validation rows", decides=False)
@@ -134,12 +141,42 @@ class TableSettings(FileSettings):
     """Rows of named columns: CSV, TSV or Parquet."""
 
     label: str | None = option("the column of clicks: 0 or 1, true or false, yes or no")
-    separator: str | None = option("separator of cells; null: by the file's name and header")
+    separator: str | None = option("separator of cells; null: the usual one of the header")
+    quote: str | None = option(
+        "double: cells may stand between quotation marks; none: a mark is a character like any "
+        "other; null: by the rows",
+        choices=("double", "none"),
+        default=None,
+        neutral=None,
+    )
+    header: Any = option(
+        "names of the columns of a text file without a header, or none: column_1, column_2, ...; "
+        "null: the first line",
+        default=None,
+        neutral=None,
+    )
     values_separator: str = option("separator of the values in a cell of type multi")
     types: list[str] = option(
         "types of columns, [zip:category, price:number, seen:date, genres:multi, id:skip], and of "
         "all others, *:TYPE; those not named are inferred"
     )
+
+    missing: list[str] = option(
+        'values that stand for a missing one, ["-", "?"], besides empty cells',
+        default_factory=list,
+        neutral=[],
+    )
+
+    def validate(self) -> None:
+        """Refuse a header that is no list of different names."""
+        super().validate()
+        if self.header is None or self.header == "none":
+            return
+        names = list(map(str, self.header)) if isinstance(self.header, list) else []
+        if not names or "" in names or len(set(names)) < len(names):
+            raise UserError(
+                f"data.header={self.header}: must be [NAME, ...], all different, or none"
+            )
 
 
 @settings("libsvm")

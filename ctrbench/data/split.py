@@ -1,5 +1,7 @@
 """Which rows are for training, validation and test."""
 
+import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,9 @@ from ctrbench.data.settings import SplitSettings
 from ctrbench.errors import UserError
 
 PARTS = ("train", "valid", "test")
+MOST_TIMES = 9  # that are listed where ties change the parts
+TIED_SHARE = 0.05  # of the rows, by which ties may change a part before there is a warning
+Floats = npt.NDArray[np.float64]
 
 
 def check_fractions(settings: SplitSettings) -> None:
@@ -30,6 +35,44 @@ def by_time(settings: SplitSettings, time_N: npt.NDArray[Any]) -> npt.NDArray[np
     return np.searchsorted(bounds, time_N, side="right").astype(np.uint8)
 
 
+def check_ties(
+    settings: SplitSettings,
+    parts_N: npt.NDArray[np.uint8],
+    time_N: Floats,
+    column: str,
+    text: Callable[[float], str],
+) -> list[str]:
+    """Return a warning if rows of equal times make the parts of a split by time other than asked.
+
+    Args:
+        text: returns a time as the column has it.
+
+    Raises:
+        UserError: if they leave a part without rows.
+    """
+    rows = np.bincount(parts_N, minlength=len(PARTS))
+    shares = rows / len(time_N)
+    if rows.all() and np.abs(shares - settings.fractions).max() <= TIED_SHARE:
+        return []
+    times, counts = np.unique(time_N, return_counts=True)
+    if len(times) == len(time_N):
+        return []
+    largest = np.sort(np.argsort(-counts, kind="stable")[:MOST_TIMES])
+    listed = ", ".join(f"{text(float(times[i]))} ({counts[i]:,} rows)" for i in largest)
+    which = "" if len(times) <= MOST_TIMES else "most rows at "
+    reason = (
+        f"split=time: rows of one time stay together, and {column} has {len(times):,} "
+        f"{'time' if len(times) == 1 else 'times'}, {which}{listed}"
+    )
+    if not rows.all():
+        raise UserError(
+            f"{reason}; no rows are left for {PARTS[int(np.argmin(rows))]}: name a finer time "
+            "(data.time=COLUMN), other split.fractions, or three files"
+        )
+    named = ", ".join(f"{name} {share:.0%}" for name, share in zip(PARTS, shares, strict=True))
+    return [f"{reason}; so the parts are {named} of the rows"]
+
+
 def assign(settings: SplitSettings, start: int, rows: int, total: int) -> npt.NDArray[np.uint8]:
     """The part (an index into PARTS) of ``rows`` rows from row ``start`` of ``total``.
 
@@ -40,6 +83,16 @@ def assign(settings: SplitSettings, start: int, rows: int, total: int) -> npt.ND
     if settings.kind == "order":
         edges = np.round(bounds * total)
         return np.searchsorted(edges, np.arange(start, start + rows), side="right").astype(np.uint8)
-    stream = np.random.PCG64(settings.seed).advance(start)
+    stream = tagged_stream("random split", settings.seed).advance(start)
     drawn = np.random.Generator(stream).random(rows)
     return np.searchsorted(bounds, drawn, side="right").astype(np.uint8)
+
+
+def tagged_stream(tag: str, seed: int) -> np.random.PCG64:
+    """Return random bits that depend on a tag and a seed.
+
+    A column that was made by ``numpy.random.default_rng(seed)`` would decide the part of its rows
+    if the split drew its numbers from the same generator.
+    """
+    digest = hashlib.sha256(f"ctrbench {tag} {seed}".encode()).digest()
+    return np.random.PCG64(int.from_bytes(digest, "little"))

@@ -1,21 +1,19 @@
 """The one embedding layer: a table over the features of all fields, gathered once."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctrbench.data.schema import Schema
-from ctrbench.layers.lookup import Read, lookup
+from ctrbench.layers.lookup import RowReader, lookup
 from ctrbench.layers.precision import dots, without_autocast
 
 
 class Embedding(nn.Module):
-    """x_i times the table row of feature i, for every field of a batch.
+    """Look up x_i v_i for every field of a batch: the value times the table row of its feature.
 
-    A field of several values is the mean or the sum of their rows, 0 where it has none. A numeric
-    field fed as a value is the value times its row.
+    A multi-valued field gives the mean or the sum of its rows, 0 where it has no value. For all
+    fields but numeric ones with encoding ``value`` or ``unscaled`` x_i is 1.
 
     Args:
         schema: the fields; feature ids are local to a field, the layer adds the field's offset.
@@ -26,14 +24,11 @@ class Embedding(nn.Module):
     Shapes: ids_BS integer, values_BX float (X may be 0) -> BFD, D = dim + first_order.
 
     Attributes:
-        read: gives rows of the table to training; where it is set, the table's gradient is a sparse
-            tensor of the rows that were read, else a dense one of all rows.
-        before_all: called before any row may be read otherwise, as in evaluation.
-            Both are the optimizer's to set.
+        reader: how training reads rows, set by the optimizer. With a reader the table's gradient
+            is sparse, without one it is dense.
     """
 
-    read: Read | None = None
-    before_all: Callable[[], object] | None = None
+    reader: RowReader | None = None
     offsets_S: Tensor
     value_slots_X: Tensor
     padding_S: Tensor
@@ -61,49 +56,53 @@ class Embedding(nn.Module):
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         rows = self._gather(ids_BS, [self.weight.shape[1]])
-        return self._of_fields(ids_BS, values_BX, rows)[0]
+        return self._by_field(ids_BS, values_BX, rows)[0]
 
-    def apart(self, ids_BS: Tensor, values_BX: Tensor) -> tuple[Tensor, Tensor]:
-        """The same of a table with a first-order column, cut behind it: w_i x_i BF, v_i x_i BFK.
-        To gather them apart is faster than to cut what is gathered."""
+    def first_order_and_factors(self, ids_BS: Tensor, values_BX: Tensor) -> tuple[Tensor, Tensor]:
+        """Return w_i x_i (BF) and v_i x_i (BFK) of a table with a first-order column.
+
+        Two gathers are faster than one gather that is split.
+        """
         rows = self._gather(ids_BS, [1, self.weight.shape[1] - 1])
-        w_BF1, v_BFK = self._of_fields(ids_BS, values_BX, rows)
+        w_BF1, v_BFK = self._by_field(ids_BS, values_BX, rows)
         return w_BF1.squeeze(2), v_BFK
 
-    def beside(self, ids_BS: Tensor, values_BX: Tensor, row_BP: Tensor) -> tuple[Tensor, Tensor]:
-        """The same and further rows of the table, by their numbers, BPD: gathered at once."""
+    def fields_and_rows(
+        self, ids_BS: Tensor, values_BX: Tensor, row_BP: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the fields (BFD) and further rows of the table (BPD) from one gather."""
         row_BS = torch.cat([ids_BS + self.offsets_S, row_BP], dim=1)
         (rows_BSD,) = self._rows(row_BS, [self.weight.shape[1]])
-        own_BSD, further_BPD = torch.split(rows_BSD, [ids_BS.shape[1], row_BP.shape[1]], dim=1)
-        return self._of_fields(ids_BS, values_BX, [own_BSD])[0], further_BPD
+        slots_BSD, further_BPD = torch.split(rows_BSD, [ids_BS.shape[1], row_BP.shape[1]], dim=1)
+        return self._by_field(ids_BS, values_BX, [slots_BSD])[0], further_BPD
 
-    def by_vectors(self, ids_BS: Tensor, values_BX: Tensor) -> tuple[Tensor, Tensor]:
-        """Of a table of two vectors a row, w_i and v_i: <w_i, v_i> x_i BF, v_i x_i BFK."""
+    def linear_and_factors(self, ids_BS: Tensor, values_BX: Tensor) -> tuple[Tensor, Tensor]:
+        """Return <w_i, v_i> x_i (BF) and v_i x_i (BFK) of a table with two vectors a row."""
         w_BSK, v_BSK = self._gather(ids_BS, [self.weight.shape[1] // 2] * 2)
         dots_BS1 = dots(w_BSK, v_BSK)[..., None]
-        dots_BF1, v_BFK = self._of_fields(ids_BS, values_BX, [dots_BS1, v_BSK])
+        dots_BF1, v_BFK = self._by_field(ids_BS, values_BX, [dots_BS1, v_BSK])
         return dots_BF1.squeeze(2), v_BFK
 
-    def _of_fields(self, ids_BS: Tensor, values_BX: Tensor, rows: list[Tensor]) -> list[Tensor]:
-        """Rows of the slots, times their values, pooled to the fields'."""
+    def _by_field(self, ids_BS: Tensor, values_BX: Tensor, rows: list[Tensor]) -> list[Tensor]:
+        """Multiply the rows of the slots by their values and pool them by field."""
         if self.value_slots_X.numel() > 0:
             x_BS = values_BX.new_ones(ids_BS.shape).index_copy(1, self.value_slots_X, values_BX)
             rows = [rows_BSD * x_BS[..., None] for rows_BSD in rows]
         return [self._pool(ids_BS, rows_BSD) for rows_BSD in rows] if self.has_bags else rows
 
     def _gather(self, ids_BS: Tensor, widths: list[int]) -> list[Tensor]:
-        """Rows of the slots, BSW each, in pieces of so many columns W."""
+        """Return the rows of the slots, split into column blocks of the given widths: BSW each."""
         return self._rows(ids_BS + self.offsets_S, widths)
 
     def _rows(self, row_BS: Tensor, widths: list[int]) -> list[Tensor]:
-        if self.read is not None and torch.is_grad_enabled():
-            return lookup(self.weight, row_BS, self.read, widths)
-        if self.before_all is not None:
-            self.before_all()
+        if self.reader is not None:
+            if torch.is_grad_enabled():
+                return lookup(self.weight, row_BS, self.reader, widths)
+            self.reader.before_full_read()
         return list(torch.split(F.embedding(row_BS, self.weight), widths, dim=-1))
 
     def _pool(self, ids_BS: Tensor, rows_BSD: Tensor) -> Tensor:
-        """The slots of each field to one row."""
+        """Pool the slots of each field."""
         used_BS = (ids_BS != self.padding_S).to(rows_BSD.dtype)
         pool_FS = self.pool_FS.to(rows_BSD.dtype)
         with without_autocast(rows_BSD.device):
@@ -113,7 +112,7 @@ class Embedding(nn.Module):
 
 
 class SomeFields(nn.Module):
-    """The embeddings of some of the fields alone, from the columns of all.
+    """Look up the embeddings of some of the fields, given the columns of all.
 
     Args:
         positions: of the fields in the schema, ascending.
@@ -140,5 +139,5 @@ class SomeFields(nn.Module):
 
 
 def zero_bias() -> nn.Parameter:
-    """The global bias w_0 of a model, zero at the start."""
+    """Return the global bias w_0 of a model, which starts at zero."""
     return nn.Parameter(torch.zeros(()))

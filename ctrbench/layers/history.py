@@ -11,14 +11,14 @@ from ctrbench.layers.embedding import Embedding
 NO_CLICK, CLICK = 1, 2  # ids of past labels; of none of the two the label is not given
 
 
-class Rows(NamedTuple):
-    """A batch of rows and of their past, T rows at most, of C fields each.
+class HistoryBatch(NamedTuple):
+    """A batch of rows and the embeddings of their histories: up to T past rows of C fields.
 
     Attributes:
-        present_BFK: the embeddings of the row's own fields.
-        past_BTCK: those of the past rows, the oldest first, then 0.
-        labels_BTY: of the past rows, 1 for a click and 1 for none beside it, 0 where it is not
-            given; Y = 2, or 0 of a history without labels.
+        present_BFK: the embeddings of the row's fields.
+        past_BTCK: the embeddings of the past rows, the oldest first, then 0.
+        labels_BTY: indicators of a click and of no click of the past rows, both 0 where the
+            label is not given; Y = 2, or 0 for a history without labels.
         used_BT: whether there is a past row.
     """
 
@@ -29,21 +29,21 @@ class Rows(NamedTuple):
 
     @property
     def inputs(self) -> Tensor:
-        """All that is known of each past row, BTI, I = CK + Y."""
+        """Embeddings and labels of each past row, BTI, I = CK + Y."""
         return torch.cat([self.past_BTCK.flatten(start_dim=2), self.labels_BTY], dim=2)
 
 
 class HistoryEmbedding(nn.Module):
-    """One table for the fields of a row and of its past: a value has the same embedding in both,
-    and all are gathered at once.
+    """Look up the fields of a row and of its history in one table with one gather: a value has the
+    same embedding in both.
 
     Attributes:
-        fields: F, of the row itself.
+        fields: F, the number of fields of the row.
         length: T.
-        columns: C, fields whose past is there.
-        inputs: I, numbers that are known of each past row.
+        columns: C, the number of fields with a history.
+        inputs: I, the numbers of each past row.
 
-    Shapes: ids_BS integer, values_BX float -> :class:`Rows`.
+    Shapes: ids_BS integer, values_BX float -> :class:`HistoryBatch`.
     """
 
     padding_C1: Tensor
@@ -68,20 +68,22 @@ class HistoryEmbedding(nn.Module):
             self.register_buffer(name, constant_C1, persistent=False)
         self.register_buffer("targets_C", torch.tensor(targets), persistent=False)
 
-    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Rows:
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> HistoryBatch:
         own_BS, past_BP = ids_BS[:, : self.own_slots], ids_BS[:, self.own_slots :]
         columns, length = self.columns, self.length
         past_BCT = past_BP.reshape(-1, columns + self.has_labels, length)
         is_used_BCT = past_BCT[:, :columns] != self.padding_C1
         row_BCT = torch.where(is_used_BCT, past_BCT[:, :columns], 0) + self.offsets_C1
-        present_BFK, past_BPK = self.embedding.beside(own_BS, values_BX, row_BCT.flatten(1))
-        past_BCTK = past_BPK.view(*row_BCT.shape, -1) * is_used_BCT[..., None]
+        present_BFK, past_BPK = self.embedding.fields_and_rows(
+            own_BS, values_BX, row_BCT.flatten(1)
+        )
+        past_BCTK = past_BPK.view(*row_BCT.shape, past_BPK.shape[-1]) * is_used_BCT[..., None]
         label_BT1 = past_BCT[:, columns:].transpose(1, 2)
         labels_BTY = torch.cat([label_BT1 == CLICK, label_BT1 == NO_CLICK], dim=2)
-        return Rows(
+        return HistoryBatch(
             present_BFK, past_BCTK.transpose(1, 2), labels_BTY.to(past_BPK.dtype), is_used_BCT[:, 0]
         )
 
-    def targets(self, rows: Rows) -> Tensor:
-        """The row's own embeddings of the fields whose past is there, BCK."""
+    def targets(self, rows: HistoryBatch) -> Tensor:
+        """Return the row's embeddings of the fields that have a history, BCK."""
         return rows.present_BFK.index_select(1, self.targets_C)

@@ -1,11 +1,11 @@
-"""Multilayer perceptrons and what they are made of."""
+"""Multilayer perceptrons and their parts."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctrbench.layers.dice import Dice
-from ctrbench.layers.initial import glorot_
+from ctrbench.layers.initialization import glorot_
 from ctrbench.layers.settings import ACTIVATIONS, HiddenSettings
 
 
@@ -32,31 +32,31 @@ class Dropout(nn.Module):
             return F.dropout(a, self.p, self.training)
         if not self.training:
             return a
-        return a * (self._tossed(a) if self.dropped == 2**15 else self._drawn(a))
+        return a * (self._fair_coins(a) if self.dropped == 2**15 else self._bernoulli(a))
 
-    def _drawn(self, a: Tensor) -> Tensor:
+    def _bernoulli(self, a: Tensor) -> Tensor:
         kept = _random(a.numel(), torch.int16).view(a.shape) >= self.dropped - 2**15
         return kept.to(a.dtype).mul_(self.scale)
 
-    def _tossed(self, a: Tensor) -> Tensor:
-        """Eight factors for each random byte, from a table: 0 or 2."""
+    def _fair_coins(self, a: Tensor) -> Tensor:
+        """Return factors 0 or 2, eight for each random byte, from a table."""
         bytes_N = _random(-(-a.numel() // 8), torch.uint8).int()
         return F.embedding(bytes_N, self.coins.to(a.dtype)).flatten()[: a.numel()].view(a.shape)
 
 
-def dropping(p: float) -> nn.Module:
-    """Dropout, where there is any."""
+def dropout_layer(p: float) -> nn.Module:
+    """Return a dropout layer, or the identity for probability 0."""
     return Dropout(p) if p > 0 else nn.Identity()
 
 
 def _random(count: int, dtype: torch.dtype) -> Tensor:
-    """Integers of all values alike, several from each draw."""
+    """Return uniform random integers, several from each draw of 64 bits."""
     draws = torch.empty(-(-count * dtype.itemsize // 8), dtype=torch.int64)
     return draws.random_(-(2**63), None).view(dtype)[:count]
 
 
 def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
-    """A linear layer with Glorot weights and a bias of zero, or none."""
+    """Return a linear layer with Glorot weights and a bias of zero, or none."""
     layer = nn.Linear(inputs, outputs, bias=bias)
     glorot_(layer.weight.data, inputs=inputs, outputs=outputs)
     if bias:
@@ -65,12 +65,12 @@ def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
 
 
 def glorot(*shape: int, inputs: int, outputs: int) -> nn.Parameter:
-    """Glorot weights of linear maps of so many inputs and outputs, in any shape."""
+    """Return a parameter with Glorot weights of linear maps, in any shape."""
     return nn.Parameter(glorot_(torch.empty(shape), inputs=inputs, outputs=outputs))
 
 
 def activation(settings: HiddenSettings, units: int) -> nn.Module:
-    """That of the hidden layers, for so many units."""
+    """Return the activation of a hidden layer with the given number of units."""
     if settings.activation == "dice":
         return Dice(units)
     function: nn.Module = getattr(nn, ACTIVATIONS[settings.activation])()
@@ -78,7 +78,7 @@ def activation(settings: HiddenSettings, units: int) -> nn.Module:
 
 
 class Hidden(nn.Sequential):
-    """What turns W a + b into the next layer: dropout(act(batch norm(W a + b))).
+    """Turn W a + b into the next layer: dropout(act(batch norm(W a + b))).
 
     Shapes: BU -> BU.
     """
@@ -93,10 +93,14 @@ class Hidden(nn.Sequential):
 
 
 def hidden_layers(inputs: int, widths: list[int], settings: HiddenSettings) -> list[nn.Module]:
-    """W_l a_l + b_l and what follows it, for each width by turns."""
+    """Return, for each width, the linear layer W_l a_l + b_l and what follows it.
+
+    There is no b_l before batch normalisation, which would subtract it again: its gradient would be
+    rounding alone, and Adam would let it drift by that.
+    """
     layers: list[nn.Module] = []
     for width in widths:
-        layers += [linear(inputs, width), Hidden(width, settings)]
+        layers += [linear(inputs, width, bias=not settings.batch_norm), Hidden(width, settings)]
         inputs = width
     return layers
 
@@ -114,6 +118,13 @@ class MLP(nn.Sequential):
     def __init__(self, inputs: int, widths: list[int], settings: HiddenSettings) -> None:
         layers = hidden_layers(inputs, widths, settings)
         super().__init__(*layers, linear([inputs, *widths][-1], 1))
+
+    @property
+    def output(self) -> nn.Linear:
+        """The last layer."""
+        layer = self[-1]
+        assert isinstance(layer, nn.Linear)
+        return layer
 
     def forward(self, input: Tensor) -> Tensor:
         for layer in self:

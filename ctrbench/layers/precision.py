@@ -7,14 +7,14 @@ from torch import Tensor
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[None]:
-    """Within, products of float32 are float32: autocast rounds their sums to 8 bits."""
+    """Disable autocast within the block, since it rounds sums of products to 8 bits."""
     if torch.is_autocast_enabled(device.type):
         return torch.autocast(device.type, enabled=False)
     return nullcontext()
 
 
 def dots(left: Tensor, right: Tensor) -> Tensor:
-    """Inner products over the last dimension, of bfloat16 in float32.
+    """Return inner products over the last dimension, in float32 for bfloat16.
 
     Shapes: ...D, ...D -> ....
     """

@@ -24,7 +24,7 @@ class Elman(nn.Module):
         return h_BU
 
     def step(self, input_BU: Tensor, h_BU: Tensor) -> Tensor:
-        """The next state, of an input that was multiplied and shifted already."""
+        """Return the next state, given an input that was multiplied and shifted already."""
         return torch.tanh(input_BU + self.recurrent(h_BU))
 
 

@@ -28,7 +28,7 @@ BILINEAR = ("all", "each", "interaction")
 
 
 def unread(model: Mapping[Any, Any]) -> dict[str, str]:
-    """The options of a model that change nothing, and which one has their place."""
+    """Return the options of a model that have no effect, and which option replaces them."""
     return {
         option: by
         for by, (_, options) in reversed(WIDTHS.items())  # what decides over others comes last
@@ -39,7 +39,7 @@ def unread(model: Mapping[Any, Any]) -> dict[str, str]:
 
 @dataclass
 class NetworkSettings:
-    """What has weights beside embeddings and first-order weights."""
+    """A model with weights other than embeddings and first-order weights."""
 
     init_network: str = option(
         "distribution of the initial weights of linear layers; biases start from 0",
@@ -51,7 +51,7 @@ class NetworkSettings:
 
 @dataclass
 class HiddenSettings(NetworkSettings):
-    """What turns W a + b of a layer into the next one."""
+    """Settings of what follows W a + b in a hidden layer."""
 
     activation: str = option("activation of the hidden layers", choices=tuple(ACTIVATIONS))
     dropout: float = option(

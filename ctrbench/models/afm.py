@@ -5,16 +5,23 @@ from torch import Tensor, nn
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.factorised import pair_products
-from ctrbench.layers.mlp import dropping, glorot, linear
+from ctrbench.layers.mlp import dropout_layer, glorot, linear
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import AttentionalSettings
+from ctrbench.models.settings.base import AFMSettings
 
 
 @register(
     "afm",
-    AttentionalSettings,
-    Properties("Xiao et al. 2017", "attention", low_order=True, high_order=True),
+    AFMSettings,
+    Properties(
+        "AFM",
+        "Xiao et al. 2017",
+        "https://arxiv.org/abs/1708.04617",
+        "attention",
+        low_order=True,
+        high_order=True,
+    ),
     order=2017.65,
 )
 class AFM(Model):
@@ -24,7 +31,7 @@ class AFM(Model):
     weighted sum, as in the authors' code.
     """
 
-    def __init__(self, schema: Schema, settings: AttentionalSettings) -> None:
+    def __init__(self, schema: Schema, settings: AFMSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
         dim, units = settings.embedding_dim, settings.attention_dim
@@ -32,11 +39,11 @@ class AFM(Model):
         self.attention = nn.Sequential(linear(dim, units), nn.ReLU())  # W and b
         self.h = glorot(units, inputs=units, outputs=1)
         self.p = glorot(dim, inputs=dim, outputs=1)
-        self.drop_weights = dropping(settings.attention_dropout)
-        self.drop_pooled = dropping(settings.interaction_dropout)
+        self.drop_weights = dropout_layer(settings.attention_dropout)
+        self.drop_pooled = dropout_layer(settings.interaction_dropout)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
+        w_BF, v_BFK = self.embedding.first_order_and_factors(ids_BS, values_BX)
         pairs_BPK = pair_products(v_BFK, v_BFK)
         a_BP = self.drop_weights((self.attention(pairs_BPK) @ self.h).softmax(dim=1))
         pooled_BK = self.drop_pooled((a_BP[:, None] @ pairs_BPK).squeeze(1))

@@ -9,15 +9,21 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.interactions.logarithmic import LogarithmicTransformation
 from ctrbench.layers.mlp import MLP, linear
-from ctrbench.models.interaction_settings import DeepLogarithmicSettings, LogarithmicSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
+from ctrbench.models.settings.interactions import AFNPlusSettings, AFNSettings
 
 
 @register(
     "afn",
-    LogarithmicSettings,
-    Properties("Cheng et al. 2020", "logarithmic network", high_order=True),
+    AFNSettings,
+    Properties(
+        "AFN",
+        "Cheng et al. 2020",
+        "https://arxiv.org/abs/1909.03276",
+        "logarithmic network",
+        high_order=True,
+    ),
     order=2020.1,
 )
 class AFN(Model):
@@ -26,7 +32,7 @@ class AFN(Model):
     Logarithms and products are normalised over the batch.
     """
 
-    def __init__(self, schema: Schema, settings: LogarithmicSettings) -> None:
+    def __init__(self, schema: Schema, settings: AFNSettings) -> None:
         super().__init__()
         dim, neurons = settings.embedding_dim, settings.logarithmic_neurons
         self.embedding = Embedding(schema, dim, settings.init_std)
@@ -41,14 +47,20 @@ class AFN(Model):
 
 @register(
     "afn_plus",
-    DeepLogarithmicSettings,
-    Properties("Cheng et al. 2020", "logarithmic network", high_order=True),
+    AFNPlusSettings,
+    Properties(
+        "AFN+",
+        "Cheng et al. 2020",
+        "https://arxiv.org/abs/1909.03276",
+        "logarithmic network",
+        high_order=True,
+    ),
     order=2020.2,
 )
 class AFNPlus(AFN):
     """AFN+: y = w_1 y_AFN + w_2 MLP([V'_1, ..., V'_F]) + b, V' embeddings of its own."""
 
-    def __init__(self, schema: Schema, settings: DeepLogarithmicSettings) -> None:
+    def __init__(self, schema: Schema, settings: AFNPlusSettings) -> None:
         super().__init__(schema, settings)
         dim, dropout = settings.embedding_dim, settings.second_dropout
         own = settings if dropout is None else replace(settings, dropout=dropout)

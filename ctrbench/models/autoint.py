@@ -6,15 +6,21 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.interactions.attention import InteractingLayer
 from ctrbench.layers.mlp import MLP, linear
-from ctrbench.models.interaction_settings import DeepInteractingSettings, InteractingSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
+from ctrbench.models.settings.interactions import AutoIntPlusSettings, AutoIntSettings
 
 
 @register(
     "autoint",
-    InteractingSettings,
-    Properties("Song et al. 2019", "attention", high_order=True),
+    AutoIntSettings,
+    Properties(
+        "AutoInt",
+        "Song et al. 2019",
+        "https://arxiv.org/abs/1810.11921",
+        "attention",
+        high_order=True,
+    ),
     order=2019.8,
 )
 class AutoInt(Model):
@@ -23,9 +29,7 @@ class AutoInt(Model):
     With ``wide``, plus sum_i w_i x_i, as in FuxiCTR.
     """
 
-    def __init__(
-        self, schema: Schema, settings: InteractingSettings | DeepInteractingSettings
-    ) -> None:
+    def __init__(self, schema: Schema, settings: AutoIntSettings | AutoIntPlusSettings) -> None:
         super().__init__()
         fields, dim = len(schema.fields), settings.embedding_dim
         attended = settings.attention_dim
@@ -40,11 +44,11 @@ class AutoInt(Model):
         return logits_B
 
     def _attended(self, ids_BS: Tensor, values_BX: Tensor) -> tuple[Tensor, Tensor]:
-        """The logits, and the embeddings."""
+        """Return the logits of the attention layers, and the embeddings."""
         if not self.wide:
             v_BFK = self.embedding(ids_BS, values_BX)
             return self._of(v_BFK), v_BFK
-        w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
+        w_BF, v_BFK = self.embedding.first_order_and_factors(ids_BS, values_BX)
         return self._of(v_BFK) + w_BF.sum(dim=1), v_BFK
 
     def _of(self, v_BFK: Tensor) -> Tensor:
@@ -54,14 +58,20 @@ class AutoInt(Model):
 
 @register(
     "autoint_plus",
-    DeepInteractingSettings,
-    Properties("Song et al. 2019", "attention", high_order=True),
+    AutoIntPlusSettings,
+    Properties(
+        "AutoInt+",
+        "Song et al. 2019",
+        "https://arxiv.org/abs/1810.11921",
+        "attention",
+        high_order=True,
+    ),
     order=2019.9,
 )
 class AutoIntPlus(AutoInt):
     """AutoInt+: plus MLP([v_1, ..., v_F]) over the same embeddings."""
 
-    def __init__(self, schema: Schema, settings: DeepInteractingSettings) -> None:
+    def __init__(self, schema: Schema, settings: AutoIntPlusSettings) -> None:
         super().__init__(schema, settings)
         inputs = len(schema.fields) * settings.embedding_dim
         self.mlp = MLP(inputs, settings.widths, settings)

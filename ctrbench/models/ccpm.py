@@ -8,13 +8,20 @@ from ctrbench.layers.interactions.convolution import RowConvolution, flexible_p,
 from ctrbench.layers.mlp import linear
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import ConvolutionalSettings
+from ctrbench.models.settings.base import CCPMSettings
 
 
 @register(
     "ccpm",
-    ConvolutionalSettings,
-    Properties("Liu et al. 2015", "convolution", high_order=True, cited=True),
+    CCPMSettings,
+    Properties(
+        "CCPM",
+        "Liu et al. 2015",
+        "https://doi.org/10.1145/2806416.2806603",
+        "convolution",
+        high_order=True,
+        cited=True,
+    ),
     order=40,
 )
 class CCPM(Model):
@@ -23,7 +30,7 @@ class CCPM(Model):
     s_0 is the K x F matrix of the embeddings.
     """
 
-    def __init__(self, schema: Schema, settings: ConvolutionalSettings) -> None:
+    def __init__(self, schema: Schema, settings: CCPMSettings) -> None:
         super().__init__()
         dim, layers = settings.embedding_dim, len(settings.maps)
         self.embedding = Embedding(schema, dim, settings.init_std)

@@ -6,12 +6,13 @@ from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
+from ctrbench.layers.initialization import glorot_
 from ctrbench.layers.interactions.cross import CrossNetwork
 from ctrbench.layers.mlp import MLP, glorot
-from ctrbench.models.interaction_settings import CrossSettings, DeepCrossSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import DeepSettings, FactorisedSettings
+from ctrbench.models.settings.base import DeepSettings, FactorisedSettings
+from ctrbench.models.settings.interactions import CrossNetSettings, DCNSettings
 
 
 class Cross(Model):
@@ -40,7 +41,8 @@ class Cross(Model):
 class DeepCross(Model):
     """Stacked, y = MLP(x_L); parallel, y = w^T (x_L, h_L) + b, h_L the MLP's last hidden layer.
 
-    The two parts of w stand apart: that of h_L, and b, are the MLP's last layer.
+    The two parts of w stand apart: that of h_L, and b, are the MLP's last layer. They start as the
+    one linear map that they are, of as many inputs as x_L and h_L have together.
 
     Args:
         embedding: gives x_0.
@@ -59,9 +61,11 @@ class DeepCross(Model):
         super().__init__()
         dim = len(schema.fields) * settings.embedding_dim
         self.embedding, self.cross, self.stacked = embedding, cross, stacked
-        if not stacked:
-            self.output = glorot(dim, inputs=dim, outputs=1)
         self.mlp = MLP(dim, settings.widths, settings)
+        if not stacked:
+            inputs = dim + settings.widths[-1]
+            self.output = glorot(dim, inputs=inputs, outputs=1)
+            glorot_(self.mlp.output.weight.data, inputs=inputs, outputs=1)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         x_BD = self.embedding(ids_BS, values_BX).flatten(start_dim=1)
@@ -72,27 +76,41 @@ class DeepCross(Model):
 
 @register(
     "crossnet",
-    CrossSettings,
-    Properties("Wang et al. 2017", "cross network", low_order=True, high_order=True),
+    CrossNetSettings,
+    Properties(
+        "CrossNet",
+        "Wang et al. 2017",
+        "https://arxiv.org/abs/1708.05123",
+        "cross network",
+        low_order=True,
+        high_order=True,
+    ),
     order=2017.7,
 )
 class CrossNet(Cross):
     """:class:`Cross` with x_{l+1} = x_0 x_l^T w_l + b_l + x_l (DCN, eq. 3)."""
 
-    def __init__(self, schema: Schema, settings: CrossSettings) -> None:
+    def __init__(self, schema: Schema, settings: CrossNetSettings) -> None:
         super().__init__(schema, settings, lambda dim: CrossNetwork(dim, settings.cross_layers))
 
 
 @register(
     "dcn",
-    DeepCrossSettings,
-    Properties("Wang et al. 2017", "cross network", low_order=True, high_order=True),
+    DCNSettings,
+    Properties(
+        "DCN",
+        "Wang et al. 2017",
+        "https://arxiv.org/abs/1708.05123",
+        "cross network",
+        low_order=True,
+        high_order=True,
+    ),
     order=2017.8,
 )
 class DCN(DeepCross):
     """The cross network of :class:`CrossNet` and an MLP, in parallel."""
 
-    def __init__(self, schema: Schema, settings: DeepCrossSettings) -> None:
+    def __init__(self, schema: Schema, settings: DCNSettings) -> None:
         dim = len(schema.fields) * settings.embedding_dim
         embedding = Embedding(schema, settings.embedding_dim, settings.init_std)
         cross = CrossNetwork(dim, settings.cross_layers)

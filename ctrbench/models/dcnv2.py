@@ -6,16 +6,16 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.interactions.cross import CrossNetworkMix, CrossNetworkV2, GatedCrossNetwork
 from ctrbench.models.dcn import Cross, DeepCross
-from ctrbench.models.interaction_settings import (
-    CrossV2Settings,
-    DeepCrossV2Settings,
-    GatedCrossSettings,
-)
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import register
+from ctrbench.models.settings.interactions import (
+    CrossNetV2Settings,
+    DCNV2Settings,
+    GDCNSettings,
+)
 
 
-def _cross(dim: int, settings: CrossV2Settings | DeepCrossV2Settings) -> nn.Module:
+def _cross(dim: int, settings: CrossNetV2Settings | DCNV2Settings) -> nn.Module:
     if settings.rank is None:
         return CrossNetworkV2(dim, settings.cross_layers)
     return CrossNetworkMix(dim, settings.cross_layers, settings.rank, settings.experts)
@@ -23,8 +23,15 @@ def _cross(dim: int, settings: CrossV2Settings | DeepCrossV2Settings) -> nn.Modu
 
 @register(
     "crossnet_v2",
-    CrossV2Settings,
-    Properties("Wang et al. 2021", "cross network", low_order=True, high_order=True),
+    CrossNetV2Settings,
+    Properties(
+        "CrossNet-V2",
+        "Wang et al. 2021",
+        "https://arxiv.org/abs/2008.13535",
+        "cross network",
+        low_order=True,
+        high_order=True,
+    ),
     order=2021.3,
 )
 class CrossNetV2(Cross):
@@ -33,7 +40,7 @@ class CrossNetV2(Cross):
     With a ``rank``, the layers are those of :class:`CrossNetworkMix`, of low-rank experts.
     """
 
-    def __init__(self, schema: Schema, settings: CrossV2Settings) -> None:
+    def __init__(self, schema: Schema, settings: CrossNetV2Settings) -> None:
         super().__init__(schema, settings, lambda dim: _cross(dim, settings))
 
 
@@ -43,7 +50,7 @@ class _DeepCross(DeepCross):
     def __init__(
         self,
         schema: Schema,
-        settings: DeepCrossV2Settings | GatedCrossSettings,
+        settings: DCNV2Settings | GDCNSettings,
         cross: nn.Module,
     ) -> None:
         embedding = Embedding(schema, settings.embedding_dim, settings.init_std)
@@ -53,28 +60,42 @@ class _DeepCross(DeepCross):
 
 @register(
     "dcnv2",
-    DeepCrossV2Settings,
-    Properties("Wang et al. 2021", "cross network", low_order=True, high_order=True),
+    DCNV2Settings,
+    Properties(
+        "DCN-V2",
+        "Wang et al. 2021",
+        "https://arxiv.org/abs/2008.13535",
+        "cross network",
+        low_order=True,
+        high_order=True,
+    ),
     order=2021.4,
 )
 class DCNV2(_DeepCross):
     """The cross network of :class:`CrossNetV2` and an MLP, parallel or stacked."""
 
-    def __init__(self, schema: Schema, settings: DeepCrossV2Settings) -> None:
+    def __init__(self, schema: Schema, settings: DCNV2Settings) -> None:
         dim = len(schema.fields) * settings.embedding_dim
         super().__init__(schema, settings, _cross(dim, settings))
 
 
 @register(
     "gdcn",
-    GatedCrossSettings,
-    Properties("Wang et al. 2023", "cross network", low_order=True, high_order=True),
+    GDCNSettings,
+    Properties(
+        "GDCN",
+        "Wang et al. 2023",
+        "https://arxiv.org/abs/2311.04635",
+        "cross network",
+        low_order=True,
+        high_order=True,
+    ),
     order=2023.8,
 )
 class GDCN(_DeepCross):
     """x_{l+1} = x_0 * (W_l x_l + b_l) * sigmoid(W_l^g x_l) + x_l and an MLP, parallel (GDCN-P) or
     stacked (GDCN-S)."""
 
-    def __init__(self, schema: Schema, settings: GatedCrossSettings) -> None:
+    def __init__(self, schema: Schema, settings: GDCNSettings) -> None:
         dim = len(schema.fields) * settings.embedding_dim
         super().__init__(schema, settings, GatedCrossNetwork(dim, settings.cross_layers))

@@ -8,14 +8,21 @@ from ctrbench.layers.interactions.factorised import factorisation_machine
 from ctrbench.layers.mlp import MLP
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import DeepPairSettings
+from ctrbench.models.settings.base import DeepPairSettings
 
 
 @register(
     "deepfm",
     DeepPairSettings,
     Properties(
-        "Guo et al. 2017", "wide & deep", low_order=True, high_order=True, compared=True, cited=True
+        "DeepFM",
+        "Guo et al. 2017",
+        "https://arxiv.org/abs/1703.04247",
+        "wide & deep",
+        low_order=True,
+        high_order=True,
+        compared=True,
+        cited=True,
     ),
     order=120,
 )
@@ -35,7 +42,7 @@ class DeepFM(Model):
         self.mlp = MLP(len(schema.fields) * dim, settings.widths, settings)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
+        w_BF, v_BFK = self.embedding.first_order_and_factors(ids_BS, values_BX)
         y_fm_B = w_BF.sum(dim=1) + factorisation_machine(v_BFK)
         logits_B: Tensor = self.bias + y_fm_B + self.mlp(v_BFK.flatten(start_dim=1))
         return logits_B

@@ -8,15 +8,22 @@ from torch import Tensor, nn
 from ctrbench.data.schema import Schema
 from ctrbench.layers.history import HistoryEmbedding
 from ctrbench.layers.mlp import MLP, linear
-from ctrbench.models.history_settings import InterestSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
+from ctrbench.models.settings.histories import DINSettings
 
 
 @register(
     "din",
-    InterestSettings,
-    Properties("Zhou et al. 2018", "attention", high_order=True, sequential=True),
+    DINSettings,
+    Properties(
+        "DIN",
+        "Zhou et al. 2018",
+        "https://arxiv.org/abs/1706.06978",
+        "attention",
+        high_order=True,
+        sequential=True,
+    ),
     order=2018.5,
 )
 class DIN(Model):
@@ -28,7 +35,7 @@ class DIN(Model):
     beside its p. The small network has PReLU; Dice would see the places without a row.
     """
 
-    def __init__(self, schema: Schema, settings: InterestSettings) -> None:
+    def __init__(self, schema: Schema, settings: DINSettings) -> None:
         super().__init__()
         dim = settings.embedding_dim
         self.history = HistoryEmbedding(schema, dim, settings.init_std)

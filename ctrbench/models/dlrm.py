@@ -9,15 +9,21 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import SomeFields
 from ctrbench.layers.interactions.factorised import inner_products, pair_positions
 from ctrbench.layers.mlp import MLP, activation, hidden_layers, linear
-from ctrbench.models.interaction_settings import DotsSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
+from ctrbench.models.settings.interactions import DLRMSettings
 
 
 @register(
     "dlrm",
-    DotsSettings,
-    Properties("Naumov et al. 2019", "product network", high_order=True),
+    DLRMSettings,
+    Properties(
+        "DLRM",
+        "Naumov et al. 2019",
+        "https://arxiv.org/abs/1906.00091",
+        "product network",
+        high_order=True,
+    ),
     order=2019.4,
 )
 class DLRM(Model):
@@ -31,7 +37,7 @@ class DLRM(Model):
     pairs_P: Tensor
     value_slots_X: Tensor
 
-    def __init__(self, schema: Schema, settings: DotsSettings) -> None:
+    def __init__(self, schema: Schema, settings: DLRMSettings) -> None:
         super().__init__()
         dim, value_slots = settings.embedding_dim, schema.value_slots
         with_ids = [i for i, field in enumerate(schema.fields) if field.encoding != "value"]
@@ -58,8 +64,8 @@ class DLRM(Model):
         return logits_B
 
 
-def _bottom(values: int, settings: DotsSettings) -> nn.Sequential:
-    """X values to a vector of length K."""
+def _bottom(values: int, settings: DLRMSettings) -> nn.Sequential:
+    """Return the X values as a vector of length K."""
     own = replace(settings, dropout=settings.bottom_dropout)
     last = linear([values, *settings.bottom][-1], settings.embedding_dim)
     after = activation(settings, settings.embedding_dim)

@@ -7,13 +7,19 @@ from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.mlp import MLP
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import DeepSettings
+from ctrbench.models.settings.base import DeepSettings
 
 
 @register(
     "dnn",
     DeepSettings,
-    Properties("Covington et al. 2016", "network", high_order=True),
+    Properties(
+        "DNN",
+        "Covington et al. 2016",
+        "https://doi.org/10.1145/2959100.2959190",
+        "network",
+        high_order=True,
+    ),
     order=2016.7,
 )
 class DNN(Model):

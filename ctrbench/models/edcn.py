@@ -8,15 +8,21 @@ from torch import Tensor, nn
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.mlp import glorot, hidden_layers, linear
-from ctrbench.models.interaction_settings import BridgedCrossSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
+from ctrbench.models.settings.interactions import EDCNSettings
 
 
 @register(
     "edcn",
-    BridgedCrossSettings,
-    Properties("Chen et al. 2021", "cross network", high_order=True),
+    EDCNSettings,
+    Properties(
+        "EDCN",
+        "Chen et al. 2021",
+        "https://doi.org/10.1145/3459637.3481915",
+        "cross network",
+        high_order=True,
+    ),
     order=2021.9,
     version=2,
 )
@@ -28,13 +34,17 @@ class EDCN(Model):
     x_0 is the first c.
     """
 
-    def __init__(self, schema: Schema, settings: BridgedCrossSettings) -> None:
+    def __init__(self, schema: Schema, settings: EDCNSettings) -> None:
         super().__init__()
         dim = len(schema.fields) * settings.embedding_dim
         self.embedding = Embedding(schema, settings.embedding_dim, settings.init_std)
         layers, plain = range(settings.cross_layers), replace(settings, batch_norm=False)
         self.regulations = nn.ModuleList(_Regulation(schema, settings) for _ in layers)
-        self.crosses = nn.ModuleList(_Cross(dim) for _ in layers)
+        # Where the sum of both is normalised, that would subtract the bias again.
+        subtracted = settings.batch_norm and settings.bridge == "addition"
+        self.crosses = nn.ModuleList(
+            _Cross(dim, bias=n == layers[-1] or not subtracted) for n in layers
+        )
         self.hidden = nn.ModuleList(
             nn.Sequential(*hidden_layers(dim, [dim], plain)) for _ in layers
         )
@@ -57,13 +67,14 @@ class EDCN(Model):
 class _Cross(nn.Module):
     """x_0 c^T w + b + c. Shapes: BD, BD -> BD."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, *, bias: bool) -> None:
         super().__init__()
         self.weight = glorot(dim, inputs=dim, outputs=1)
-        self.bias = nn.Parameter(torch.zeros(dim))
+        self.bias = nn.Parameter(torch.zeros(dim)) if bias else None
 
     def forward(self, x_BD: Tensor, c_BD: Tensor) -> Tensor:
-        return torch.addcmul(self.bias + c_BD, x_BD, (c_BD @ self.weight)[:, None])
+        shifted_BD = c_BD if self.bias is None else self.bias + c_BD
+        return torch.addcmul(shifted_BD, x_BD, (c_BD @ self.weight)[:, None])
 
 
 class _Bridge(nn.Module):
@@ -91,7 +102,7 @@ class _Regulation(nn.Module):
     Shapes: BD -> BD, BD.
     """
 
-    def __init__(self, schema: Schema, settings: BridgedCrossSettings) -> None:
+    def __init__(self, schema: Schema, settings: EDCNSettings) -> None:
         super().__init__()
         self.temperature, self.dim = settings.temperature, settings.embedding_dim
         if self.temperature is not None:

@@ -7,13 +7,20 @@ from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.factorised import field_aware
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import PairSettings
+from ctrbench.models.settings.base import PairSettings
 
 
 @register(
     "ffm",
     PairSettings,
-    Properties("Juan et al. 2016", "factorisation", low_order=True, cited=True),
+    Properties(
+        "FFM",
+        "Juan et al. 2016",
+        "https://doi.org/10.1145/2959100.2959134",
+        "factorisation",
+        low_order=True,
+        cited=True,
+    ),
     order=30,
 )
 class FFM(Model):
@@ -31,7 +38,7 @@ class FFM(Model):
         self.embedding = Embedding(schema, columns, settings.init_std, first_order=True)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        w_BF, v_BFC = self.embedding.apart(ids_BS, values_BX)
+        w_BF, v_BFC = self.embedding.first_order_and_factors(ids_BS, values_BX)
         v_BFKF = v_BFC.view(*v_BFC.shape[:2], *self.factors)
         logits_B: Tensor = self.bias + w_BF.sum(dim=1) + field_aware(v_BFKF)
         return logits_B

@@ -7,22 +7,29 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.bilinear import BilinearInteraction, SqueezeExcitation
 from ctrbench.layers.mlp import MLP
-from ctrbench.models.interaction_settings import BilinearSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
+from ctrbench.models.settings.interactions import FiBiNETSettings
 
 
 @register(
     "fibinet",
-    BilinearSettings,
-    Properties("Huang et al. 2019", "product network", low_order=True, high_order=True),
+    FiBiNETSettings,
+    Properties(
+        "FiBiNET",
+        "Huang et al. 2019",
+        "https://arxiv.org/abs/1905.09433",
+        "product network",
+        low_order=True,
+        high_order=True,
+    ),
     order=2019.7,
 )
 class FiBiNET(Model):
     """y = w_0 + sum_i w_i x_i + MLP([p, q]): p bilinear interactions of the embeddings v, q those
     of SENET(v), each with matrices of its own or both with the same."""
 
-    def __init__(self, schema: Schema, settings: BilinearSettings) -> None:
+    def __init__(self, schema: Schema, settings: FiBiNETSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
         dim, fields, kind = settings.embedding_dim, len(schema.fields), settings.bilinear
@@ -33,7 +40,7 @@ class FiBiNET(Model):
         self.mlp = MLP(fields * (fields - 1) * dim, settings.widths, settings)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
+        w_BF, v_BFK = self.embedding.first_order_and_factors(ids_BS, values_BX)
         interactions = torch.cat([self.p(v_BFK), self.q(self.senet(v_BFK))], dim=1)
         logits_B: Tensor = self.bias + w_BF.sum(dim=1) + self.mlp(interactions)
         return logits_B

@@ -8,15 +8,21 @@ from torch import Tensor, nn
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, SomeFields
 from ctrbench.layers.mlp import glorot, hidden_layers, linear
-from ctrbench.models.interaction_settings import TwoStreamSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
+from ctrbench.models.settings.interactions import FinalMLPSettings
 
 
 @register(
     "finalmlp",
-    TwoStreamSettings,
-    Properties("Mao et al. 2023", "two networks", high_order=True),
+    FinalMLPSettings,
+    Properties(
+        "FinalMLP",
+        "Mao et al. 2023",
+        "https://arxiv.org/abs/2304.00902",
+        "two networks",
+        high_order=True,
+    ),
     order=2023.1,
     version=2,
 )
@@ -29,7 +35,7 @@ class FinalMLP(Model):
     zero too, it never gets a gradient, and only the gate's last bias is trained.
     """
 
-    def __init__(self, schema: Schema, settings: TwoStreamSettings) -> None:
+    def __init__(self, schema: Schema, settings: FinalMLPSettings) -> None:
         super().__init__()
         dim, dropout = settings.embedding_dim, settings.second_dropout
         inputs = len(schema.fields) * dim
@@ -57,7 +63,7 @@ class _Gate(nn.Module):
     """2 sigmoid(MLP(context)), the MLP of relus. Shapes: ids_BS, values_BX -> BD, or 1D."""
 
     def __init__(
-        self, schema: Schema, names: list[str], widths: list[int], settings: TwoStreamSettings
+        self, schema: Schema, names: list[str], widths: list[int], settings: FinalMLPSettings
     ) -> None:
         super().__init__()
         dim = settings.embedding_dim

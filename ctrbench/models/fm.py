@@ -7,13 +7,21 @@ from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.factorised import factorisation_machine
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import FactorisedSettings, PairSettings
+from ctrbench.models.settings.base import FactorisedSettings, PairSettings
 
 
 @register(
     "fm",
     PairSettings,
-    Properties("Rendle 2010", "factorisation", low_order=True, compared=True, cited=True),
+    Properties(
+        "FM",
+        "Rendle 2010",
+        "https://doi.org/10.1109/ICDM.2010.127",
+        "factorisation",
+        low_order=True,
+        compared=True,
+        cited=True,
+    ),
     order=20,
 )
 class FM(Model):
@@ -26,6 +34,6 @@ class FM(Model):
         self.embedding = Embedding(schema, dim, std, first_order=True)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
+        w_BF, v_BFK = self.embedding.first_order_and_factors(ids_BS, values_BX)
         logits_B: Tensor = self.bias + w_BF.sum(dim=1) + factorisation_machine(v_BFK)
         return logits_B

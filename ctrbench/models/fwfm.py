@@ -8,13 +8,19 @@ from ctrbench.layers.interactions.field_weighted import FieldWeighted
 from ctrbench.layers.mlp import glorot
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import FieldMatrixedSettings, FieldWeightedSettings
+from ctrbench.models.settings.base import FmFMSettings, FwFMSettings
 
 
 @register(
     "fwfm",
-    FieldWeightedSettings,
-    Properties("Pan et al. 2018", "factorisation", low_order=True),
+    FwFMSettings,
+    Properties(
+        "FwFM",
+        "Pan et al. 2018",
+        "https://arxiv.org/abs/1806.03514",
+        "factorisation",
+        low_order=True,
+    ),
     order=2018.3,
 )
 class FwFM(Model):
@@ -25,7 +31,7 @@ class FwFM(Model):
     own w_i, if it has one, and then v_i.
     """
 
-    def __init__(self, schema: Schema, settings: FieldWeightedSettings) -> None:
+    def __init__(self, schema: Schema, settings: FwFMSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
         dim, std, fields = settings.embedding_dim, settings.init_std, len(schema.fields)
@@ -43,10 +49,10 @@ class FwFM(Model):
 
     def _linear(self, ids_BS: Tensor, values_BX: Tensor) -> tuple[Tensor, Tensor]:
         if self.linear == "lw":
-            w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
+            w_BF, v_BFK = self.embedding.first_order_and_factors(ids_BS, values_BX)
             return w_BF.sum(dim=1), v_BFK
         if self.linear == "felv":
-            w_BF, v_BFK = self.embedding.by_vectors(ids_BS, values_BX)
+            w_BF, v_BFK = self.embedding.linear_and_factors(ids_BS, values_BX)
             return w_BF.sum(dim=1), v_BFK
         v_BFK = self.embedding(ids_BS, values_BX)
         return v_BFK.flatten(start_dim=1) @ self.field_vectors.flatten(), v_BFK
@@ -54,8 +60,14 @@ class FwFM(Model):
 
 @register(
     "fmfm",
-    FieldMatrixedSettings,
-    Properties("Sun et al. 2021", "factorisation", low_order=True),
+    FmFMSettings,
+    Properties(
+        "FmFM",
+        "Sun et al. 2021",
+        "https://arxiv.org/abs/2102.12994",
+        "factorisation",
+        low_order=True,
+    ),
     order=2021.2,
 )
 class FmFM(Model):
@@ -64,7 +76,7 @@ class FmFM(Model):
     A diagonal one, a vector, makes it the paper's FvFM.
     """
 
-    def __init__(self, schema: Schema, settings: FieldMatrixedSettings) -> None:
+    def __init__(self, schema: Schema, settings: FmFMSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
         dim, std = settings.embedding_dim, settings.init_std
@@ -72,6 +84,6 @@ class FmFM(Model):
         self.pairs = FieldWeighted(len(schema.fields), dim, settings.field_weights)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
+        w_BF, v_BFK = self.embedding.first_order_and_factors(ids_BS, values_BX)
         logits_B: Tensor = self.bias + w_BF.sum(dim=1) + self.pairs(v_BFK)
         return logits_B

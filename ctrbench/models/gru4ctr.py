@@ -7,21 +7,28 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.history import HistoryEmbedding
 from ctrbench.layers.mlp import MLP
 from ctrbench.layers.recurrent import GRU
-from ctrbench.models.history_settings import DeepRecurrentSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
+from ctrbench.models.settings.histories import GRU4CTRSettings
 
 
 @register(
     "gru4ctr",
-    DeepRecurrentSettings,
-    Properties("Zhou et al. 2019", "recurrent network", high_order=True, sequential=True),
+    GRU4CTRSettings,
+    Properties(
+        "GRU4CTR",
+        "Zhou et al. 2019",
+        "https://arxiv.org/abs/1809.03672",
+        "recurrent network",
+        high_order=True,
+        sequential=True,
+    ),
     order=2019.1,
 )
 class GRU4CTR(Model):
     """y = MLP([V_1 x_1, ..., V_F x_F, h_n]), h_n = GRU(p_1, ..., p_n) of the past rows p."""
 
-    def __init__(self, schema: Schema, settings: DeepRecurrentSettings) -> None:
+    def __init__(self, schema: Schema, settings: GRU4CTRSettings) -> None:
         super().__init__()
         dim, units = settings.embedding_dim, settings.state_dim
         self.history = HistoryEmbedding(schema, dim, settings.init_std)

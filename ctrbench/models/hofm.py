@@ -7,13 +7,20 @@ from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.factorised import anova_kernel
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import HighOrderSettings
+from ctrbench.models.settings.base import HOFMSettings
 
 
 @register(
     "hofm",
-    HighOrderSettings,
-    Properties("Blondel et al. 2016", "factorisation", low_order=True, high_order=True),
+    HOFMSettings,
+    Properties(
+        "HOFM",
+        "Blondel et al. 2016",
+        "https://arxiv.org/abs/1607.07195",
+        "factorisation",
+        low_order=True,
+        high_order=True,
+    ),
     order=2016.9,
 )
 class HOFM(Model):
@@ -23,7 +30,7 @@ class HOFM(Model):
     holds w_i and then the embeddings of degree 2, 3, ..., m.
     """
 
-    def __init__(self, schema: Schema, settings: HighOrderSettings) -> None:
+    def __init__(self, schema: Schema, settings: HOFMSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
         self.degrees = range(2, settings.order + 1)
@@ -32,7 +39,7 @@ class HOFM(Model):
         self.embedding = Embedding(schema, columns, settings.init_std, first_order=True)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        w_BF, p_BFC = self.embedding.apart(ids_BS, values_BX)
+        w_BF, p_BFC = self.embedding.first_order_and_factors(ids_BS, values_BX)
         p_of_degree = p_BFC.chunk(self.tables, dim=2)
         logits_B: Tensor = self.bias + w_BF.sum(dim=1)
         for degree in self.degrees:

@@ -6,19 +6,27 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import LinearSettings
+from ctrbench.models.settings.base import LRSettings
 
 
 @register(
     "lr",
-    LinearSettings,
-    Properties("McMahan et al. 2013", "linear", low_order=True, compared=True, cited=True),
+    LRSettings,
+    Properties(
+        "LR",
+        "McMahan et al. 2013",
+        "https://doi.org/10.1145/2487575.2488200",
+        "linear",
+        low_order=True,
+        compared=True,
+        cited=True,
+    ),
     order=10,
 )
 class LR(Model):
     """y = w_0 + sum_i w_i x_i, the logit."""
 
-    def __init__(self, schema: Schema, settings: LinearSettings | None = None) -> None:
+    def __init__(self, schema: Schema, settings: LRSettings | None = None) -> None:
         super().__init__()
         self.bias = zero_bias()
         self.embedding = Embedding(schema, 0, first_order=True)

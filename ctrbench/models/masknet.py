@@ -7,15 +7,21 @@ from torch.nn import functional as F
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.mlp import MLP, Hidden, linear
-from ctrbench.models.interaction_settings import MaskedSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
+from ctrbench.models.settings.interactions import MaskNetSettings
 
 
 @register(
     "masknet",
-    MaskedSettings,
-    Properties("Wang et al. 2021", "masked network", high_order=True),
+    MaskNetSettings,
+    Properties(
+        "MaskNet",
+        "Wang et al. 2021",
+        "https://arxiv.org/abs/2102.07619",
+        "masked network",
+        high_order=True,
+    ),
     order=2021.6,
 )
 class MaskNet(Model):
@@ -25,7 +31,7 @@ class MaskNet(Model):
     normalises each field's vector, with weights of its own as in FuxiCTR.
     """
 
-    def __init__(self, schema: Schema, settings: MaskedSettings) -> None:
+    def __init__(self, schema: Schema, settings: MaskNetSettings) -> None:
         super().__init__()
         fields, dim = len(schema.fields), settings.embedding_dim
         inputs, widths = fields * dim, settings.widths
@@ -58,7 +64,7 @@ class _MaskBlock(nn.Module):
     Shapes: BD, BH -> BU.
     """
 
-    def __init__(self, inputs: int, length: int, units: int, settings: MaskedSettings) -> None:
+    def __init__(self, inputs: int, length: int, units: int, settings: MaskNetSettings) -> None:
         super().__init__()
         aggregated = max(1, int(length * settings.mask_ratio))
         self.mask = nn.Sequential(linear(inputs, aggregated), nn.ReLU(), linear(aggregated, length))

@@ -5,16 +5,23 @@ from torch import Tensor, nn
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.factorised import bi_interaction
-from ctrbench.layers.mlp import MLP, dropping
-from ctrbench.models.interaction_settings import BiInteractionSettings
+from ctrbench.layers.mlp import MLP, dropout_layer
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
+from ctrbench.models.settings.interactions import NFMSettings
 
 
 @register(
     "nfm",
-    BiInteractionSettings,
-    Properties("He & Chua 2017", "pooling network", low_order=True, high_order=True),
+    NFMSettings,
+    Properties(
+        "NFM",
+        "He & Chua 2017",
+        "https://arxiv.org/abs/1708.05027",
+        "pooling network",
+        low_order=True,
+        high_order=True,
+    ),
     order=2017.6,
 )
 class NFM(Model):
@@ -23,17 +30,17 @@ class NFM(Model):
     f_BI is normalised where the hidden layers are, and dropped by a probability of its own.
     """
 
-    def __init__(self, schema: Schema, settings: BiInteractionSettings) -> None:
+    def __init__(self, schema: Schema, settings: NFMSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
         dim, std = settings.embedding_dim, settings.init_std
         self.embedding = Embedding(schema, dim, std, first_order=True)
         self.norm = nn.BatchNorm1d(dim) if settings.batch_norm else nn.Identity()
-        self.dropout = dropping(settings.interaction_dropout)
+        self.dropout = dropout_layer(settings.interaction_dropout)
         self.mlp = MLP(dim, settings.widths, settings)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
+        w_BF, v_BFK = self.embedding.first_order_and_factors(ids_BS, values_BX)
         f_BK = self.dropout(self.norm(bi_interaction(v_BFK)))
         logits_B: Tensor = self.bias + w_BF.sum(dim=1) + self.mlp(f_BK)
         return logits_B

@@ -1,5 +1,7 @@
 """Product-based neural networks (Qu et al. 2016)."""
 
+from dataclasses import replace
+
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
@@ -8,10 +10,13 @@ from ctrbench.layers.interactions.product import INNER, OuterProduct
 from ctrbench.layers.mlp import MLP, Hidden, linear
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import DeepSettings, ProductSettings
+from ctrbench.models.settings.base import DeepSettings, InnerProductSettings
 
 PROPERTIES = Properties(
-    "Qu et al. 2016", "product network", high_order=True, compared=True, cited=True
+    *("IPNN", "Qu et al. 2016", "https://arxiv.org/abs/1611.00144", "product network"),
+    high_order=True,
+    compared=True,
+    cited=True,
 )
 
 
@@ -26,7 +31,8 @@ class _PNN(Model):
         units, *widths = settings.widths
         dim = settings.embedding_dim
         self.embedding = Embedding(schema, dim, settings.init_std)
-        self.linear = linear(len(schema.fields) * dim, units)  # W_z and b_1
+        bias = not settings.batch_norm  # which would subtract it again
+        self.linear = linear(len(schema.fields) * dim, units, bias=bias)  # W_z and b_1
         self.products = nn.ModuleList(products)
         self.hidden = Hidden(units, settings)
         self.mlp = MLP(units, widths, settings)
@@ -40,7 +46,7 @@ class _PNN(Model):
         return logits_B
 
 
-def _inner(schema: Schema, settings: ProductSettings) -> nn.Module:
+def _inner(schema: Schema, settings: InnerProductSettings) -> nn.Module:
     return INNER[settings.product](len(schema.fields), settings.widths[0])
 
 
@@ -48,25 +54,25 @@ def _outer(settings: DeepSettings) -> nn.Module:
     return OuterProduct(settings.embedding_dim, settings.widths[0])
 
 
-@register("ipnn", ProductSettings, PROPERTIES, order=60)
+@register("ipnn", InnerProductSettings, PROPERTIES, order=60)
 class IPNN(_PNN):
-    """l_p of the inner products <f_i, f_j> (section 3.1)."""
+    """y = MLP(act(l_z + l_p + b_1)), l_p from the inner products <f_i, f_j> (section 3.1)."""
 
-    def __init__(self, schema: Schema, settings: ProductSettings) -> None:
+    def __init__(self, schema: Schema, settings: InnerProductSettings) -> None:
         super().__init__(schema, settings, [_inner(schema, settings)])
 
 
-@register("opnn", DeepSettings, PROPERTIES, order=70)
+@register("opnn", DeepSettings, replace(PROPERTIES, title="OPNN"), order=70)
 class OPNN(_PNN):
-    """l_p of the sum-pooled outer product (section 3.2)."""
+    """y = MLP(act(l_z + l_p + b_1)), l_p from the sum-pooled outer product (section 3.2)."""
 
     def __init__(self, schema: Schema, settings: DeepSettings) -> None:
         super().__init__(schema, settings, [_outer(settings)])
 
 
-@register("pnn", ProductSettings, PROPERTIES, order=80)
+@register("pnn", InnerProductSettings, replace(PROPERTIES, title="PNN*"), order=80)
 class PNN(_PNN):
-    """PNN*: both kinds of product side by side (section 4)."""
+    """y = MLP(act(l_z + l_p + b_1)), l_p from both inner and outer products (section 4)."""
 
-    def __init__(self, schema: Schema, settings: ProductSettings) -> None:
+    def __init__(self, schema: Schema, settings: InnerProductSettings) -> None:
         super().__init__(schema, settings, [_inner(schema, settings), _outer(settings)])

@@ -1,4 +1,4 @@
-"""The registry of models: a name gives a class, its settings, and its place in tables."""
+"""The registry of models: a name selects a class, its settings and its place in tables."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import fields
@@ -8,18 +8,18 @@ from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.errors import UserError
-from ctrbench.layers.initial import starting_from
+from ctrbench.layers.initialization import starting_from
 from ctrbench.layers.settings import INIT_NETWORK, NetworkSettings
 from ctrbench.models.properties import Properties
-from ctrbench.models.settings import ModelSettings
+from ctrbench.models.settings.base import ModelSettings
 from ctrbench.registry import import_all
 from ctrbench.settings import nearest
 
 
 class Model(nn.Module):
-    """What every model is: built from a schema and its settings, it gives logits.
+    """Base class of the models: built from a schema and settings, a model returns logits.
 
-    It knows nothing of device, optimizer or files.
+    A model knows nothing of devices, optimizers or files.
 
     Attributes:
         name: in the registry, as its YAML file carries it.
@@ -38,11 +38,11 @@ class Model(nn.Module):
     version: ClassVar[int]
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        """Logits, B, of a batch of feature ids and of the values of value fields."""
+        """Return the logits B of a batch of feature ids and the values of value fields."""
         raise NotImplementedError
 
     def parts(self) -> dict[str, nn.Module]:
-        """Parts that may each have an optimizer of its own: none, or ``wide`` and ``deep``."""
+        """Return the parts with an optimizer of their own: none, or ``wide`` and ``deep``."""
         return {}
 
 
@@ -58,7 +58,7 @@ def register(
     order: float,
     version: int = 1,
 ) -> Callable[[M], M]:
-    """Enter a model class under the name that its YAML file carries; see :class:`Model`.
+    """Register a model class under the name that its YAML file has; see :class:`Model`.
 
     Raises:
         ValueError: if the name is taken.
@@ -76,24 +76,29 @@ def register(
 
 
 def names() -> list[str]:
-    """All models in the order of tables, found by importing every module beside this one."""
+    """Return the names of all models, in the order of tables."""
     import_all("ctrbench.models")
     return sorted(_REGISTRY, key=lambda name: _REGISTRY[name].order)
 
 
 def settings_of() -> dict[str, type[ModelSettings]]:
-    """The class of the settings of every model."""
+    """Return the settings class of every model."""
     return {name: _REGISTRY[name].settings for name in names()}
 
 
-def properties_of(name: str) -> Properties:
-    """What a model of the registry is."""
+def model_class(name: str) -> type[Model]:
+    """Return the class of a registered model."""
     import_all("ctrbench.models")
-    return _REGISTRY[name].properties
+    return _REGISTRY[name]
+
+
+def properties_of(name: str) -> Properties:
+    """Return the properties of a registered model."""
+    return model_class(name).properties
 
 
 def having(words: Iterable[str]) -> list[str]:
-    """The models for which every word holds, in the order of tables.
+    """Return the models that have all of the given properties, in the order of tables.
 
     Args:
         words: properties that are either true or not (``compared``), options (``model.dropout``:
@@ -120,12 +125,12 @@ def having(words: Iterable[str]) -> list[str]:
 
 
 def able(names: Iterable[str], history: object) -> list[str]:
-    """Those that can be trained on rows with such a history, or without one where it is false."""
+    """Return the models that can be trained on rows with, or without, a history."""
     return [name for name in names if history or not properties_of(name).sequential]
 
 
 def find(settings: ModelSettings) -> type[Model]:
-    """The class that ``settings.name`` names.
+    """Return the class of the model that ``settings.name`` names.
 
     Raises:
         UserError: for an unknown name, or that of a model with other settings.
@@ -143,7 +148,7 @@ def find(settings: ModelSettings) -> type[Model]:
 
 
 def build(schema: Schema, settings: ModelSettings) -> Model:
-    """The model that ``settings.name`` names, with fresh weights from torch's global generator."""
+    """Build the model that ``settings.name`` names, with weights from torch's global generator."""
     cls: Any = find(settings)
     start = settings.init_network if isinstance(settings, NetworkSettings) else INIT_NETWORK[0]
     with starting_from(start):

@@ -6,15 +6,22 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.history import HistoryEmbedding
 from ctrbench.layers.mlp import linear
 from ctrbench.layers.recurrent import Elman
-from ctrbench.models.history_settings import RecurrentSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
+from ctrbench.models.settings.histories import RNNSettings
 
 
 @register(
     "rnn",
-    RecurrentSettings,
-    Properties("Zhang et al. 2014", "recurrent network", high_order=True, sequential=True),
+    RNNSettings,
+    Properties(
+        "RNN",
+        "Zhang et al. 2014",
+        "https://arxiv.org/abs/1404.5772",
+        "recurrent network",
+        high_order=True,
+        sequential=True,
+    ),
     order=2014.5,
 )
 class RNN(Model):
@@ -24,7 +31,7 @@ class RNN(Model):
     the declared fields alone, so its U' is one of its own; R is the same. There is no dropout.
     """
 
-    def __init__(self, schema: Schema, settings: RecurrentSettings) -> None:
+    def __init__(self, schema: Schema, settings: RNNSettings) -> None:
         super().__init__()
         dim, units = settings.embedding_dim, settings.state_dim
         self.history = HistoryEmbedding(schema, dim, settings.init_std)

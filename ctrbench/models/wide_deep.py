@@ -1,5 +1,7 @@
 """Wide & Deep (Cheng et al. 2016) and the two forms that the DeepFM paper compares."""
 
+from dataclasses import replace
+
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
@@ -8,10 +10,14 @@ from ctrbench.models.fm import FM
 from ctrbench.models.lr import LR
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
-from ctrbench.models.settings import CrossedSettings, DeepPairSettings, DeepSettings
+from ctrbench.models.settings.base import DeepPairSettings, DeepSettings, WideDeepSettings
 
 TWO_FORMS = Properties(
-    "Guo et al. 2017", "wide & deep", low_order=True, high_order=True, compared=True, cited=True
+    *("LR & DNN", "Guo et al. 2017", "https://arxiv.org/abs/1703.04247", "wide & deep"),
+    low_order=True,
+    high_order=True,
+    compared=True,
+    cited=True,
 )
 
 
@@ -35,9 +41,11 @@ class _WideDeep(Model):
 
 @register(
     "wide_deep",
-    CrossedSettings,
+    WideDeepSettings,
     Properties(
+        "Wide & Deep",
         "Cheng et al. 2016",
+        "https://arxiv.org/abs/1606.07792",
         "wide & deep",
         low_order=True,
         high_order=True,
@@ -55,7 +63,7 @@ class WideDeep(_WideDeep):
     the columns of ids after those of the fields.
     """
 
-    def __init__(self, schema: Schema, settings: CrossedSettings) -> None:
+    def __init__(self, schema: Schema, settings: WideDeepSettings) -> None:
         super().__init__(schema, settings, LR(schema.crossed))
 
 
@@ -67,7 +75,7 @@ class LRDNN(_WideDeep):
         super().__init__(schema, settings, LR(schema))
 
 
-@register("fm_dnn", DeepPairSettings, TWO_FORMS, order=110)
+@register("fm_dnn", DeepPairSettings, replace(TWO_FORMS, title="FM & DNN"), order=110)
 class FMDNN(_WideDeep):
     """y = FM(w, V) + DNN(E) (DeepFM, section 4.1): E is not V."""
 

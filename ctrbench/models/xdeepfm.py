@@ -6,15 +6,22 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.compressed_interaction import CompressedInteraction
 from ctrbench.layers.mlp import MLP, linear
-from ctrbench.models.interaction_settings import CompressedSettings, DeepCompressedSettings
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model, register
+from ctrbench.models.settings.interactions import CINSettings, XDeepFMSettings
 
 
 @register(
     "cin",
-    CompressedSettings,
-    Properties("Lian et al. 2018", "cross network", low_order=True, high_order=True),
+    CINSettings,
+    Properties(
+        "CIN",
+        "Lian et al. 2018",
+        "https://arxiv.org/abs/1803.05170",
+        "cross network",
+        low_order=True,
+        high_order=True,
+    ),
     order=2018.6,
 )
 class CIN(Model):
@@ -23,9 +30,7 @@ class CIN(Model):
     p^+ are the pooled maps of all layers of the compressed interaction network.
     """
 
-    def __init__(
-        self, schema: Schema, settings: CompressedSettings | DeepCompressedSettings
-    ) -> None:
+    def __init__(self, schema: Schema, settings: CINSettings | XDeepFMSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
         dim, std = settings.embedding_dim, settings.init_std
@@ -34,7 +39,7 @@ class CIN(Model):
         self.output = linear(sum(settings.cin_maps), 1, bias=False)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
+        w_BF, v_BFK = self.embedding.first_order_and_factors(ids_BS, values_BX)
         return self._shallow(w_BF, v_BFK)
 
     def _shallow(self, w_BF: Tensor, v_BFK: Tensor) -> Tensor:
@@ -45,19 +50,26 @@ class CIN(Model):
 
 @register(
     "xdeepfm",
-    DeepCompressedSettings,
-    Properties("Lian et al. 2018", "cross network", low_order=True, high_order=True),
+    XDeepFMSettings,
+    Properties(
+        "xDeepFM",
+        "Lian et al. 2018",
+        "https://arxiv.org/abs/1803.05170",
+        "cross network",
+        low_order=True,
+        high_order=True,
+    ),
     order=2018.7,
 )
 class XDeepFM(CIN):
     """y = sum_i w_i x_i + w_cin^T p^+ + w_dnn^T x_dnn + b, all over the same embeddings."""
 
-    def __init__(self, schema: Schema, settings: DeepCompressedSettings) -> None:
+    def __init__(self, schema: Schema, settings: XDeepFMSettings) -> None:
         super().__init__(schema, settings)
         inputs = len(schema.fields) * settings.embedding_dim
         self.mlp = MLP(inputs, settings.widths, settings)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
-        w_BF, v_BFK = self.embedding.apart(ids_BS, values_BX)
+        w_BF, v_BFK = self.embedding.first_order_and_factors(ids_BS, values_BX)
         logits_B: Tensor = self._shallow(w_BF, v_BFK) + self.mlp(v_BFK.flatten(start_dim=1))
         return logits_B

@@ -5,43 +5,41 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.adagrad import adagrad as torchs_adagrad
+from torch.optim.adagrad import adagrad as torch_adagrad
 from torch.torch_version import TorchVersion
 
-from ctrbench.optim.decay import DecayedByParts, decayed_groups
+from ctrbench.optim.decay import L2Optimizer, l2_groups
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import AdagradSettings
-from ctrbench.optim.touched import ask_for_touched_rows, move_touched
+from ctrbench.optim.sparse_rows import request_sparse_gradients, update_rows
 
-FUSED_ON_GPUS = "2.13"  # of torch
+FUSED_ON_GPU = "2.13"  # the first torch with a fused AdaGrad for GPUs
 
 
-class Adagrad(DecayedByParts, torch.optim.Adagrad):
-    """Torch's, fused where it can be; L2 by parts.
+class Adagrad(L2Optimizer, torch.optim.Adagrad):
+    """torch's AdaGrad, fused, with the L2 terms of :func:`ctrbench.optim.decay.l2_groups`.
 
-    A row that the batch does not read has no gradient and does not move, unless L2 moves all rows:
-    only the others are updated.
+    A row that the batch does not read has no gradient and does not move, so only the rows of the
+    batch are updated, unless L2 moves all rows.
     """
 
     def __init__(self, model: nn.Module, settings: AdagradSettings) -> None:
         on_cpu = all(p.device.type == "cpu" for p in model.parameters())
-        fused = on_cpu or TorchVersion(torch.__version__) >= FUSED_ON_GPUS
-        super().__init__(
-            decayed_groups(model, settings), settings.lr, eps=settings.eps, fused=fused
-        )
-        ask_for_touched_rows(model)
+        fused = on_cpu or TorchVersion(torch.__version__) >= FUSED_ON_GPU
+        super().__init__(l2_groups(model, settings), settings.lr, eps=settings.eps, fused=fused)
+        request_sparse_gradients(model)
 
-    def of_table(self, w: Tensor, group: dict[str, Any]) -> None:
+    def update_table(self, w: Tensor, group: dict[str, Any]) -> None:
         if group["weight_decay"] > 0:
-            self._spread(w)
+            self._dense.to_dense(w)
         else:
             update = partial(_update, step=self.state[w]["step"], group=group)
-            move_touched(w, update, self.state[w]["sum"])
+            update_rows(w, update, self.state[w]["sum"])
             w.grad = None
 
 
 def _update(w: Tensor, g: Tensor, n: Tensor, step: Tensor, group: dict[str, Any]) -> None:
-    torchs_adagrad(
+    torch_adagrad(
         *([w], [g], [n], [step]),
         fused=True,
         lr=group["lr"],
@@ -54,5 +52,5 @@ def _update(w: Tensor, g: Tensor, n: Tensor, step: Tensor, group: dict[str, Any]
 
 @builds(AdagradSettings)
 def adagrad(model: nn.Module, settings: AdagradSettings) -> Adagrad:
-    """Over all weights of a model."""
+    """Build AdaGrad over all weights of a model."""
     return Adagrad(model, settings)

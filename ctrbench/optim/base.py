@@ -1,10 +1,10 @@
-"""What our optimizers do beyond torch's."""
+"""What the optimizers here do beyond those of torch."""
 
 import torch
 
 
 class Optimizer(torch.optim.Optimizer):
-    """It adds its own L2 terms, and may defer the updates of some rows of a table.
+    """An optimizer that adds its own L2 terms and may update some rows of a table later.
 
     A learning rate that is a tensor may change between steps.
     """
@@ -12,5 +12,5 @@ class Optimizer(torch.optim.Optimizer):
     def add_l2(self) -> None:
         """Add the L2 terms to the gradients now; the next step() adds none."""
 
-    def move_all_rows(self) -> None:
-        """From now on, update every row of a table in every step."""
+    def disable_lazy_updates(self) -> None:
+        """Update every row of every table in each step from now on."""

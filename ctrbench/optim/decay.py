@@ -1,4 +1,4 @@
-"""L2 as part of the gradient, with separate weights for embedding tables and network."""
+"""L2 as part of the gradient, with separate coefficients for embedding tables and network."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -10,38 +10,38 @@ from torch import Tensor, nn
 from ctrbench.optim.base import Optimizer
 from ctrbench.optim.registry import split_parameters
 from ctrbench.optim.settings import DenseSettings
-from ctrbench.optim.touched import Spread, touched
+from ctrbench.optim.sparse_rows import DenseGradients, sparse_gradient
 
 
-def decayed_groups(model: nn.Module, settings: DenseSettings) -> list[dict[str, Any]]:
-    """The parameters with the weight decay of each: of all rows, or of those of the batch.
+def l2_groups(model: nn.Module, settings: DenseSettings) -> list[dict[str, Any]]:
+    """Return parameter groups with the L2 coefficient of each, for all rows or those of the batch.
 
-    ``l2_embedding`` r on all rows is the gradient of r / 2 times the squared norm of the whole
-    tables, first-order weights included, and ``l2_network`` of all other weights: biases, w_0 and
-    those of batch norm. So does FuxiCTR take its ``embedding_regularizer`` and ``net_regularizer``.
+    With coefficient r the gradient is that of r / 2 times the squared norm: of the whole tables,
+    first-order weights included (``l2_embedding``), and of all other weights (``l2_network``), with
+    biases, w_0 and the weights of batch normalisation. FuxiCTR's ``embedding_regularizer`` and
+    ``net_regularizer`` are defined in the same way.
     """
     tables, network = split_parameters(model)
-    everywhere = settings.l2_rows == "all"
+    all_rows = settings.l2_rows == "all"
     return [
         {
             "params": tables,
-            "weight_decay": settings.l2_embedding if everywhere else 0.0,
-            "batch_decay": 0.0 if everywhere else settings.l2_embedding,
+            "weight_decay": settings.l2_embedding if all_rows else 0.0,
+            "batch_decay": 0.0 if all_rows else settings.l2_embedding,
         },
         {"params": network, "weight_decay": settings.l2_network, "batch_decay": 0.0},
     ]
 
 
-class DecayedByParts(Optimizer):
-    """Prepares the gradients for one of torch's optimizers: adds L2 on the rows of the batch where
-    it is on those alone, and takes care of the sparse gradients of tables."""
+class L2Optimizer(Optimizer):
+    """Base of torch's optimizers with the L2 terms of :func:`l2_groups` and sparse gradients."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._spread, self._l2_added = Spread(), False
+        self._dense, self._l2_added = DenseGradients(), False
 
-    def of_table(self, w: Tensor, group: dict[str, Any]) -> None:
-        """Make the sparse gradient of a table dense, or move its rows and leave no gradient."""
+    def update_table(self, w: Tensor, group: dict[str, Any]) -> None:
+        """Update the rows of w's sparse gradient and remove it, or make the gradient dense."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -51,44 +51,44 @@ class DecayedByParts(Optimizer):
         for group in self.param_groups:
             for w in group["params"]:
                 if not l2_added:
-                    decay_rows_of_the_batch(w, group["batch_decay"])
+                    add_l2_of_batch_rows(w, group["batch_decay"])
                 if w.grad is not None and w.grad.is_sparse:
-                    self.of_table(w, group)
-        with _no_decay(self.param_groups) if l2_added else nullcontext():
+                    self.update_table(w, group)
+        with _without_weight_decay(self.param_groups) if l2_added else nullcontext():
             super().step()
 
     @torch.no_grad()
     def add_l2(self) -> None:
-        """A pass over all weights with L2, which a step by itself takes as it moves them."""
+        """Add the L2 terms in a pass of their own, which a plain step does not need."""
         for group in self.param_groups:
             for w in group["params"]:
-                decay_rows_of_the_batch(w, group["batch_decay"])
+                add_l2_of_batch_rows(w, group["batch_decay"])
                 if w.grad is not None and group["weight_decay"] > 0:
                     if w.grad.is_sparse:
-                        self._spread(w)
+                        self._dense.to_dense(w)
                     w.grad.add_(w, alpha=group["weight_decay"])
         self._l2_added = True
 
 
 @contextmanager
-def _no_decay(groups: list[dict[str, Any]]) -> Iterator[None]:
-    """Within, torch's optimizer adds no L2 of its own."""
-    held = [group["weight_decay"] for group in groups]
+def _without_weight_decay(groups: list[dict[str, Any]]) -> Iterator[None]:
+    """Set torch's weight decay to 0 within the block."""
+    decays = [group["weight_decay"] for group in groups]
     for group in groups:
         group["weight_decay"] = 0.0
     try:
         yield
     finally:
-        for group, decay in zip(groups, held, strict=True):
+        for group, decay in zip(groups, decays, strict=True):
             group["weight_decay"] = decay
 
 
-def decay_rows_of_the_batch(w: Tensor, l2: float) -> None:
-    """L2 on those rows alone whose gradient is not zero: the features of the batch."""
+def add_l2_of_batch_rows(w: Tensor, l2: float) -> None:
+    """Add L2 to the rows whose gradient is not zero: the features of the batch."""
     grad = w.grad
     if grad is None or l2 == 0:
         return
     if grad.is_sparse:
-        rows_U, grad = touched(w)
+        rows_U, grad = sparse_gradient(w)
         w = w.index_select(0, rows_U)
     grad.addcmul_(w, grad.any(dim=1, keepdim=True).to(w.dtype), value=l2)

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from ctrbench.optim.base import Optimizer
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import FTRLSettings
-from ctrbench.optim.touched import ask_for_touched_rows, move_touched
+from ctrbench.optim.sparse_rows import request_sparse_gradients, update_rows
 
 
 class FTRL(Optimizer):
-    """Per coordinate, with gradient g:
+    """FTRL-Proximal; for each coordinate with gradient g:
 
         s = (sqrt(n + g^2) - sqrt(n)) / alpha;  z += g - s w;  n += g^2
         w = 0 if |z| <= l1, else -(z - sign(z) l1) / ((beta + sqrt(n)) / alpha + l2)
@@ -50,7 +50,7 @@ class FTRL(Optimizer):
                 scheduled = isinstance(group["lr"], Tensor)
                 update = partial(_update_scheduled if scheduled else _update, group=group)
                 if w.grad is not None and w.grad.is_sparse:
-                    move_touched(w, update, *states)
+                    update_rows(w, update, *states)
                 elif w.grad is not None:
                     update(w, w.grad, *states)
 
@@ -66,7 +66,7 @@ def _update(w: Tensor, g: Tensor, z: Tensor, n: Tensor, group: dict[str, Any]) -
 
 
 def _update_scheduled(w: Tensor, g: Tensor, z: Tensor, n: Tensor, group: dict[str, Any]) -> None:
-    """The same for an alpha that may not be that of the steps before."""
+    """Update where alpha may differ from that of earlier steps."""
     alpha, beta, l1, l2 = group["lr"], group["beta"], group["l1"], group["l2"]
     steepness = n.addcmul_(g, g).sqrt().add_(beta).div_(alpha).add_(l2)
     z.clamp_(-l1, l1).add_(g).sub_(steepness * w)
@@ -76,8 +76,8 @@ def _update_scheduled(w: Tensor, g: Tensor, z: Tensor, n: Tensor, group: dict[st
 
 @builds(FTRLSettings)
 def ftrl(model: nn.Module, settings: FTRLSettings) -> FTRL:
-    """Over all weights of a model; of a table, over the rows of the batch, as no other moves."""
-    ask_for_touched_rows(model)
+    """Build FTRL over all weights of a model; only the rows of the batch move."""
+    request_sparse_gradients(model)
     return FTRL(
         model.parameters(), lr=settings.lr, beta=settings.beta, l1=settings.l1, l2=settings.l2
     )

@@ -14,9 +14,9 @@ from ctrbench.optim.settings import JointSettings
 
 
 class Joint(Optimizer):
-    """An optimizer for each part of a model, on the gradients of one loss.
+    """One optimizer for each part of a model, stepped on the gradients of one loss.
 
-    Its parameter groups are those of its parts: what changes one (a schedule) changes the other.
+    Its parameter groups are those of its parts, so a schedule sets the rates of all parts.
     """
 
     def __init__(self, parts: dict[str, Optimizer]) -> None:
@@ -33,16 +33,16 @@ class Joint(Optimizer):
         for optimizer in self.parts.values():
             optimizer.add_l2()
 
-    def move_all_rows(self) -> None:
+    def disable_lazy_updates(self) -> None:
         for optimizer in self.parts.values():
-            optimizer.move_all_rows()
+            optimizer.disable_lazy_updates()
 
     def state_dict(self) -> dict[str, Any]:
-        """The states by part."""
+        """Return the states by part."""
         return {name: optimizer.state_dict() for name, optimizer in self.parts.items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The inverse of :meth:`state_dict`."""
+        """Load what :meth:`state_dict` returned."""
         for name, optimizer in self.parts.items():
             optimizer.load_state_dict(state_dict[name])
         self.param_groups = [group for part in self.parts.values() for group in part.param_groups]
@@ -50,7 +50,7 @@ class Joint(Optimizer):
 
 @builds(JointSettings)
 def joint(model: nn.Module, settings: JointSettings) -> Joint:
-    """An optimizer for each of the parts that a model declares."""
+    """Build one optimizer for each part that a model declares."""
     parts = model.parts() if isinstance(model, Model) else {}
     if set(parts) != {"wide", "deep"}:
         raise UserError(

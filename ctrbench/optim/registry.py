@@ -1,4 +1,4 @@
-"""The registry of optimizers: a settings class gives what builds it."""
+"""The registry of optimizers: a settings class selects the function that builds one."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,33 +16,29 @@ _REGISTRY: dict[type[OptimizerSettings], Builder] = {}
 
 
 def builds(settings: type[OptimizerSettings]) -> Callable[[B], B]:
-    """Enter a function of a model and of settings of this class.
+    """Register the function that builds the optimizer of a settings class.
 
     Raises:
-        ValueError: if the class has one.
+        ValueError: if the class has such a function.
     """
 
-    def enter(builder: B) -> B:
+    def register(builder: B) -> B:
         if settings in _REGISTRY:
             raise ValueError(f"{settings.__name__} builds two optimizers")
         _REGISTRY[settings] = builder
         return builder
 
-    return enter
+    return register
 
 
 def build(model: nn.Module, settings: OptimizerSettings) -> Optimizer:
-    """The optimizer of the settings' class, over all parameters of the model.
-
-    Raises:
-        UserError: for an optimizer of parts that the model does not have.
-    """
+    """Build the optimizer of the settings over all parameters of a model."""
     import_all("ctrbench.optim")
     return _REGISTRY[type(settings)](model, settings)
 
 
 def split_parameters(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """The embedding tables, and all other parameters."""
+    """Return the embedding tables, and all other parameters."""
     tables = [m.weight for m in model.modules() if isinstance(m, Embedding)]
-    known = {id(table) for table in tables}
-    return tables, [p for p in model.parameters() if id(p) not in known]
+    table_ids = {id(table) for table in tables}
+    return tables, [p for p in model.parameters() if id(p) not in table_ids]

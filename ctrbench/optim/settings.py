@@ -9,17 +9,17 @@ from ctrbench.settings import option, settings
 
 @dataclass
 class OptimizerSettings:
-    """What every optimizer has."""
+    """Settings of every optimizer."""
 
     name: str = option("name of the optimizer")
     registered: ClassVar[str]
 
     def states(self) -> int:
-        """Numbers that it keeps for every weight, at most."""
+        """Return the largest number of state values per weight."""
         raise NotImplementedError
 
     def rates(self) -> dict[str, float]:
-        """Its learning rates by their keys."""
+        """Return the learning rates by their option names."""
         raise NotImplementedError
 
     def validate(self) -> None:
@@ -33,7 +33,7 @@ class OptimizerSettings:
 
 @dataclass
 class DenseSettings(OptimizerSettings):
-    """What Adam and AdaGrad share."""
+    """Settings that Adam and AdaGrad share."""
 
     lr: float = option("learning rate", gt=0)
     eps: float = option("epsilon, added to the denominator", gt=0)

@@ -1,32 +1,24 @@
 """A report from run directories alone. Nothing is trained here."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ctrbench.errors import UserError
-from ctrbench.files import write_atomic
+from ctrbench.markdown import csv_of, markdown, without_tags
 from ctrbench.report import tables
-from ctrbench.report.figures.drawing import Drawing
-from ctrbench.report.found import Found, OverAll, find
+from ctrbench.report.broken import check_runs, without_odd_runs
+from ctrbench.report.figures.drawing import Figure
+from ctrbench.report.figures.orders import excess_by_order
 from ctrbench.report.group import copies, sections
-from ctrbench.report.judged import verdicts
-from ctrbench.report.judged.comparisons import note, reading
-from ctrbench.report.markdown import markdown
-from ctrbench.report.orders import left_by_order
-from ctrbench.report.page import headline, page
-from ctrbench.report.published.beside import Again
+from ctrbench.report.output import write_folder
+from ctrbench.report.page import page
+from ctrbench.report.section_report import ReportOptions, SectionReport, Table, section_reports
 from ctrbench.report.step_times import find_step_times, step_times_drawing
+from ctrbench.results import Results
 from ctrbench.runs.frame import FINISHED, find_runs, frame
-from ctrbench.runs.record import Results
 from ctrbench.settings import NAME
-
-TABLES = {
-    "table.tex",
-    *(f"{name}.csv" for name in ("table", "published", "claims", "calibration", "slices")),
-}
 
 
 def report_on(
@@ -35,35 +27,29 @@ def report_on(
     name: str | None = None,
     x: str | None = None,
     field: str | None = None,
-    again: Again | None = None,
 ) -> str:
-    """The report of all runs at or below some folders, or without any, of all in ``results``.
+    """Report on all runs at or below some folders, or without any, on all in ``results``.
 
-    It is written beside what it reads: of one folder into its ``report``, else into that of
-    ``results`` under a name, by default those of the folders.
+    The report of one folder is written into its ``report``, else into that of ``results`` under a
+    name, by default those of the folders. Returns the text.
 
     Args:
         x: the option to draw figures over; None draws one for each that was swept.
         field: of the data, by whose values the test rows are sliced.
-        again: as :func:`write_report` takes it.
-
-    Raises:
-        UserError: for a folder without runs, a name that is a path, an option not swept, or a
-            field that the test rows cannot be sliced by.
     """
     if name is not None and not NAME.fullmatch(name):
         raise UserError(f"name={name}: not a name; the report goes to results=FOLDER/report/NAME")
     place = Results(results or "results")
     runs = find_runs(folders or [place.runs])
-    folder = place.report(name or _name(folders))
+    folder = place.report(name or _report_name(folders))
     if len(folders) == 1 and results is None and name is None:
         folder = folders[0] / "report"
     steps = find_step_times(folders, place)
-    return write_report(runs, folder, "All runs", x=x, field=field, steps=steps, again=again)
+    return write_report(runs, folder, "All runs", x=x, field=field, steps=steps)
 
 
-def _name(folders: list[Path]) -> str:
-    """Of the folders, with that of the folder around them where two share one."""
+def _report_name(folders: list[Path]) -> str:
+    """Return the names of the folders, with those of their parents where two are equal."""
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         names = ["-".join(folder.resolve().parts[-2:]) for folder in folders]
@@ -78,7 +64,6 @@ def write_report(
     x: str | None = None,
     field: str | None = None,
     steps: dict[str, Any] | None = None,
-    again: Again | None = None,
 ) -> str:
     """Write tables (``table.md``, ``.csv``, ``.tex``), figures (``figures/*.png``, ``.svg``) and
     one page of all (``index.html``) into a folder; returns the text.
@@ -88,148 +73,121 @@ def write_report(
         steps: training steps measured in turn, to show and to judge by.
         pivot: for a second table, of a model's test figure ``value`` under each setting of
             ``columns`` (an option).
-        again: gives for a run's config the words that make it again; None where it cannot.
-
-    Raises:
-        UserError: for two different runs of the same settings and seed.
     """
-    table = frame(runs)
-    found = find(sections(table), x, field, steps, again)
-    pivoted = _pivoted(found, pivot) if pivot and found else {}
-    over_all = _over_all(found, steps)
-    text = _text(title, found, pivoted, over_all, table)
-    files = {"table.md": text} | _files(found, over_all)
-    files["index.html"] = page(title, found, pivoted, over_all, table, again)
-    _write(folder, files)
-    written = dict.fromkeys(name.partition("/")[0] for name in files)
-    return f"{text}\nwritten to {folder}: {', '.join(written)}"
+    options = ReportOptions(x, field, steps)
+
+    def make(table: pd.DataFrame) -> dict[str, str | bytes]:
+        reports = section_reports(sections(table), options)
+        pivoted = _pivot(reports, pivot) if pivot and reports else {}
+        first, last = _first_figures(reports), _last_figures(steps)
+        text = _text(title, reports, pivoted, first, last, table)
+        html = page(title, reports, pivoted, first, last, table)
+        files = _files(reports, first + last) if reports else {}
+        return {"table.md": text} | files | {"index.html": html}
+
+    files, _ = without_odd_runs(check_runs(frame(runs)), make)
+    write_folder(folder, files)
+    names = dict.fromkeys(name.partition("/")[0] for name in files)
+    return f"{files['table.md']!s}\nwritten to {folder}: {', '.join(names)}"
 
 
-def _write(folder: Path, files: dict[str, str | bytes]) -> None:
-    """In the place of what a report before had there."""
-    before = _written_before(folder)
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(folder / name, content)
-    for name in before - files.keys():
-        (folder / name).unlink(missing_ok=True)
+def _first_figures(reports: list[SectionReport]) -> list[Figure]:
+    figure = excess_by_order([report.section for report in reports])
+    return [] if figure is None else [figure]
 
 
-def _written_before(folder: Path) -> set[str]:
-    """The tables that a report can have, and the figures that its text shows, of one that was
-    written there before."""
-    text = folder / "table.md"
-    if not text.exists():
-        return set()
-    figures = re.findall(r"\]\((figures/[\w.+-]+)\.png\)", text.read_text(errors="replace"))
-    return TABLES | {f"{name}{kind}" for name in figures for kind in (".png", ".svg")}
+def _last_figures(steps: dict[str, Any] | None) -> list[Figure]:
+    return [] if steps is None else [step_times_drawing(steps)]
 
 
-def _over_all(found: list[Found], steps: dict[str, Any] | None) -> OverAll:
-    left = left_by_order([one.section for one in found])
-    measured = [] if steps is None else [step_times_drawing(steps)]
-    return OverAll([] if left is None else [left], measured)
-
-
-def _pivoted(found: list[Found], pivot: dict[str, str]) -> dict[str, pd.DataFrame]:
+def _pivot(reports: list[SectionReport], pivot: dict[str, str]) -> dict[str, pd.DataFrame]:
     title = f"Test {pivot['value'].replace('_', ' ')} by {pivot['columns']}"
-    return {title: tables.pivoted([one.section for one in found], **pivot)}
+    return {title: tables.pivot_table([report.section for report in reports], **pivot)}
 
 
 def _text(
     title: str,
-    found: list[Found],
+    reports: list[SectionReport],
     pivoted: dict[str, pd.DataFrame],
-    over_all: OverAll,
+    first: list[Figure],
+    last: list[Figure],
     table: pd.DataFrame,
 ) -> str:
-    said = [f"# {title}"]
-    for head, shown in pivoted.items():
-        said += [f"{head}:", tables.text_of(shown)]
-    said += [_shown(drawing) for drawing in over_all.first]
-    for one in found:
-        said += [*_section(one), *_published(one), *_verdicts(one), *map(_shown, one.drawings)]
-        for look in one.closer:
-            said += [f"{look.title}:", markdown(look.rows)] if look.rows else []
-    said += [_shown(drawing) for drawing in over_all.last]
-    return "\n\n".join(said + left_out(table)) + "\n"
+    paragraphs = [f"# {title}"]
+    for head, cells in pivoted.items():
+        paragraphs += [f"{head}:", tables.to_markdown(cells)]
+    paragraphs += tables.sections_notes([report.section for report in reports])
+    paragraphs += map(_figure_text, first)
+    for report in reports:
+        paragraphs += _section_text(report)
+    paragraphs += map(_figure_text, last)
+    return without_tags("\n\n".join(paragraphs + left_out(table))) + "\n"
 
 
-def _shown(drawing: Drawing) -> str:
-    return f"![{drawing.title}](figures/{drawing.name}.png)\n\n{drawing.says}"
+def _section_text(report: SectionReport) -> list[str]:
+    paragraphs = [f"## {report.title}", report.headline, *_table_text(report.settings)]
+    paragraphs += _table_text(report.other_times)
+    paragraphs += [report.untested] if report.untested else _table_text(report.differences)
+    for board in report.published:
+        paragraphs += [f"{board.title}:", tables.to_markdown(board.table()), *board.notes]
+    paragraphs += _table_text(report.verdicts)
+    paragraphs += map(_figure_text, report.figures)
+    for table in report.detail_tables:
+        paragraphs += [f"{table.title}:", *_table_text(table)]
+    return paragraphs
 
 
-def _section(one: Found) -> list[str]:
-    part, compared = one.section, one.compared
-    said = [f"## {part.title}", headline(part, compared)]
-    said += [tables.text_of(tables.reading(part)), *tables.notes(part)]
-    times = tables.other_times(part)
-    if len(times):
-        said.append(tables.text_of(times))
-    if len(compared) and compared["auc_p"].isna().all():
-        said.append(f"Differences between the models are {' or '.join(set(compared['test']))}.")
-    elif len(compared):
-        said += [tables.text_of(reading(compared)), note(compared)]
-    return said
+def _figure_text(figure: Figure) -> str:
+    return f"![{figure.title}](figures/{figure.name}.png)\n\n{figure.caption}"
 
 
-def _published(one: Found) -> list[str]:
-    said = []
-    for board in one.published:
-        said += [f"{board.title}:", tables.text_of(board.reading()), *board.notes]
-    return said
-
-
-def _verdicts(one: Found) -> list[str]:
-    found = one.verdicts
-    if not found:
+def _table_text(table: Table) -> list[str]:
+    if not table.rows:
         return []
-    return [verdicts.summary(found), markdown(verdicts.reading(found)), verdicts.note()]
+    return [*([table.intro] if table.intro else []), markdown(table.rows), *table.notes]
 
 
-def _files(found: list[Found], over_all: OverAll) -> dict[str, str | bytes]:
-    """Tables as numbers and for LaTeX, and the figures."""
-    if not found:
-        return {}
-    latex = [tables.latex(tables.reading(one.section), one.section.title) for one in found]
-    boards = [board for one in found for board in one.published]
-    latex += [tables.latex(board.reading(), board.title) for board in boards]
+def _files(reports: list[SectionReport], figures: list[Figure]) -> dict[str, str | bytes]:
+    """Return tables as numbers and for LaTeX, and the figures, by the names of their files."""
+    latex = [tables.to_latex(report.settings_cells, report.title) for report in reports]
+    boards = [board for report in reports for board in report.published]
+    latex += [tables.to_latex(board.table(), board.title) for board in boards]
     files: dict[str, str | bytes] = {"table.tex": "\n".join(latex)}
-    for name, numbers in _numbers(found).items():
-        files[f"{name}.csv"] = pd.concat(numbers, ignore_index=True).to_csv(index=False)
-    of_sections = [drawing for one in found for drawing in one.drawings]
-    for drawing in (*over_all.first, *of_sections, *over_all.last):
-        files[f"figures/{drawing.name}.svg"] = drawing.on_paper
-        files[f"figures/{drawing.name}.png"] = drawing.png
+    for name, numbers in _numbers(reports).items():
+        files[f"{name}.csv"] = csv_of(pd.concat(numbers, ignore_index=True))
+    for figure in [*figures, *(figure for report in reports for figure in report.figures)]:
+        files[f"figures/{figure.name}.svg"] = figure.on_paper
+        files[f"figures/{figure.name}.png"] = figure.png
     return files
 
 
-def _numbers(found: list[Found]) -> dict[str, list[pd.DataFrame]]:
-    """Tables by the name of their file, one of each section."""
-    made: dict[str, list[pd.DataFrame]] = {}
-    for one in found:
-        title = one.section.title
-        made.setdefault("table", []).append(tables.numbers(one.section))
-        for board in one.published:
-            made.setdefault("published", []).append(board.numbers.assign(data=title))
-        if one.verdicts:
-            made.setdefault("claims", []).append(verdicts.numbers(one.verdicts, title))
-        for look in one.closer:
-            if look.file:
-                made.setdefault(look.file, []).append(look.numbers.assign(data=title))
-    return made
+def _numbers(reports: list[SectionReport]) -> dict[str, list[pd.DataFrame]]:
+    """Return tables by the name of their file, one of each section."""
+    numbers: dict[str, list[pd.DataFrame]] = {}
+    for report in reports:
+        numbers.setdefault("table", []).append(report.settings.numbers)
+        for board in report.published:
+            numbers.setdefault("published", []).append(board.numbers.assign(data=report.title))
+        for table in (report.verdicts, *report.detail_tables):
+            if table.file:
+                rows = table.numbers.assign(data=report.title)
+                numbers.setdefault(table.file, []).append(rows)
+    return numbers
 
 
 def left_out(table: pd.DataFrame) -> list[str]:
-    """What of the directories does not stand in the tables, and why."""
-    again = copies(table)
+    """Return which run directories are not in the tables, and why."""
+    repeated = copies(table)
     rest = table[table["state"] != FINISHED]
-    said = []
-    if len(again):
-        said.append(
-            f"{len(again)} of the directories hold a run that stands in another too; it is counted "
-            f"once: {', '.join(again['path'])}."
+    paragraphs = []
+    if len(repeated):
+        paragraphs.append(
+            f"{len(repeated)} of the directories hold a run that is in another too; it is counted "
+            f"once: {', '.join(repeated['path'])}."
         )
     if len(rest):
-        said += ["## Runs without a result", tables.text_of(rest[["path", "state", "reason"]])]
-    return said
+        paragraphs += [
+            "## Runs without a result",
+            tables.to_markdown(rest[["path", "state", "reason"]]),
+        ]
+    return paragraphs

@@ -2,10 +2,11 @@
 
 ``step_times.json`` is what was measured. :func:`step_times_drawing` and :func:`step_times_table`
 take its content; :func:`write_step_times` writes both beside it. Reports of runs show the drawing,
-and hold the paper's claims about time against :func:`seconds_of_rounds`.
+and test the paper's claims about time by :func:`seconds_of_rounds`.
 """
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,22 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ctrbench.errors import UserError
-from ctrbench.files import write_atomic
-from ctrbench.report.figures.drawing import GREY, INK, PALETTE, Drawing, canvas, entitle, finish
+from ctrbench.markdown import csv_of, markdown
+from ctrbench.report.figures.drawing import (
+    GREY,
+    INK,
+    PALETTE,
+    Figure,
+    canvas,
+    save_figure,
+    set_title,
+)
 from ctrbench.report.html import render
-from ctrbench.report.markdown import markdown
+from ctrbench.report.output import write_folder
 from ctrbench.report.published.printed import published
-from ctrbench.runs.record import STEP_TIMES, Results
+from ctrbench.results import STEP_TIMES, Results
 
+log = logging.getLogger(__name__)
 DRAWING = "step_times"  # its name
 OURS, OPERATIONS, OURS_BEFORE = PALETTE[0], PALETTE[4], PALETTE[5]
 GREY_BEFORE = "#c4c4c4"
@@ -42,94 +52,98 @@ HEADINGS = {
 
 
 def read_step_times(path: Path) -> dict[str, Any]:
-    """What was measured.
-
-    Raises:
-        UserError: if the file is no such result.
-    """
+    """Read a measurement of steps."""
     try:
         result: dict[str, Any] = json.loads(path.read_text())
         first = result["models"][0]
-        known = result["environment"]["device"] and first["time_over_lr"] and first["rounds"]
-    except (ValueError, KeyError, IndexError, TypeError):
-        known = None
-    if not known:
+        is_whole = result["environment"]["device"] and first["time_over_lr"] and first["rounds"]
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        is_whole = None
+    if not is_whole:
         raise UserError(f"{path}: not a measurement of steps; delete it")
     return result
 
 
-def find_step_times(folders: list[Path], place: Results) -> dict[str, Any] | None:
-    """The first that lies in some folders, else that of the results; None where there is none.
+def find_step_times(folders: list[Path], results: Results) -> dict[str, Any] | None:
+    """Return the first measurement in some folders, else that of the results; None without one.
 
-    Raises:
-        UserError: as :func:`read_step_times`.
+    One that is damaged is left out with a line that says so.
     """
-    there = [path for folder in folders for path in sorted(folder.rglob(STEP_TIMES))]
-    paths = [path for path in (*there, place.step_times) if path.exists()]
-    return read_step_times(paths[0]) if paths else None
+    measured = [path for folder in folders for path in sorted(folder.rglob(STEP_TIMES))]
+    paths = [path for path in (*measured, results.step_times) if path.exists()]
+    for path in paths:
+        try:
+            return read_step_times(path)
+        except UserError as error:
+            log.warning("%s", error)
+    return None
 
 
 def seconds_of_rounds(result: dict[str, Any], model: str) -> Seconds | None:
-    """R, seconds of a model's step in each round, those of the model that it starts from added.
+    """Return R seconds of a model's step, one a round, with those of the model it starts from.
 
     A round has a step of every model, so that two models are compared round by round. None where it
     was not measured.
     """
-    by_name = {one["model"]: one for one in result["models"]}
+    by_name = {row["model"]: row for row in result["models"]}
     names = [model, by_name.get(model, {}).get("starts_from")]
     if any(name is not None and name not in by_name for name in names):
         return None
-    taken = [np.asarray(by_name[name]["rounds"], float) for name in names if name is not None]
-    total: Seconds = np.sum(taken, axis=0)
+    seconds_of_models = [
+        np.asarray(by_name[name]["rounds"], float) for name in names if name is not None
+    ]
+    total: Seconds = np.sum(seconds_of_models, axis=0)
     return total
 
 
 def measured_on(result: dict[str, Any]) -> str:
-    """The machine and the sizes, in words."""
-    here = result["environment"]
+    """Return the machine and the sizes as text."""
+    environment = result["environment"]
     return (
-        f"{here['device']}, {here['threads']} threads, {here['precision']}, batch "
-        f"{result['batch_size']:,}, {result['features']:,} features"
+        f"{environment['device']}, {environment['threads']} threads, {environment['precision']}, "
+        f"batch {result['batch_size']:,}, {result['features']:,} features"
     )
 
 
 def same_environment(result: dict[str, Any], environment: dict[str, Any]) -> bool:
-    """Whether it was measured on the kind of device, and in the precision, of some runs."""
-    here = result["environment"]
-    return all(here[key] == environment[f"environment.{key}"] for key in ("device", "precision"))
+    """Return whether device and precision of a measurement are those of some runs."""
+    measured = result["environment"]
+    return all(
+        measured[key] == environment[f"environment.{key}"] for key in ("device", "precision")
+    )
 
 
 def step_times_frame(result: dict[str, Any]) -> pd.DataFrame:
-    """A row a model, numbers alone, the paper's beside; NaN where it prints none.
+    """Return a row for each model as numbers, with the paper's; NaN where it prints none.
 
     The paper's bars are those of its CPU beside our CPU, those of its GPU beside our GPU.
     """
     printed = published("deepfm_figure6")
     kind = "cpu" if result["environment"]["device"].startswith("cpu") else "gpu"
-    own = printed[printed["device"] == kind].set_index("model")
-    frame = pd.DataFrame([_row(one) for one in result["models"]]).set_index("model")
-    frame["paper_time_over_lr"] = own["time_over_lr"]
-    frame["paper_pretrain_over_lr"] = own["pretrain_time_over_lr"]
+    paper_rows = printed[printed["device"] == kind].set_index("model")
+    frame = pd.DataFrame([_row(row) for row in result["models"]]).set_index("model")
+    frame["paper_time_over_lr"] = paper_rows["time_over_lr"]
+    frame["paper_pretrain_over_lr"] = paper_rows["pretrain_time_over_lr"]
     frame.loc[frame.index == "lr", "paper_time_over_lr"] = 1.0
     return frame.reset_index()[list(HEADINGS)]
 
 
-def _row(one: dict[str, Any]) -> dict[str, Any]:
-    time, before = one["time_over_lr"], one.get("pretrain_time_over_lr") or {}
+def _row(measured: dict[str, Any]) -> dict[str, Any]:
+    time, before = measured["time_over_lr"], measured.get("pretrain_time_over_lr") or {}
     return {
-        "model": one["model"],
-        "step_ms": 1e3 * one["seconds"]["step, real-like ids"]["median"],
+        "model": measured["model"],
+        "step_ms": 1e3 * measured["seconds"]["step, real-like ids"]["median"],
         "time_over_lr": time["median"],
         "time_quarter": time["quarter"],
         "time_three_quarters": time["three_quarters"],
         "pretrain_over_lr": before.get("median", float("nan")),
-        "operations_over_lr": one["operations_over_lr"],
-        "times_the_limit": one["times_the_limit"],
+        "operations_over_lr": measured["operations_over_lr"],
+        "times_the_limit": measured["times_the_limit"],
     }
 
 
 def step_times_table(result: dict[str, Any]) -> list[dict[str, str]]:
-    """The same as text, for Markdown and the page."""
+    """Return the same as text, for Markdown and the page."""
     frame = step_times_frame(result)
     return [
         {
@@ -144,8 +158,8 @@ def step_times_table(result: dict[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def step_times_drawing(result: dict[str, Any]) -> Drawing:
-    """Bars of time over LR's, the paper's in grey beside; right, of operations over LR's."""
+def step_times_drawing(result: dict[str, Any]) -> Figure:
+    """Draw bars of time over LR's with the paper's in grey; right, of operations over LR's."""
     frame = step_times_frame(result)
     size = (3.9, 0.36 * len(frame) + 0.9)
     figure, ((times, operations),) = canvas(1, 2, size, sharey=True)
@@ -155,11 +169,11 @@ def step_times_drawing(result: dict[str, Any]) -> Drawing:
         (middle + HEIGHT / 2, "paper_", (GREY, GREY_BEFORE), ("the paper", "its pre-training")),
     ):
         step, before = (frame[f"{prefix}{part}_over_lr"] for part in ("time", "pretrain"))
-        _bars(times, place, step, color=colors[0], label=who[0])
-        _bars(times, place, before, step, color=colors[1], label=who[1])
-        _lengths(times, place, step, before)
-    _bars(operations, middle, frame["operations_over_lr"], color=OPERATIONS)
-    _lengths(operations, middle, frame["operations_over_lr"], middle * float("nan"))
+        _draw_bars(times, place, step, color=colors[0], label=who[0])
+        _draw_bars(times, place, before, step, color=colors[1], label=who[1])
+        _write_lengths(times, place, step, before)
+    _draw_bars(operations, middle, frame["operations_over_lr"], color=OPERATIONS)
+    _write_lengths(operations, middle, frame["operations_over_lr"], middle * float("nan"))
     times.set_yticks(middle, list(frame["model"]))
     times.invert_yaxis()
     for panel, title in ((times, "time / LR"), (operations, "operations / LR")):
@@ -167,23 +181,23 @@ def step_times_drawing(result: dict[str, Any]) -> Drawing:
         panel.set_xlim(left=0.5, right=3 * panel.get_xlim()[1])
         panel.xaxis.set_major_formatter("{x:,g}")
         panel.set_xlabel("times LR's")
-        entitle(panel, title)
+        set_title(panel, title)
     times.legend(frameon=False, fontsize=7, labelcolor=INK)
-    return finish(figure, DRAWING, "Training time relative to LR's", _says(result, frame))
+    return save_figure(figure, DRAWING, "Training time relative to LR's", _caption(result, frame))
 
 
-def _bars(
+def _draw_bars(
     panel: Axes, y: pd.Series, width: pd.Series, left: pd.Series | None = None, **style: Any
 ) -> None:
-    """Bars, behind those on the left where they are given."""
+    """Draw bars, stacked on those of ``left`` if given."""
     start = pd.Series(0.0, y.index) if left is None else left
-    known = width.notna() & start.notna()
-    if known.any():
-        panel.barh(y[known], width[known], HEIGHT, left=start[known], **style)
+    is_known = width.notna() & start.notna()
+    if is_known.any():
+        panel.barh(y[is_known], width[is_known], HEIGHT, left=start[is_known], **style)
 
 
-def _lengths(panel: Axes, y: pd.Series, width: pd.Series, more: pd.Series) -> None:
-    """At the ends of bars, with what is stacked behind them."""
+def _write_lengths(panel: Axes, y: pd.Series, width: pd.Series, more: pd.Series) -> None:
+    """Write the lengths of bars at their ends, with those of what is stacked on them."""
     style: Any = {"textcoords": "offset points", "va": "center", "fontsize": 7, "color": INK}
     for place, first, second in zip(y, width, more, strict=True):
         text, end = f"{first:,.0f}" if first >= 100 else f"{first:.2f}", first
@@ -193,7 +207,7 @@ def _lengths(panel: Axes, y: pd.Series, width: pd.Series, more: pd.Series) -> No
             panel.annotate(text, (end, place), (3, 0), **style)
 
 
-def _says(result: dict[str, Any], frame: pd.DataFrame) -> str:
+def _caption(result: dict[str, Any], frame: pd.DataFrame) -> str:
     others = frame[frame["model"] != "lr"]
     spoken = ", ".join(
         f"{row['model']} {row['time_over_lr']:.1f}" for row in others.to_dict("records")
@@ -219,9 +233,12 @@ def write_step_times(path: Path) -> str:
     rows = step_times_table(result)
     table, title = markdown(rows), result.get("title", drawing.title)
     page = render("table.html", title=title, rows=rows, note="", drawings=[drawing])
-    write_atomic(folder / "index.html", page)
-    write_atomic(folder / f"{drawing.name}.svg", drawing.on_paper)
-    write_atomic(folder / f"{drawing.name}.png", drawing.png)
-    write_atomic(folder / f"{drawing.name}.md", f"{table}\n\n{drawing.says}\n")
-    write_atomic(folder / f"{drawing.name}.csv", step_times_frame(result).to_csv(index=False))
-    return f"{table}\n\n{drawing.says}\n{folder}"
+    files: dict[str, str | bytes] = {
+        "index.html": page,
+        f"{drawing.name}.svg": drawing.on_paper,
+        f"{drawing.name}.png": drawing.png,
+        f"{drawing.name}.md": f"{table}\n\n{drawing.caption}\n",
+        f"{drawing.name}.csv": csv_of(step_times_frame(result)),
+    }
+    write_folder(folder, files)
+    return f"{table}\n\n{drawing.caption}\n{folder}"

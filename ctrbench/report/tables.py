@@ -2,81 +2,107 @@
 
 import json
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ctrbench.errors import UserError
-from ctrbench.report.group import BASELINE, ENVIRONMENT, TIMES, Section, differing, settings_of
-from ctrbench.report.markdown import NONE, Rows, cells, markdown
+from ctrbench.markdown import NONE, Rows, cells, markdown
+from ctrbench.report.group import (
+    BASELINE,
+    ENVIRONMENT,
+    TIMES,
+    Section,
+    differing,
+    options_of_rows,
+    settings_of,
+)
 from ctrbench.report.published.printed import CRITEO_ROWS, table2
+from ctrbench.report.tuning import search_trials, unequal_tuning
+from ctrbench.runs.code import differing_code
+from ctrbench.runs.interface import Run
+from ctrbench.runs.verify import has_predictions
 from ctrbench.settings import nearest
 
+ESCAPES = {  # of what means something to LaTeX
+    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+LATEX = re.compile("[" + re.escape("".join(ESCAPES)) + "]")
 
-def reading(section: Section) -> pd.DataFrame:
-    """What a person reads: cells of text, a row a group; columns without any value left out."""
+
+def settings_table(section: Section) -> pd.DataFrame:
+    """Return the cells of the table for readers, a row for each group, without empty columns."""
     groups = section.groups
-    shown = pd.DataFrame({"model": groups["model"]})
-    shown["settings"] = groups["settings"].replace("", NONE)
+    table = pd.DataFrame({"model": groups["model"]})
+    table["settings"] = groups["settings"].replace("", NONE)
     if groups["model"].duplicated().any():
-        shown["chosen"] = groups["chosen"].map({True: "*", False: NONE})
-    shown["runs"] = groups["runs"].astype(str)
+        table["chosen"] = groups["chosen"].map({True: "*", False: NONE})
+    table["runs"] = groups["runs"].astype(str)
+    table["trials"] = cells(search_trials(section), "{:g}")
     if "model.dropout" in groups:
         keep = 1 - groups["model.dropout"].astype(float)
-        shown["keep prob."] = cells(keep, "{:g}")
-    shown["batch"] = groups["trainer.batch_size"].map("{:,}".format)
+        table["keep prob."] = cells(keep, "{:g}")
+    table["batch"] = groups["trainer.batch_size"].map("{:,}".format)
     for part, head in (("test", ""), ("valid", "valid ")):
         for figure in ("auc", "logloss"):
-            shown[head + figure] = mean_and_deviation(groups, f"{part}_{figure}")
+            table[head + figure] = mean_and_deviation(groups, f"{part}_{figure}")
         if part == "test" and "test_gauc_mean" in groups:
-            shown["gauc"] = mean_and_deviation(groups, "test_gauc")
-    shown["s/epoch"] = with_stage(groups, pd.Series(1.0, groups.index))
-    shown["time / LR"] = with_stage(groups, groups["seconds_per_epoch"] / groups["time_over_lr"])
+            table["gauc"] = mean_and_deviation(groups, "test_gauc")
+    table["s/epoch"] = seconds_text(groups, pd.Series(1.0, groups.index))
+    table["time / LR"] = seconds_text(groups, groups["seconds_per_epoch"] / groups["time_over_lr"])
     if "test_excess_logloss_mean" in groups:
-        shown["excess logloss"] = mean_and_deviation(groups, "test_excess_logloss")
-    for version, table in table2(_data(section)).items():
-        own = {name: f"{r['auc']:.4f} / {r['logloss']:.5f}" for name, r in table.iterrows()}
-        shown[version] = [own.get(name, NONE) for name in groups["model"]]
-    return shown.loc[:, (shown != NONE).any()]
+        table["excess logloss"] = mean_and_deviation(groups, "test_excess_logloss")
+    for version, printed in table2(_data_name(section)).items():
+        paper_cells = {
+            name: f"{r['auc']:.4f} / {r['logloss']:.5f}" for name, r in printed.iterrows()
+        }
+        table[version] = [paper_cells.get(name, NONE) for name in groups["model"]]
+    return table.loc[:, (table != NONE).any()]
 
 
-def numbers(section: Section) -> pd.DataFrame:
-    """The same as numbers, a column each for mean, deviation and count."""
+def settings_numbers(section: Section) -> pd.DataFrame:
+    """Return the same as numbers, a column each for mean, deviation and count."""
     groups = section.groups
-    kept = ["model", "settings", "chosen", "runs"]
-    made = groups[kept].copy()
-    made.insert(0, "data", section.title)
-    apart = {key for _, own in groups.groupby("model") for key in differing(own)}
-    made = made.join(groups[sorted(apart)])
-    made["batch_size"] = groups["trainer.batch_size"]
+    columns = ["model", "settings", "chosen", "runs"]
+    table = groups[columns].assign(trials=search_trials(section))
+    table.insert(0, "data", section.title)
+    options_of_models = {key for _, rows in groups.groupby("model") for key in differing(rows)}
+    table = table.join(groups[sorted(options_of_models)])
+    table["batch_size"] = groups["trainer.batch_size"]
     options = [name for name in groups if "." in name]
     figures = [name for name in groups.drop(columns=options) if name.endswith(("_mean", "_std"))]
     times = [*TIMES, "time_over_lr"]
-    made = made.join(groups[[*figures, *times, "parameters"]])
+    table = table.join(groups[[*figures, *times, "parameters"]])
     for name in ENVIRONMENT:
-        if (short := name.partition(".")[2]) not in made:  # an option that was swept is a group's
-            made[short] = section.environment[name]
-    for version, table in table2(_data(section)).items():
-        for figure in table:
-            made[f"{version}_{figure}"] = groups["model"].map(table[figure])
-    return made
+        if (short := name.partition(".")[2]) not in table:  # an option that was swept is a group's
+            table[short] = section.environment[name]
+    for version, printed in table2(_data_name(section)).items():
+        for figure in printed:
+            table[f"{version}_{figure}"] = groups["model"].map(printed[figure])
+    return table
 
 
-def latex(shown: pd.DataFrame, caption: str) -> str:
-    """A booktabs table of :func:`reading`'s cells."""
-    said = re.sub(r"([&%$#_{}])", r"\\\1", caption)
-    text: str = shown.to_latex(index=False, escape=True, caption=said)
+def to_latex(table: pd.DataFrame, caption: str) -> str:
+    """Return a booktabs table of :func:`settings_table`'s cells."""
+    escaped_caption = " ".join(LATEX.sub(lambda match: ESCAPES[match[0]], caption).split())
+    table = table.map(lambda cell: " ".join(cell.split()) if isinstance(cell, str) else cell)
+    text: str = table.to_latex(index=False, escape=True, caption=escaped_caption)
     return text.replace("±", r"$\pm$")
 
 
-def text_of(shown: pd.DataFrame) -> str:
-    """As Markdown."""
-    rows: Rows = shown.to_dict("records")
+def to_markdown(table: pd.DataFrame) -> str:
+    """Return a table as Markdown."""
+    rows: Rows = table.to_dict("records")
     return markdown(rows)
 
 
 def mean_and_deviation(groups: pd.DataFrame, name: str) -> pd.Series:
-    """``.76 ± .01``; of a single run its figure."""
+    """Return ``.76 ± .01`` for each group; for a single run its figure."""
     both = [
         mean if std == NONE else f"{mean} ± {std}"
         for mean, std in zip(
@@ -88,44 +114,50 @@ def mean_and_deviation(groups: pd.DataFrame, name: str) -> pd.Series:
     return pd.Series(both, index=groups.index)
 
 
-def with_stage(groups: pd.DataFrame, unit: pd.Series) -> pd.Series:
-    """Seconds of an epoch over a unit, those of a first stage apart (figure 6)."""
-    own = cells(groups["seconds_per_epoch"] / unit, "{:.2f}")
+def count_text(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural where needed."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def seconds_text(groups: pd.DataFrame, unit: pd.Series) -> pd.Series:
+    """Return seconds of an epoch in a unit, as ``2.00 + 5.00`` with pre-training (figure 6)."""
+    seconds = cells(groups["seconds_per_epoch"] / unit, "{:.2f}")
     first = cells(groups["pretrain_seconds_per_epoch"] / unit, " + {:.2f}")
-    both = [a if b == NONE else a + b for a, b in zip(own, first, strict=True)]
+    both = [a if b == NONE else a + b for a, b in zip(seconds, first, strict=True)]
     return pd.Series(both, index=groups.index)
 
 
 def other_times(section: Section) -> pd.DataFrame:
-    """Times in other environments than the section's: no row where there is one alone."""
-    own = pd.Series(section.environment)
-    elsewhere = section.times[~(section.times[ENVIRONMENT] == own).all(axis=1)]
+    """Return times in other environments than the section's; no row where there is only one."""
+    environment = pd.Series(section.environment)
+    elsewhere = section.times[~(section.times[ENVIRONMENT] == environment).all(axis=1)]
     named = elsewhere.merge(section.groups[["group", "model", "settings"]], on="group")
-    shown = named[["model", "settings"]].copy()
+    table = named[["model", "settings"]].copy()
     for name in ENVIRONMENT:
-        shown[name.partition(".")[2]] = named[name].astype(str)
-    shown["s/epoch"] = with_stage(named, pd.Series(1.0, named.index))
-    return shown.loc[:, (shown != "").any()] if len(shown) else shown
+        table[name.partition(".")[2]] = named[name].astype(str)
+    table["s/epoch"] = seconds_text(named, pd.Series(1.0, named.index))
+    return table.loc[:, (table != "").any()] if len(table) else table
 
 
-def pivoted(parts: list[Section], columns: str, value: str) -> pd.DataFrame:
-    """A row for each model, a column for each setting of the option ``columns``: the test figure
-    ``value``. A model that differs in more than that option has a row for each of the others.
-
-    Raises:
-        UserError: for a figure that the runs do not have.
+def pivot_table(parts: list[Section], columns: str, value: str) -> pd.DataFrame:
+    """Return the test figure ``value``: a row for each model, a column for each setting of the
+    option ``columns``. A model that differs in other options has a row for each of their settings.
     """
     tables = []
     for part in parts:
         table = part.groups.copy()
-        if columns not in table:  # of the rows, which a section shares
+        if columns not in table:
             table[columns] = part.runs[columns].iloc[0] if columns in part.runs else "null"
         tables.append(table.assign(data=part.title))
     groups = pd.concat(tables, ignore_index=True)
-    groups["settings"] = settings_of(groups.drop(columns=columns)).replace("", NONE)
-    there = [name[5:-5] for name in groups if name.startswith("test_") and name.endswith("_mean")]
-    if value not in there:
-        raise UserError(f"experiment.pivot.value={value}: no such figure; {nearest(value, there)}")
+    options = {columns, *options_of_rows([part.runs for part in parts])}  # no settings: other rows
+    settings_columns = groups.drop(columns=list(options), errors="ignore")
+    groups["settings"] = settings_of(settings_columns).replace("", NONE)
+    figures = [name[5:-5] for name in groups if name.startswith("test_") and name.endswith("_mean")]
+    if value not in figures:
+        raise UserError(
+            f"experiment.pivot.value={value}: no such figure; {nearest(value, figures)}"
+        )
     groups["cell"] = mean_and_deviation(groups, f"test_{value}")
     groups[columns] = groups[columns].astype(str)
     index = ["model", "settings"]
@@ -138,67 +170,135 @@ def pivoted(parts: list[Section], columns: str, value: str) -> pd.DataFrame:
     return wide.loc[:, (wide != NONE).any()]
 
 
-def notes(section: Section) -> list[str]:
-    """What a reader must know of the figures."""
+def settings_notes(section: Section) -> list[str]:
+    """Return the notes below the table of a section."""
     run, groups = section.runs.iloc[0], section.groups
     rows = {part: int(run[f"dataset.rows.{part}"]) for part in ("train", "valid", "test")}
-    seeds = ", mean ± deviation of several seeds" if groups["runs"].max() > 1 else ""
-    said = [
+    seeds = ", mean ± standard deviation over seeds" if groups["runs"].max() > 1 else ""
+    sentences = [
         f"AUC and logloss on {rows['test']:,} test rows (train {rows['train']:,}, valid "
-        f"{rows['valid']:,}; {_split(run)}){seeds}; "
-        f"{run['dataset.features']:,} features in {run['dataset.fields']} fields. Times measured "
-        f"on {machine(section.environment)}."
+        f"{rows['valid']:,}; {_split_text(run)}){seeds}; "
+        f"{_range_text(section, 'features')} features in {_range_text(section, 'fields')} fields. "
+        f"Times measured on {environment_text(section.environment)}."
     ]
+    others = [name for name in ("train", "valid") if _differs(section, f"dataset.rows.{name}")]
+    if others:
+        sentences.append(
+            f"Runs have the same test rows, but not as many {' and '.join(others)} rows as each "
+            "other; settings are chosen on the validation rows of each."
+        )
     if "chosen" in groups and groups["model"].duplicated().any():
-        said.append("Chosen (*): a model's best setting on the validation rows.")
+        sentences.append("Chosen (*): a model's best setting on the validation rows.")
     if "metrics.test.best_auc" in section.runs and pd.notna(run["metrics.test.best_auc"]):
-        said.append(
+        sentences.append(
             f"Best reachable on these rows: AUC {run['metrics.test.best_auc']:.5f}, logloss "
             f"{run['metrics.test.best_logloss']:.5f}; excess logloss is what a model leaves of it."
         )
     if "metrics.test.gauc_groups" in section.runs:
-        said.append(_of_groups(section.runs.dropna(subset="metrics.test.gauc_groups").iloc[0]))
-    said += _of_times(section)
+        sentences.append(_gauc_note(section.runs.dropna(subset="metrics.test.gauc_groups").iloc[0]))
+    if "metrics.test.ne" in section.runs:
+        worse = section.runs[section.runs["metrics.test.ne"] > 1]
+        for name, runs in worse.groupby("model", sort=False):
+            sentences.append(
+                f"{name}: {len(runs)} of {(section.runs['model'] == name).sum()} runs are worse "
+                "than predicting the mean click rate for every row."
+            )
+    sentences += _recorded_note(section.runs)
+    sentences += _times_notes(section)
     commits = section.runs["environment.commit"].dropna().unique()
     if len(commits) > 1:
-        said.append(f"These runs come from {len(commits)} commits of the code.")
-    if len(lacking := seeds_lacking(section)):
-        said.append(
+        sentences.append(f"These runs come from {len(commits)} commits of the code.")
+    sentences += [sentence for sentence in [unequal_tuning(section)] if sentence]
+    sentences += differing_code(_code_digests(section.runs))
+    if len(lacking := lacking_seeds(section)):
+        sentences.append(
             f"Not all have the same seeds: {lacking}. Tests take those that both sides have."
         )
-    return said + _of_the_paper(_data(section), sum(rows.values()))
+    return sentences + _paper_notes(_data_name(section), sum(rows.values()))
 
 
-def _of_times(section: Section) -> list[str]:
-    """What times are, and which stand elsewhere."""
-    groups, said = section.groups, []
+def _recorded_note(runs: pd.DataFrame) -> list[str]:
+    """List the runs whose test metrics could not be computed again."""
+    recorded = [not has_predictions(Run(Path(path))) for path in runs["path"]]
+    counts = runs.loc[recorded, "model"].value_counts(sort=False)
+    if counts.empty:
+        return []
+    models = ", ".join(f"{model} {count}" for model, count in counts.items())
+    return [
+        f"The test metrics of {counts.sum()} of {len(runs)} runs are as recorded, for their logits "
+        f"or labels are not here to compute them from ({models})."
+    ]
+
+
+def _code_digests(runs: pd.DataFrame) -> Iterator[tuple[str, dict[str, str] | None]]:
+    """Yield the model and the digests of the code of each run."""
+    for _, run in runs.iterrows():
+        digests = {name: run.get(f"code.{name}") for name in ("package", "model")}
+        is_known = all(isinstance(value, str) for value in digests.values())
+        yield run["model"], {k: str(v) for k, v in digests.items()} if is_known else None
+
+
+def _differs(section: Section, column: str) -> bool:
+    return int(section.runs[column].nunique()) > 1
+
+
+def sections_notes(sections: list[Section]) -> list[str]:
+    """Explain why data sets of one name are several sections."""
+    notes = []
+    for name in dict.fromkeys(_data_name(section) for section in sections):
+        alike = [section.runs for section in sections if _data_name(section) == name]
+        if len(alike) > 1:
+            options = options_of_rows(alike)
+            why = f" by {', '.join(options)}" if options else ""
+            notes.append(
+                f"{name}: {len(alike)} sections, for their test rows differ{why}; figures on "
+                "different test rows are not compared."
+            )
+    return notes
+
+
+def _range_text(section: Section, name: str) -> str:
+    """Return a count of the rows' encoding, from least to most where runs differ in it."""
+    counts = section.runs[f"dataset.{name}"]
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _times_notes(section: Section) -> list[str]:
+    """Explain the times, and say which are elsewhere."""
+    groups, sentences = section.groups, []
     if len(other_times(section)):
-        said.append("Times of other devices, threads, precisions or versions stand apart, below.")
+        sentences.append(
+            "Times of other devices, threads, precisions or versions stand apart, below."
+        )
     timed = groups[groups["seconds_per_epoch"].notna()]
     alone = list(timed[timed["time_over_lr"].isna()]["model"].unique())
     if alone and BASELINE in set(timed["model"]):
-        said.append(
+        sentences.append(
             "Times relative to LR's are at the same batch size; none of LR at that of "
             f"{', '.join(alone)}."
         )
     if groups["pretrain_seconds_per_epoch"].notna().any():
-        said.append("Times of fnn: its own + those of the FM that it starts from, per epoch.")
-    return said
+        sentences.append("Times of fnn: its own + those of the FM that it starts from, per epoch.")
+    return sentences
 
 
-def seeds_lacking(section: Section) -> str:
-    """Which chosen models lack a seed that another has."""
+def lacking_seeds(section: Section) -> str:
+    """Return as text which chosen models lack a seed that another has."""
     chosen = section.groups[section.groups["chosen"]]
     seeds = {
         str(row["model"]): set(section.runs.loc[section.runs["group"] == row["group"], "seed"])
         for _, row in chosen.iterrows()
     }
     every = set[int]().union(*seeds.values())
-    gaps = {model: ", ".join(map(str, sorted(every - own))) for model, own in seeds.items()}
+    gaps = {
+        model: ", ".join(map(str, sorted(every - seeds_of_model)))
+        for model, seeds_of_model in seeds.items()
+    }
     return "; ".join(f"{model} lacks {gap}" for model, gap in gaps.items() if gap)
 
 
-def _of_groups(run: pd.Series) -> str:
+def _gauc_note(run: pd.Series) -> str:
     used, unused, rows = (
         int(run[f"metrics.test.gauc_{name}"])
         for name in ("groups", "groups_left_out", "rows_left_out")
@@ -210,32 +310,32 @@ def _of_groups(run: pd.Series) -> str:
     )
 
 
-def _of_the_paper(data: str, rows: int) -> list[str]:
+def _paper_notes(data: str, rows: int) -> list[str]:
     if not table2(data):
         return ["This is not a data set of the paper; its figures are not shown."]
-    said = [
+    sentences = [
         "The paper's columns (AUC / logloss), as its two versions print them; in that of arXiv the "
         "AUCs of lr_dnn and fm_dnn are swapped. Its split is 9:1 of all rows."
     ]
     if rows != CRITEO_ROWS:
-        said.append(
+        sentences.append(
             f"They are for all {CRITEO_ROWS:,} rows of Criteo; these are {rows:,} rows, so the "
             "figures cannot be compared."
         )
-    return said
+    return sentences
 
 
-def _data(section: Section) -> str:
+def _data_name(section: Section) -> str:
     return str(section.runs["data"].iloc[0])
 
 
-def machine(environment: dict[str, Any]) -> str:
-    """What a time was measured on, in words."""
+def environment_text(environment: dict[str, Any]) -> str:
+    """Return as text what times were measured on."""
     device, threads, precision, torch = (environment[name] for name in ENVIRONMENT)
     return f"{device}, threads: {threads}, {precision}, torch {torch}"
 
 
-def _split(run: pd.Series) -> str:
+def _split_text(run: pd.Series) -> str:
     if "data.train" in run and pd.notna(run["data.train"]):
         return "split by the files"
     shares = ":".join(f"{share:g}" for share in json.loads(run["split.fractions"]))

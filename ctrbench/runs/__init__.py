@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 
 class _Runs(ModuleType):
     def __call__(self, *folders: str | Path) -> "pd.DataFrame":
-        """A row a run; see :func:`ctrbench.runs.frame.frame`. Settings that all share are left out.
+        """Return a table with a row for each run; see
+        :func:`ctrbench.runs.frame.select_columns`. Settings that all runs share are left out.
 
         Raises:
             UserError: for a folder that is not there, or without a run.
         """
-        from ctrbench.runs.frame import differing, find_runs, frame
+        from ctrbench.files import expanded
+        from ctrbench.runs.frame import find_runs, frame, select_columns
 
-        return differing(frame(find_runs(map(Path, folders or ("results",)))))
+        paths = [expanded(str(folder)) for folder in folders or ("results",)]
+        return select_columns(frame(find_runs(paths)))
 
 
 sys.modules[__name__].__class__ = _Runs

@@ -1,16 +1,16 @@
 """The model of a finished run as a program that needs no ctrbench: torch.export, and ONNX."""
 
 import importlib.util
+import io
 import logging
 import warnings
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from torch.export import Dim, ExportedProgram
 
 from ctrbench.errors import UserError
-from ctrbench.files import replacing
+from ctrbench.files import temporary_folder, write_atomic
 from ctrbench.runs.opened import OpenedRun
 
 
@@ -33,8 +33,9 @@ def export(run: Path, *, onnx: bool) -> list[Path]:
     shapes = {"ids_BS": {0: rows}, "values_BX": {0: rows}}
     program = torch.export.export(opened.model, (ids, values), dynamic_shapes=shapes)
     paths = [opened.directory.program("pt2")]
-    with replacing(paths[0]) as file:
-        torch.export.save(program, file)
+    saved = io.BytesIO()  # torch ends the process where it cannot write to a file
+    torch.export.save(program, saved)
+    write_atomic(paths[0], saved.getvalue())
     if onnx:
         paths += _save_onnx(program, opened.directory.program("onnx"))
     return paths
@@ -60,7 +61,7 @@ def _save_onnx(program: ExportedProgram, path: Path) -> list[Path]:
             verbose=False,
         )
     assert converted is not None
-    with TemporaryDirectory(dir=path.parent) as side:
-        converted.save(Path(side) / path.name)
-        made = sorted(Path(side).iterdir())
+    with temporary_folder(path) as side:
+        converted.save(side / path.name)
+        made = sorted(side.iterdir())
         return [file.replace(path.with_name(file.name)) for file in made]

@@ -9,32 +9,28 @@ from typing import Any
 
 import pandas as pd
 
+from ctrbench.config.settings import RunSettings
 from ctrbench.data.settings import FileSettings
-from ctrbench.errors import UserError, describe_os_error
+from ctrbench.errors import UserError, describe_os_error, one_line
 from ctrbench.runs.record import JOURNAL, RunDirectory
-from ctrbench.runs.settings import RunSettings
+from ctrbench.runs.validate import check_result, is_count
 from ctrbench.settings import digest, neutral
 
 FINISHED, FAILED, UNFINISHED, BROKEN = "finished", "failed", "unfinished", "broken"
+# Columns of every table: what runs are, how good, and how long they took.
+CORE = (
+    *("path", "model", "data", "seed", "status", "reason"),
+    *(f"metrics.{part}.{figure}" for part in ("valid", "test") for figure in ("auc", "logloss")),
+    *(f"seconds.{name}" for name in ("prepare", "pretrain", "train", "to_best", "evaluate")),
+    "seconds_per_epoch",
+)
+NAMED = ("model.name", "data.name", "data.content")  # which other columns say
 MARKS = {"result.json", "failed.json", "history.jsonl", "checkpoint.pt"}
 CONFIG_MARK = b"\nclasses:"  # of a resolved config: other files may be named config.yaml too
 DECIDING = {field.name for field in fields(RunSettings) if field.metadata["decides"]}
 OPTIONS = (DECIDING - {"seed"}) | {"version"}  # what runs are grouped by
 # Options of a data set that its content stands for.
 FILES = {f"data.{f.name}" for f in fields(FileSettings) if not f.metadata["decides"]}
-NUMBERS = (
-    *("metrics.valid.auc", "metrics.valid.logloss", "metrics.test.auc", "metrics.test.logloss"),
-    *("seconds_per_epoch", "seed", "batch_size"),
-    *("dataset.features", "dataset.fields", "environment.threads"),
-    *(f"dataset.rows.{part}" for part in ("train", "valid", "test")),
-)
-WORDS = (
-    "model",
-    "data",
-    "settings.model.name",
-    "dataset.content",
-    *(f"environment.{name}" for name in ("device", "precision", "torch")),
-)
 
 
 def find_runs(folders: Iterable[Path]) -> list[Path]:
@@ -87,11 +83,19 @@ def _column(values: list[Any]) -> pd.Series:
     return pd.Series(values, dtype="Int64" if kinds == {int, type(None)} else None)
 
 
-def differing(table: pd.DataFrame) -> pd.DataFrame:
-    """The table without the settings that all its runs share."""
+def select_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table as users get it: the columns ``CORE``, whatever the runs are, so that tables
+    can be concatenated; then those of the settings that differ, and all else of the records.
+
+    ``status`` is finished, failed, unfinished or broken.
+    """
+    table = table.assign(status=table["state"])
+    table = table.assign(**{name: pd.NA for name in CORE if name not in table})
     options = [name for name in table.columns if name.partition(".")[0] in OPTIONS]
     same = [name for name in options if table[name].nunique(dropna=False) <= 1]
-    return table.drop(columns=[*same, "model.name", "data.name", "data.content"], errors="ignore")
+    settings = [name for name in options if name not in (*same, *CORE, *NAMED)]
+    rest = [name for name in table.columns if name not in (*options, *CORE)]
+    return table[[*CORE, *settings, *rest]]
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -109,6 +113,8 @@ def read_run(path: Path) -> dict[str, Any]:
         return row | {"reason": str(error)}
     except OSError as error:
         return row | {"reason": describe_os_error(error)}
+    except Exception as error:  # whatever a record of another program holds
+        return row | {"reason": f"{path}: not the record of a run ({one_line(error)})"}
     if failure is not None:
         return row | {"state": FAILED, "reason": failure}
     reason = "run its command again to resume it" if path.exists() else "not begun"
@@ -116,33 +122,41 @@ def read_run(path: Path) -> dict[str, Any]:
 
 
 def _finished(path: Path, result: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    flat = flatten(result)
-    lacking = [name for name in NUMBERS if not isinstance(flat.get(name), int | float)]
-    lacking += [name for name in WORDS if not isinstance(flat.get(name), str)]
-    if lacking:
-        raise UserError(f"{path}/result.json: lacks {lacking[0]}; delete it and run it again")
+    check_result(path / "result.json", result, flatten(result))
     own = result.pop("settings")
     group = digest({key: value for key, value in own.items() if key != "seed"})
     own["trainer"] = neutral("trainer") | own["trainer"]
-    own["model"] = neutral(config.get("classes", {}).get("model", "")) | own["model"]
+    own["model"] = neutral(own["model"]["name"]) | own["model"]
     shown = {key: config[key] for key in ("data", "split", "tuned", "recipe") if key in config}
     return {
-        "state": FINISHED,
-        "group": group,
         **_as_cells(flatten(result)),
         **_as_cells(flatten(shown | {k: v for k, v in own.items() if k not in ("seed", "data")})),
         "trainer.batch_size": result["batch_size"],  # as it was chosen by the rows, or set
+        # last: a foreign record may have keys of these names
+        "path": str(path),
+        "state": FINISHED,
+        "reason": "",
+        "group": group,
+        "overrides": _words(config.get("overrides")),
+        "job": config["job"] if isinstance(config.get("job"), int) else None,
     }
+
+
+def _words(overrides: Any) -> str | None:
+    """Return the overrides of a run's command as text; None where it kept none."""
+    is_list = isinstance(overrides, list) and all(isinstance(word, str) for word in overrides)
+    return json.dumps(overrides) if overrides and is_list else None
 
 
 def _asked_for(config: dict[str, Any]) -> dict[str, Any]:
     """What the config of a run without a result says of it."""
     if not config:
         return {}
+    seed = config.get("seed")
     return {
-        "model": config["model"].get("name"),
-        "data": config["data"].get("name"),
-        "seed": config.get("seed"),
+        "model": str(config["model"].get("name")),
+        "data": str(config["data"].get("name")),
+        "seed": seed if is_count(seed) else None,
     }
 
 
@@ -152,8 +166,8 @@ def _read_failure(path: Path) -> str | None:
         return None
     try:
         said = json.loads(path.read_text())
-        return f"{said['message']} ({said['when']})"
-    except (ValueError, KeyError, TypeError):
+        return " ".join(f"{said['message']} ({said['when']})".split())
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"{path}: cannot be read; delete it") from None
 
 

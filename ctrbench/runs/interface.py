@@ -13,12 +13,35 @@ from scipy.special import expit
 
 from ctrbench.errors import UserError
 from ctrbench.files import file_digest
-from ctrbench.runs.record import Results, RunDirectory
+from ctrbench.results import Results
+from ctrbench.runs.record import AGAIN, RunDirectory
 
 if TYPE_CHECKING:
     from ctrbench.runs.opened import OpenedRun
 
 Floats = npt.NDArray[np.float32]
+
+
+def _read_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    """Read a line of a history."""
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}, line {number}: not an evaluation of a run; {AGAIN}")
+    return values
+
+
+def _load(path: Path, dtype: type[np.generic]) -> npt.NDArray[Any]:
+    """Read a file of one value a row; nothing in it is executed."""
+    try:
+        array = np.load(path)
+    except (ValueError, EOFError, MemoryError, SyntaxError, TypeError):  # of numpy's parser
+        array = None
+    if not (isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype == dtype):
+        raise UserError(f"{path}: not an array that ctrbench writes; {AGAIN}")
+    return array
 
 
 class Run:
@@ -50,8 +73,8 @@ class Run:
     def history(self) -> pd.DataFrame:
         """A row for each evaluation; none yet of a run that has just begun."""
         path = self.directory.history
-        lines = path.read_text().splitlines() if path.exists() else []
-        return pd.DataFrame([json.loads(line) for line in lines])
+        lines = self._as_written(path).read_bytes().splitlines() if path.exists() else []
+        return pd.DataFrame([_read_line(path, i, line) for i, line in enumerate(lines, 1)])
 
     @cached_property
     def logits(self) -> Floats:
@@ -60,7 +83,7 @@ class Run:
         Raises:
             UserError: if the run has not scored them, or the file was changed since.
         """
-        logits: Floats = np.load(self._as_written(self.directory.logits))
+        logits: Floats = _load(self._as_written(self.directory.logits), np.float32)
         return logits
 
     @cached_property
@@ -74,14 +97,26 @@ class Run:
             raise UserError(f"{self.path}: not a finished run")
         labels: npt.NDArray[np.uint8]
         if self.directory.labels.exists():
-            packed = np.load(self._as_written(self.directory.labels))
-            labels = np.unpackbits(packed, count=int(self.result["dataset"]["rows"]["test"]))
+            path, rows = self._as_written(self.directory.labels), self._test_rows(self.result)
+            packed = _load(path, np.uint8)
+            if len(packed) != -(-rows // 8):
+                raise UserError(f"{path}: not the labels of {rows:,} test rows; {AGAIN}")
+            labels = np.unpackbits(packed, count=rows)
             return labels
         store = self.store
         if store is None:
             raise UserError(f"{self.path}: the store of its rows is not here; it has their labels")
-        labels = np.load(store / "test.labels.npy")
+        labels = _load(store / "test.labels.npy", np.uint8)
         return labels
+
+    def _test_rows(self, result: dict[str, Any]) -> int:
+        try:
+            rows = int(result["dataset"]["rows"]["test"])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            rows = 0
+        if rows < 1:
+            raise UserError(f"{self.path}/result.json: lacks dataset.rows.test; {AGAIN}")
+        return rows
 
     @cached_property
     def store(self) -> Path | None:
@@ -102,7 +137,7 @@ class Run:
             raise UserError(f"{path}: not there; a run keeps it once it is finished")
         known = (self.result or {}).get("files", {}).get(path.name)
         if known is not None and file_digest(path) != known:
-            raise UserError(f"{path}: not the {path.stem} that were written here; run it again")
+            raise UserError(f"{path}: was changed since it was written; run its command again")
         return path
 
     @cached_property
@@ -112,13 +147,13 @@ class Run:
 
         return OpenedRun(self.path)
 
-    def predictions(self, rows: pd.DataFrame) -> Floats:
+    def predictions(self, rows: Any) -> Floats:
         """Probabilities of a click, one for each of the raw rows.
 
         Args:
-            rows: with the columns of the run's files, their values as read or as text; a label is
-                not needed. Codes that look like something else (``007``, ``NA``) are to be read as
-                text: ``pandas.read_csv(path, dtype=str, keep_default_na=False)``.
+            rows: a data frame of pandas or polars, or an Arrow table, with the columns of the run's
+                files; a label is not needed. Codes that look like something else (``007``, ``NA``)
+                are to be read as text: ``pandas.read_csv(path, dtype=str, keep_default_na=False)``.
 
         Raises:
             UserError: for a column that is missing, a value that does not fit, or a data set whose

@@ -3,6 +3,8 @@
 All of it lies in the run's directory, so that a copy of that is as good.
 """
 
+import logging
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import polars as pl
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ctrbench.data.schema import TIME, USER
@@ -20,11 +23,27 @@ from ctrbench.data.split import PARTS
 from ctrbench.data.store.crosses import cross_ids, vocabularies
 from ctrbench.data.store.history import Ids, Timed, past_slots
 from ctrbench.data.store.opened import Encoding
+from ctrbench.data.store.unknown import UnknownValues
 from ctrbench.errors import UserError
 from ctrbench.models import registry as models
 from ctrbench.runs.record import AGAIN, RunDirectory
 from ctrbench.settings import settings_from
 from ctrbench.training import step
+
+log = logging.getLogger(__name__)
+DATA_OPTION = re.compile(r"\bdata\.\w+=")
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a file of weights.
+
+    Raises:
+        UserError: if it is none.
+    """
+    try:
+        return safetensors.torch.load_file(path)
+    except (SafetensorError, ValueError, KeyError):  # another kind of file, or unknown types in it
+        raise UserError(f"{path}: not weights of a model; {AGAIN}") from None
 
 
 class OpenedRun:
@@ -52,7 +71,7 @@ class OpenedRun:
         try:
             config = self.directory.settings()
             self.data = settings_from(config["classes"]["data"], config["data"])
-            self.settings = settings_from(config["classes"]["model"], config["model"])
+            self.settings = settings_from(config["model"]["name"], config["model"])
             self.precision = config["precision"]
         except Exception as error:  # whatever it holds
             reason = str(error).partition("\n")[0]
@@ -74,8 +93,8 @@ class OpenedRun:
         path = self.directory.trained_weights()
         try:
             model = models.build(self.encoding.schema, self.settings).eval()
-            model.load_state_dict(safetensors.torch.load_file(path))
-        except RuntimeError:
+            model.load_state_dict(read_weights(path))
+        except (RuntimeError, TypeError, ValueError, KeyError):
             raise UserError(
                 f"{self.directory.config}: the model of these settings is another than that of "
                 f"{path.name}; {AGAIN}"
@@ -135,18 +154,38 @@ class OpenedRun:
         Of a run with a history, that of a row is of the file's own earlier rows. Past labels are
         not given, as they are not of test rows.
         """
-        timed = self._timed(piece.read() for piece in self.source.slices_of(file))
-        start = 0
-        for piece in self.source.slices_of(file):
-            frame = piece.read()
-            yield frame, self.logits(frame, timed, start)
+        source, unknown = self.source, UnknownValues(self.encoder)
+        timed = self._timed(_unlabelled_frames(source, file))
+        start, slots = 0, self.encoding.schema.present.slots
+        for frame in _unlabelled_frames(source, file):
+            ids, values = self.inputs(frame, timed, start)
+            unknown.add(ids[:, :slots].numpy(), frame)
+            yield frame, self._logits(ids, values)
             start += len(frame)
+        for warning in unknown.warnings("rows", self.encoding.manifest["unknown"]):
+            log.warning("%s", warning)
 
-    @torch.no_grad()
     def logits(self, frame: pl.DataFrame, timed: Timed | None = None, start: int = 0) -> Tensor:
         """Logits N of raw rows (see :meth:`inputs`), in the precision of the run."""
-        ids, values = self.inputs(frame, timed, start)
+        return self._logits(*self.inputs(frame, timed, start))
+
+    @torch.no_grad()
+    def _logits(self, ids: Tensor, values: Tensor) -> Tensor:
         rows = step.evaluation_rows(self.model, ids, values)
         starts = range(0, len(ids), rows)
         pieces = [(ids[i : i + rows], values[i : i + rows]) for i in starts]
         return torch.cat([step.logits(self.model, *piece, self.precision) for piece in pieces])
+
+
+def _unlabelled_frames(source: FileSource, file: Path) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a file, which need no label.
+
+    The options of data are those of the run. Where an error advises one, say how to set it.
+    """
+    try:
+        for piece in source.slices_of(file, labelled=False):
+            yield piece.read()
+    except UserError as error:
+        if DATA_OPTION.search(str(error)) is None:
+            raise
+        raise UserError(f"{error}; data.* options are for training: train again with it") from None

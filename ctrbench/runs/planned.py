@@ -1,10 +1,11 @@
 """A run that is asked for: its settings, checked against its rows, and where it lies."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
+from ctrbench.config.settings import RunSettings
 from ctrbench.data.sources.base import Source
 from ctrbench.data.sources.registry import open_source
 from ctrbench.data.split import check_fractions
@@ -14,8 +15,10 @@ from ctrbench.data.store.history import check_history, past_encodings
 from ctrbench.data.store.opened import Store
 from ctrbench.data.store.prepare import content_key, field_encodings, prepare
 from ctrbench.errors import UserError, of_first_stage
-from ctrbench.runs.record import Results, RunDirectory
-from ctrbench.runs.settings import RunSettings
+from ctrbench.files import expanded
+from ctrbench.results import Results
+from ctrbench.runs.code import code_digests
+from ctrbench.runs.record import RunDirectory
 from ctrbench.runs.tracker import check_tracker
 from ctrbench.settings import check, deciding, digest
 
@@ -25,6 +28,9 @@ class Planned:
 
     Args:
         source: of the data set, where it is open already.
+        overrides: the words of the command that asked for it, which its record keeps; nothing
+            depends on them.
+        job: its number within its sweep; None of a single run.
 
     Raises:
         UserError: for settings that contradict each other or the rows.
@@ -32,12 +38,20 @@ class Planned:
 
     scores_test = True
 
-    def __init__(self, settings: RunSettings, source: Source | None = None) -> None:
+    def __init__(
+        self,
+        settings: RunSettings,
+        source: Source | None = None,
+        overrides: Sequence[str] = (),
+        job: int | None = None,
+    ) -> None:
+        self.overrides, self.job = list(overrides), job
         check(settings)
         check_tracker(settings.tracker)
         check_fractions(settings.split)
         self.settings = settings
-        self.source = open_source(settings.data) if source is None else source
+        by_time = settings.split.kind == "time"
+        self.source = source or open_source(settings.data, by_time=by_time)
         self.results = Results(settings.results)
         check_group(self.source)
         encodings = field_encodings(self.source)
@@ -57,7 +71,7 @@ class Planned:
         if stage is None:
             return None, None
         if stage.run:
-            directory = RunDirectory(Path(stage.run))
+            directory = RunDirectory(expanded(stage.run))
             result = directory.result()
             if result is None or result["model"] != stage.model.name:
                 raise UserError(
@@ -104,6 +118,13 @@ class Planned:
         return decides
 
     @cached_property
+    def code(self) -> dict[str, str]:
+        """Digests of the code that trains it here."""
+        from ctrbench.models.registry import find
+
+        return code_digests(find(self.settings.model))
+
+    @cached_property
     def identity(self) -> str:
         """A hash of what decides the result."""
         return digest(self.decides)
@@ -124,7 +145,8 @@ class Planned:
     def directory(self) -> RunDirectory:
         """Where the run lies."""
         settings = self.settings
-        return self.results.run(settings.data.name, settings.model.name, self.identity)
+        path = self.results.run(settings.data.name, settings.model.name, self.identity)
+        return RunDirectory(path)
 
     def prepare(self) -> Store:
         """The store of its rows, with the crosses that its model asks for."""

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import polars as pl
 import torch
+from torch import Tensor
 
 from ctrbench import metrics
 from ctrbench.data.schema import LABEL
@@ -17,11 +18,11 @@ log = logging.getLogger(__name__)
 def predict(run: Path, file: Path, out: BinaryIO) -> None:
     """Write a probability per row of a file, in its order, as text.
 
-    Rows are read, scored and written a slice at a time. Where the file has labels of both classes,
-    its AUC and logloss are logged.
+    Rows are read, scored and written a slice at a time. A label is not needed; where labels of both
+    classes are there, the AUC and logloss of the rows that have one are logged.
 
     Args:
-        file: in the raw format of the run's data set, with or without labels.
+        file: in the raw format of the run's data set.
 
     Raises:
         UserError: for a run that cannot be opened, or rows that do not fit.
@@ -36,8 +37,20 @@ def predict(run: Path, file: Path, out: BinaryIO) -> None:
         out.write(probabilities.write_csv(include_header=False).encode())
         if LABEL in frame.columns:
             logits.append(logits_N)
-            labels.append(torch.tensor(frame[LABEL].to_numpy()))
+            labels.append(frame[LABEL])
     log.info("%s rows", f"{rows:,}")
-    if labels and 0 < float(torch.cat(labels).double().mean()) < 1:
-        figures = metrics.score(torch.cat(logits), torch.cat(labels))
-        log.info("AUC %.5f, logloss %.5f", figures["auc"], figures["logloss"])
+    if labels:
+        _log_metrics(torch.cat(logits), pl.concat(labels))
+
+
+def _log_metrics(logits: Tensor, labels: pl.Series) -> None:
+    """Log AUC and logloss of the rows with a label, if both classes are among them."""
+    is_labelled = labels.is_not_null()
+    values = set(labels.drop_nulls().unique())
+    if values == {-1, 0, 1}:
+        log.warning("labels of three values, -1, 0 and 1: AUC and logloss are not computed")
+    elif 1 in values and len(values) == 2:
+        clicks = torch.tensor((labels.filter(is_labelled) > 0).to_numpy())
+        figures = metrics.score(logits[torch.tensor(is_labelled.to_numpy())], clicks)
+        some = "" if is_labelled.all() else f" of the {len(clicks):,} rows with a label"
+        log.info("AUC %.5f, logloss %.5f%s", figures["auc"], figures["logloss"], some)

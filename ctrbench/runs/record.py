@@ -8,10 +8,11 @@
 """
 
 import json
+import math
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,69 @@ from ctrbench.files import file_digest, write_atomic
 
 JOURNAL = "journal.log"  # of a search; its trials lie beside it
 AGAIN = "copy the run again, or train it again"
-STEP_TIMES = "step_times.json"  # training steps of models, measured in turn
+UNSTORED = ("hydra", "results")  # keys of a command that say nothing of the run
+
+
+def stored_overrides(overrides: Iterable[str]) -> list[str]:
+    """Return the overrides of a command that ``config.yaml`` keeps: those of the run, not those of
+    Hydra or of the place where it lies."""
+    keys = [(word, word.lstrip("+~").partition("=")[0]) for word in overrides]
+    return [word for word, key in keys if re.split(r"[./@]", key)[0] not in UNSTORED]
+
+
+def relative_paths(value: Any) -> Any:
+    """Return a config whose absolute paths below the current folder are relative to it, so that a
+    shared run does not tell where on a machine it was trained."""
+    if isinstance(value, dict):
+        return {key: relative_paths(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [relative_paths(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    below = re.escape(f"{Path.cwd()}{os.sep}")
+    return re.sub(rf"^([\w.@+~]+=)?(['\"]?){below}", r"\1\2", value)
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file that ctrbench wrote.
+
+    Aliases, by which a small file can stand for a huge one, are refused: ctrbench writes none.
+
+    Raises:
+        UserError: if it is no such file.
+        FileNotFoundError: if it is not there.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where built
+    text = path.read_bytes()
+    try:
+        if b"*" in text and any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text, loader)):
+            raise UserError(f"{path}: has YAML aliases (*NAME); write what they stand for")
+        return yaml.load(text, loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path}: not YAML that ctrbench writes ({reason})") from None
+
+
+def _wrong_key(config: Any) -> str | None:
+    """Return what of a config is not as that of a run; None where all is."""
+    if not isinstance(config, dict):
+        return "no keys"
+    for name in ("model", "data", "split"):
+        if not isinstance(config.get(name), dict):
+            return f"{name}: no section"
+    for name in ("optimizer", "trainer", "classes"):
+        if not isinstance(config.get(name, {}), dict):
+            return f"{name}: no section"
+    fractions = config["split"].get("fractions")
+    if not isinstance(config["split"].get("kind"), str):
+        return "split.kind: no text"
+    if not (isinstance(fractions, list) and fractions and all(map(_is_number, fractions))):
+        return "split.fractions: no list of numbers"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 class RunDirectory:
@@ -93,17 +156,13 @@ class RunDirectory:
         Raises:
             UserError: if it is not there or not that of a run.
         """
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where built
         try:
-            config: dict[str, Any] = yaml.load(self.config.read_bytes(), loader)
-            known = all(isinstance(config[name], dict) for name in ("model", "data", "split"))
-            known = known and bool(config["split"]["kind"] and config["split"]["fractions"])
+            config: dict[str, Any] = read_yaml(self.config)
+            wrong = _wrong_key(config)
         except FileNotFoundError:
             raise UserError(f"{self.config}: no such file; run its command again") from None
-        except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
-            known = False
-        if not known:
-            raise UserError(f"{self.config}: not the config of a run")
+        if wrong is not None:
+            raise UserError(f"{self.config}: not the config of a run ({wrong})")
         return config
 
     def result(self) -> dict[str, Any] | None:
@@ -118,7 +177,7 @@ class RunDirectory:
         try:
             result: dict[str, Any] = json.loads(path.read_text())
             known = result["status"] == "ok" and bool(result["identity"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             known = False
         if not known:
             raise UserError(f"{path}: not the result of a run; delete it")
@@ -135,6 +194,27 @@ class RunDirectory:
             raise UserError(f"{path}: not the weights that were trained here; {AGAIN}")
         return path
 
+    def damage(self) -> str | None:
+        """Return which file of a finished run is missing or was changed; None if all are whole."""
+        from ctrbench.data.store.manifest import read_manifest
+
+        digests = (self.result() or {}).get("files", {})
+        for name, digest in digests.items():
+            path = self.path / name
+            if not path.is_file() or file_digest(path) != digest:
+                return str(name)
+        try:
+            self.settings()
+        except UserError:
+            return self.config.name
+        try:
+            read_manifest(self.encoder, every_byte=True)
+            for crosses in self.encoder.glob("*/store.json"):
+                read_manifest(crosses.parent, every_byte=True)
+        except UserError:
+            return self.encoder.name
+        return None
+
     @property
     def failure(self) -> Path:
         """What ended the last start."""
@@ -142,10 +222,8 @@ class RunDirectory:
 
     @contextmanager
     def started(self, title: str) -> Iterator[None]:
-        """A start of the run: an error that ends it is kept, until the next one, which removes
-        what a killed process left to one side too."""
-        for path in (self.failure, *self.path.glob("*.tmp")):
-            path.unlink(missing_ok=True)
+        """A start of the run: an error that ends it is kept, until the next one."""
+        self.failure.unlink(missing_ok=True)
         try:
             yield
         except Exception as error:
@@ -164,71 +242,3 @@ class TrialDirectory(RunDirectory):
     table of runs, and its result has a name of its own."""
 
     ended = "trial.json"
-
-
-class Results:
-    """The folder ``results=``, and where everything lies below it."""
-
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-
-    def check(self) -> None:
-        """The folder can be written to: known before any work.
-
-        Raises:
-            UserError: if it cannot.
-        """
-        advice = "name another folder with results=FOLDER"
-        if self.folder.exists() and not self.folder.is_dir():
-            raise UserError(f"results={self.folder}: is a file; {advice}")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(self.folder, os.W_OK):
-            raise UserError(f"{self.folder}: may not be written to; {advice}")
-
-    @property
-    def runs(self) -> Path:
-        """Of all runs."""
-        return self.folder / "runs"
-
-    def run(self, data: str, model: str, identity: str) -> RunDirectory:
-        """Of one run."""
-        return RunDirectory(self.runs / data / model / identity)
-
-    def store(self, data: str, key: str) -> Path:
-        """Of a prepared data set."""
-        return self.folder / "stores" / data / key
-
-    def search(self, data: str, model: str, key: str) -> Path:
-        """Of a search for values: its journal and its trials."""
-        return self.folder / "tune" / data / model / key
-
-    @property
-    def conf(self) -> Path:
-        """Of the values that searches found, in the layout of ``--config-dir``."""
-        return self.folder / "conf"
-
-    def sweep(self, name: str) -> Path:
-        """Of what Hydra keeps of a sweep."""
-        return self.folder / "multirun" / name
-
-    @property
-    def trials(self) -> Path:
-        """Of what a few steps of runs took, to tell how long they would."""
-        return self.folder / "trials.json"
-
-    def report(self, name: str) -> Path:
-        """Of a report."""
-        return self.folder / "report" / name
-
-    @property
-    def step_times(self) -> Path:
-        """Of the paper's Figure 6 as it was measured here."""
-        return self.report("figure6") / STEP_TIMES
-
-    def download(self, name: str) -> Path:
-        """Of a public set."""
-        return self.folder / "downloads" / name
-
-    def gpu(self, device: str, suffix: str) -> Path:
-        """Of what a GPU was found to do."""
-        return self.folder / "gpu" / f"{re.sub('[^A-Za-z0-9._-]+', '-', device)}.{suffix}"

@@ -1,6 +1,6 @@
-"""Raw rows of pandas as a file, so that one reader reads all rows."""
+"""Raw rows of a data frame as a file, so that one reader reads all rows."""
 
-from datetime import date, datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,77 +10,113 @@ import polars as pl
 
 from ctrbench.data.sources.base import FileSource
 from ctrbench.data.sources.criteo import Criteo
+from ctrbench.data.sources.spelling import as_codes, as_text, has_text, spell_object
 from ctrbench.data.sources.table import Table
 from ctrbench.errors import UserError
 from ctrbench.settings import nearest
 
 
-def write_rows(rows: pd.DataFrame, source: FileSource, folder: Path) -> Path:
-    """A file in a folder that the source reads: a Parquet file of the columns that it uses, or
-    Criteo's text.
+def write_rows(rows: Any, source: FileSource, folder: Path) -> Path:
+    """Write the columns that a source uses to a file in a folder, in a layout that it reads.
+
+    Args:
+        rows: a data frame of pandas or polars, or a table of Arrow (pyarrow, DuckDB).
 
     Raises:
-        UserError: for a column that is missing or there twice, or a source without columns.
+        UserError: for rows of another kind, a column that is missing or there twice, or a source
+            without columns.
     """
     if isinstance(source, Table):
-        path, own = folder / "rows.parquet", source.settings
-        used = [name for name, type_ in source.types.items() if type_.name != "skip"]
-        needed = [*used, own.history.user, own.when]
-        there = rows[[name for name in rows if name in needed]]
-        _frame(there, own.values_separator).write_parquet(path)
-        return path
+        own = source.settings
+        used = {name for name, type_ in source.types.items() if type_.name != "skip"}
+        separators = {name: source.separator_of(name) for name in used}
+        frame = to_polars(rows, {*used, own.history.user, own.when}, separators)
+        frame.write_parquet(folder / "rows.parquet")
+        return folder / "rows.parquet"
     if not isinstance(source, Criteo):
         name = source.settings.name
         raise UserError(f"data={name}: its rows have no columns; ctrbench predict RUN FILE")
-    names, path = [column.name for column in source.columns], folder / "rows.txt"
-    for name in set(names) - set(rows):
-        raise UserError(f"no column {name} in the rows; {nearest(name, map(str, rows))}")
-    whole = rows[names].convert_dtypes()  # a whole number beside a gap is no 3.0
-    whole.to_csv(path, sep="\t", index=False, header=False)
-    return path
+    names = [column.name for column in source.columns]
+    frame = to_polars(rows, set(names), {})
+    for name in names:
+        if name not in frame.columns:
+            raise UserError(f"no column {name} in the rows; {nearest(name, frame.columns)}")
+    texts = [_criteo_cells(frame[name]) for name in names]
+    pl.DataFrame(texts).write_csv(
+        folder / "rows.txt", separator="\t", include_header=False, quote_style="never"
+    )
+    return folder / "rows.txt"
 
 
-def _frame(rows: pd.DataFrame, separator: str) -> pl.DataFrame:
-    """The same rows for polars, without pyarrow: times without their zone, arrays as lists.
+def to_polars(rows: Any, names: set[str | None], separators: Mapping[str, str]) -> pl.DataFrame:
+    """Return the named columns of a data frame that it has, for polars.
 
     Args:
-        separator: of the values in a cell of text that stands among lists.
-
-    Raises:
-        UserError: for a name that is there twice.
+        separators: by columns, of the values in a cell of text that stands among lists.
     """
-    if not rows.columns.is_unique:
-        twice = rows.columns[rows.columns.duplicated()][0]
-        raise UserError(f"two columns of the rows are named {twice}; rename one")
-    return pl.DataFrame([_series(str(name), own, separator) for name, own in rows.items()])
+    if isinstance(rows, pd.DataFrame):
+        columns = [str(name) for name in rows.columns]
+        for name in names:
+            if columns.count(str(name)) > 1:
+                raise UserError(f"two columns of the rows are named {name}; rename one")
+        return pl.DataFrame(
+            [
+                _from_pandas(name, column, separators.get(name, "|"))
+                for name, (_, column) in zip(columns, rows.items(), strict=True)
+                if name in names
+            ]
+        )
+    if isinstance(rows, pl.LazyFrame):
+        rows = rows.collect()
+    if not hasattr(rows, "__arrow_c_stream__"):
+        raise UserError(
+            f"rows of type {type(rows).__name__}: give a data frame of pandas or polars, or an "
+            "Arrow table"
+        )
+    frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows)
+    return pl.DataFrame(
+        [
+            _from_objects(column.name, column.to_list(), separators.get(column.name, "|"))
+            if column.dtype == pl.Object
+            else column
+            for column in frame
+            if column.name in names
+        ]
+    )
 
 
-def _series(name: str, column: pd.Series, separator: str) -> pl.Series:
+def _from_pandas(name: str, column: pd.Series, separator: str) -> pl.Series:
+    """Return a column of pandas for polars, without pyarrow: times without their zone."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_localize(None)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind == "M":
         column = column.astype("datetime64[us]")
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM":
         return pl.Series(name, column.to_numpy(), nan_to_null=True)
-    gaps = column.map(lambda cell: pd.api.types.is_scalar(cell) and pd.isna(cell))
-    cells = [None if gap else _cell(cell) for cell, gap in zip(column, gaps, strict=True)]
-    kinds = {type(cell) for cell in cells} - {type(None)}
-    if list in kinds:
-        return pl.Series(name, [None if c is None else _items(c, separator) for c in cells])
-    if len(kinds) > 1 or not kinds <= {bool, int, float, str, datetime, date}:
-        cells = [None if cell is None else str(cell) for cell in cells]
-    return pl.Series(name, cells, strict=False)
+    return _from_objects(name, list(column), separator)
 
 
-def _cell(cell: Any) -> Any:
-    if isinstance(cell, np.ndarray | np.generic):
-        return cell.tolist()
-    return list(cell) if isinstance(cell, tuple | set) else cell
+def _from_objects(name: str, values: list[Any], separator: str) -> pl.Series:
+    """Return Python objects as text, or as lists of text where one of them is a list."""
+    cells = []
+    for row, value in enumerate(values, start=1):
+        try:
+            cells.append(spell_object(value))
+        except UnicodeDecodeError:
+            raise UserError(
+                f"row {row}, column {name}: bytes that are not UTF-8 text; convert the column"
+            ) from None
+    if not any(isinstance(cell, list) for cell in cells):
+        return pl.Series(name, cells, pl.String)
+    lists = [cell.split(separator) if isinstance(cell, str) else cell for cell in cells]
+    return pl.Series(name, lists, pl.List(pl.String))
 
 
-def _items(cell: Any, separator: str) -> list[str | None]:
-    """The values of a cell of a column of lists."""
-    if isinstance(cell, str):
-        return list(cell.split(separator))
-    items = cell if isinstance(cell, list) else [cell]
-    return [None if item is None else str(item) for item in items]
+def _criteo_cells(column: pl.Series) -> pl.Series:
+    """Return a column as the text of Criteo's layout, whole numbers without a ``.0``."""
+    if not has_text(column.dtype) or isinstance(column.dtype, pl.List | pl.Array):
+        raise UserError(f"column {column.name}: values of type {column.dtype} are not read")
+    text = column.to_frame().select(as_text(pl.col(column.name), column.dtype)).to_series()
+    if text.dtype == pl.Binary:
+        text = _from_objects(column.name, text.to_list(), "\t")
+    return as_codes(text)

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import time
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from ctrbench.data.batches import Batches, choose
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import DivergenceError, UserError, of_first_stage
-from ctrbench.files import file_digest, locked, replacing
+from ctrbench.files import file_digest, locked, remove_leftovers, replacing, temporary_folder
 from ctrbench.machine import (
     environment,
     peak_memory,
@@ -32,14 +33,17 @@ from ctrbench.machine import (
 from ctrbench.models import registry as models
 from ctrbench.optim import registry as optimizers
 from ctrbench.progress import Progress
+from ctrbench.quoting import list_override
+from ctrbench.runs.opened import read_weights
 from ctrbench.runs.planned import Planned
-from ctrbench.runs.record import RunDirectory
+from ctrbench.runs.record import RunDirectory, relative_paths, stored_overrides
 from ctrbench.runs.size import check_batch_size, check_size
 from ctrbench.runs.tracker import tracking
 from ctrbench.training import checkpoint
 from ctrbench.training.trainer import Record, Trainer
 
 log = logging.getLogger(__name__)
+LARGE_VALUE = 1e4  # of an unscaled field, that can make a loss infinite
 
 
 def run(planned: Planned, watch: Record = lambda history: None) -> dict[str, Any]:
@@ -54,13 +58,20 @@ def run(planned: Planned, watch: Record = lambda history: None) -> dict[str, Any
     """
     directory = planned.directory
     with locked(directory.lock):
+        remove_leftovers(directory.path)
         result = directory.result()
+        if result is not None and (name := directory.damage()) is not None:
+            log.warning("%s is damaged or missing: training again", directory.path / name)
+            (directory.path / directory.ended).unlink()
+            result = None
         if result is None:
             with directory.started(planned.settings.title):
                 result = _Run(planned, watch).train()
                 directory.finish(result)
         else:
             log.info("already finished: %s", directory.path)
+            if result.get("code", planned.code) != planned.code:
+                log.info("it was trained by other code than this: move it away to train it again")
         directory.checkpoint.unlink(missing_ok=True)
     return result
 
@@ -81,6 +92,8 @@ class _Run:
         reuse_memory()
         started = time.perf_counter()
         store = self.planned.prepare()
+        for warning in store.manifest["warnings"]:
+            log.warning("%s", warning)
         as_published = self.planned.source.as_published()
         prepare_seconds = time.perf_counter() - started
         self._check(store)
@@ -88,7 +101,10 @@ class _Run:
         self._write_inputs(store)
         reset_peak_memory(self.device)
         trainer = self._trainer(store)
-        progress = self._fit(trainer)
+        try:
+            progress = self._fit(trainer)
+        except DivergenceError as error:
+            raise DivergenceError(f"{error}; {self._divergence_remedy(store)}") from None
         figures = {"valid": _best_figures(progress)}
         if self.planned.scores_test:
             figures["valid"] |= self._beside(trainer, store)
@@ -126,7 +142,7 @@ class _Run:
     def _about(self) -> dict[str, Any]:
         """What ran, where, and what it left."""
         settings, directory = self.settings, self.directory
-        kept = (directory.weights, directory.logits, directory.labels)
+        kept = (directory.weights, directory.logits, directory.labels, directory.history)
         return {
             "status": "ok",
             "model": settings.model.name,
@@ -136,6 +152,7 @@ class _Run:
             "settings": self.planned.decides,
             "peak_memory_bytes": peak_memory(self.device),
             "environment": environment(self.device, settings.precision),
+            "code": self.planned.code,
             "files": {path.name: file_digest(path) for path in kept if path.exists()},
         }
 
@@ -149,9 +166,10 @@ class _Run:
     def _write_inputs(self, store: Store) -> None:
         """All settings, and what rows are encoded by."""
         resolved = replace(self.settings, data=self.planned.source.resolved())
-        classes = {key: getattr(resolved, key).registered for key in ("model", "data")}
-        config = asdict(resolved) | {"classes": classes}
-        self.directory.write(self.directory.config.name, yaml.safe_dump(config, sort_keys=False))
+        config = asdict(resolved) | {"classes": {"data": resolved.data.registered}}
+        config |= {"overrides": stored_overrides(self.planned.overrides), "job": self.planned.job}
+        text = yaml.safe_dump(relative_paths(config), sort_keys=False)
+        self.directory.write(self.directory.config.name, text)
         shutil.rmtree(self.directory.encoder, ignore_errors=True)
         store.keep(self.directory.encoder)
 
@@ -184,6 +202,10 @@ class _Run:
         batch_size = self.settings.trainer.rows_of_step(store.summary()["rows"]["train"])
         return Batches(store.part(name), batch_size, self.device, rows_in)
 
+    def _tracking(self, steps: int) -> AbstractContextManager[Record]:
+        kind = "run" if self.planned.scores_test else "trial"
+        return tracking(self.settings, self.directory.path, kind, self.planned.identity, steps)
+
     def _fit(self, trainer: Trainer) -> checkpoint.Progress:
         batches = trainer.train
         log.info("%d steps of %s rows an epoch", batches.steps, f"{batches.batch_size:,}")
@@ -192,14 +214,14 @@ class _Run:
         rows = batches.batch_size
         total, done = batches.steps * rows, trainer.progress.step * rows
         with (
-            tracking(self.planned, batches.steps) as track,
-            Progress("epoch:", total=total, initial=done) as shown,
+            self._tracking(batches.steps) as track,
+            Progress(trainer.position, total=total, initial=done) as shown,
         ):
 
             def advance(rows: int) -> None:
-                shown.update(rows)
                 if shown.n == shown.total:
-                    shown.reset()
+                    shown.restart(trainer.position)
+                shown.update(rows)
 
             def record(history: list[dict[str, Any]]) -> None:
                 self.directory.write_history(history)
@@ -208,14 +230,21 @@ class _Run:
 
             if trainer.progress.history:  # of an earlier start
                 record(trainer.progress.history)
-            try:
-                progress = trainer.fit(advance, record)
-            except DivergenceError as error:
-                keys = " or ".join(self.settings.optimizer.rates())
-                raise DivergenceError(f"{error}; lower {keys}") from None
+            progress = trainer.fit(advance, record)
         if trainer.ended_by == "epochs" and progress.best == len(progress.history) - 1:
             log.info("the last evaluation was the best: raise trainer.epochs=%d", progress.epoch)
         return progress
+
+    def _divergence_remedy(self, store: Store) -> str:
+        """Say what to change after a loss that is not finite."""
+        schema, values_NX = store.schema, store.part("train").values_NX
+        for column, slot in enumerate(schema.value_slots):
+            largest = float(np.abs(values_NX[:, column]).max(initial=0))
+            if not largest <= LARGE_VALUE:  # NaN too
+                name = schema.fields[schema.field_of_slot[slot]].name
+                override = list_override("data.encodings", [f"{name}:quantile"])
+                return f"field {name} has values up to {largest:.3g}; use {override}"
+        return f"lower {' or '.join(self.settings.optimizer.rates())}"
 
     def _beside(self, trainer: Trainer, store: Store) -> dict[str, Any]:
         """What the validation rows say beside AUC and logloss, with the best weights."""
@@ -244,7 +273,7 @@ class _Run:
 
 def _start_from(model: nn.Module, weights: Path) -> None:
     """Take over the weights of the stage before by their names."""
-    given, own = safetensors.torch.load_file(weights), model.state_dict()
+    given, own = read_weights(weights), model.state_dict()
     for name, tensor in given.items():
         if name not in own or own[name].shape != tensor.shape:
             raise UserError(
@@ -255,16 +284,18 @@ def _start_from(model: nn.Module, weights: Path) -> None:
 
 
 def _write_weights(directory: RunDirectory, weights: dict[str, Tensor]) -> None:
-    """In one rename."""
-    side = directory.weights.with_suffix(".tmp")
-    try:
-        safetensors.torch.save_file({name: w.contiguous() for name, w in weights.items()}, side)
-    except SafetensorError as error:
-        raise UserError(f"{directory.weights}: cannot be written ({error})") from None
-    shutil.copymode(directory.config, side)  # the library's own is for one user alone
-    with side.open("rb") as file:
-        os.fsync(file.fileno())
-    side.replace(directory.weights)
+    """Write them in one rename."""
+    with temporary_folder(directory.weights) as folder:
+        side = folder / directory.weights.name
+        try:
+            # Copies: safetensors refuses tensors that share memory, as those of shared layers do.
+            safetensors.torch.save_file({name: w.clone() for name, w in weights.items()}, side)
+        except SafetensorError as error:
+            raise UserError(f"{directory.weights}: cannot be written ({error})") from None
+        shutil.copymode(directory.config, side)  # the library's own is for one user alone
+        with side.open("rb") as file:
+            os.fsync(file.fileno())
+        side.replace(directory.weights)
 
 
 def _best_figures(progress: checkpoint.Progress) -> dict[str, float]:

@@ -7,7 +7,7 @@ from ctrbench.data.schema import Schema
 from ctrbench.errors import UserError
 from ctrbench.machine import available_memory
 from ctrbench.models import registry as models
-from ctrbench.models.settings import ModelSettings
+from ctrbench.models.settings.base import ModelSettings
 from ctrbench.optim.settings import OptimizerSettings
 
 FLOAT_BYTES = 4

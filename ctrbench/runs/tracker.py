@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ctrbench.config.settings import RunSettings
 from ctrbench.errors import UserError, one_line
-
-if TYPE_CHECKING:
-    from ctrbench.runs.planned import Planned
 
 Line = dict[str, Any]
 Write = Callable[[int, Line], None]
@@ -36,19 +34,25 @@ def check_tracker(name: str) -> None:
 
 
 @contextmanager
-def tracking(planned: "Planned", steps: int) -> Iterator[Callable[[list[Line]], None]]:
-    """What is told the history after every evaluation, and writes each of its lines once.
+def tracking(
+    settings: RunSettings, directory: Path, kind: str, identity: str, steps: int
+) -> Iterator[Callable[[list[Line]], None]]:
+    """Return a function that takes the history after every evaluation, and writes each line once.
 
     Args:
+        directory: of the run.
+        kind: ``run`` or ``trial``.
         steps: of an epoch; points stand over the steps of the whole run.
     """
-    name, folder = planned.settings.tracker, planned.directory.path / planned.settings.tracker
+    name, folder = settings.tracker, directory / settings.tracker
     if name == "none":
         yield lambda history: None
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with (_tensorboard if name == "tensorboard" else _wandb)(planned, folder) as write:
+    is_tensorboard = name == "tensorboard"
+    writer = _tensorboard(folder) if is_tensorboard else _wandb(settings, folder, kind, identity)
+    with writer as write:
         written = 0
 
         def track(history: list[Line]) -> None:
@@ -61,7 +65,7 @@ def tracking(planned: "Planned", steps: int) -> Iterator[Callable[[list[Line]], 
 
 
 @contextmanager
-def _tensorboard(planned: "Planned", folder: Path) -> Iterator[Write]:
+def _tensorboard(folder: Path) -> Iterator[Write]:
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(folder)) as writer:
@@ -75,17 +79,16 @@ def _tensorboard(planned: "Planned", folder: Path) -> Iterator[Write]:
 
 
 @contextmanager
-def _wandb(planned: "Planned", folder: Path) -> Iterator[Write]:
+def _wandb(settings: RunSettings, folder: Path, kind: str, identity: str) -> Iterator[Write]:
     import wandb
 
-    kind = "run" if planned.scores_test else "trial"
     try:
         run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "ctrbench"),
-            name=planned.settings.title,
-            id=f"{kind}-{planned.identity}",
+            name=settings.title,
+            id=f"{kind}-{identity}",
             job_type=kind,
-            config=asdict(planned.settings),
+            config=asdict(settings),
             dir=folder,
             resume="allow",
             settings=wandb.Settings(console="off"),

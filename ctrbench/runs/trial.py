@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from ctrbench.config.settings import RunSettings
 from ctrbench.data.sources.base import Source
 from ctrbench.runs.planned import Planned
 from ctrbench.runs.record import TrialDirectory
-from ctrbench.runs.settings import RunSettings
 
 
 class Trial(Planned):

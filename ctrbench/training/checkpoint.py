@@ -1,5 +1,7 @@
 """All that a run needs to go on as if it had never stopped, and when to write it."""
 
+import hashlib
+import logging
 import pickle
 import signal
 import struct
@@ -10,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +20,10 @@ from torch.optim import Optimizer
 
 from ctrbench.errors import UserError
 from ctrbench.files import replacing
-from ctrbench.training.average import Average
+from ctrbench.training.ema import ExponentialMovingAverage
 
+log = logging.getLogger(__name__)
+READ_BYTES = 2**20
 SHARE = 0.02  # of the time, that checkpoints may take
 WRONG_FILE = (  # what torch raises for one, by what its bytes happen to say
     pickle.UnpicklingError,
@@ -57,9 +61,9 @@ def save(
     model: nn.Module,
     optimizer: Optimizer,
     progress: Progress,
-    average: Average | None = None,
+    average: ExponentialMovingAverage | None = None,
 ) -> None:
-    """Write the whole state in one rename.
+    """Write the whole state, and behind it a digest of its bytes, in one rename.
 
     Raises:
         OSError: naming the file that cannot be written.
@@ -74,7 +78,9 @@ def save(
     }
     with replacing(path) as file:
         try:
-            torch.save(state, file)
+            hashed: Any = _HashedFile(file)
+            torch.save(state, hashed)
+            file.write(hashed.hash.digest())
         except RuntimeError as error:  # in its place, of the archive that could not be closed
             raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
 
@@ -84,10 +90,11 @@ def load(
     model: nn.Module,
     optimizer: Optimizer,
     device: torch.device,
-    average: Average | None = None,
+    average: ExponentialMovingAverage | None = None,
 ) -> Progress:
-    """Restore model, optimizer, the average of the weights and random numbers; the progress, or a
-    fresh one without a file.
+    """Restore model, optimizer, the average of the weights and random numbers; the progress.
+
+    Without a file, or where it is damaged, that is a fresh one, and nothing is restored.
 
     Raises:
         UserError: for a file that is not a checkpoint of such a run.
@@ -95,6 +102,10 @@ def load(
         RuntimeError: from the device, as when its memory is full.
     """
     if not path.exists():
+        return Progress()
+    if not _is_undamaged(path):
+        log.warning("%s: damaged; the run starts again from its beginning", path)
+        path.unlink()
         return Progress()
     try:
         state = torch.load(path, map_location=device, weights_only=True)
@@ -112,6 +123,29 @@ def load(
         raise UserError(
             f"{path}: not a checkpoint of this run ({type(error).__name__}); delete it"
         ) from None
+
+
+class _HashedFile:
+    """A file that is hashed while it is written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.hash, self.flush = file, hashlib.sha256(), file.flush
+
+    def write(self, data: bytes) -> int:
+        """Write and hash."""
+        self.hash.update(data)
+        return self.file.write(data)
+
+
+def _is_undamaged(path: Path) -> bool:
+    """Return whether the digest at the end of a checkpoint is that of all bytes before it."""
+    hashed, left = hashlib.sha256(), path.stat().st_size - hashlib.sha256().digest_size
+    with path.open("rb") as file:
+        while left > 0:
+            piece = file.read(min(left, READ_BYTES))
+            hashed.update(piece)
+            left -= len(piece)
+        return file.read() == hashed.digest()
 
 
 def _on_gpu(model: nn.Module) -> bool:

@@ -12,7 +12,7 @@ from ctrbench.settings import option, settings
 
 
 def evaluations_without_improvement(figures: list[float], min_delta: float) -> int:
-    """How many of them, of all so far, did not improve on the best before."""
+    """Return how many of the evaluations so far did not improve on the best one before."""
     best, without = None, 0
     for figure in figures:
         if improves(figure, best, min_delta):
@@ -23,7 +23,7 @@ def evaluations_without_improvement(figures: list[float], min_delta: float) -> i
 
 
 def improves(figure: float, best: float | None, min_delta: float) -> bool:
-    """Whether a figure, of which more is better, is better than the best by ``min_delta``."""
+    """Return whether a figure is larger than the best one by ``min_delta``."""
     return best is None or (figure > best and figure >= best + min_delta)
 
 
@@ -134,7 +134,7 @@ class DecayingSettings(ScheduleSettings):
         return base * (self.floor + (1 - self.floor) * left)
 
     def _left(self, done: float) -> float:
-        """What is left of the way to the floor, of 1, once a share of the decay is done."""
+        """Return what remains of the decay, from 1 to 0, after a share of its steps."""
         raise NotImplementedError
 
 

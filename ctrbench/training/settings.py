@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctrbench.errors import UserError
-from ctrbench.models.settings import ModelSettings
+from ctrbench.models.settings.base import ModelSettings
 from ctrbench.monitor import check_monitor
 from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.settings import option, settings
@@ -63,6 +63,11 @@ class TrainerSettings:
     def validate(self) -> None:
         """Refuse an unknown monitor, and an ``eval_every`` that is neither steps nor a share."""
         check_monitor(self.monitor)
+        if self.min_epochs > self.epochs:
+            raise UserError(
+                f"trainer.min_epochs={self.min_epochs}: more than trainer.epochs={self.epochs}; "
+                "lower it, or raise the other"
+            )
         every = self.eval_every
         whole = type(every) is int and every >= 1
         if not (every is None or whole or (type(every) is float and 0 < every < 1)):
@@ -72,7 +77,7 @@ class TrainerSettings:
             )
 
     def rows_of_step(self, rows: int) -> int:
-        """The batch size as it was set, or the power of two that fits so many training rows."""
+        """Return the batch size that is set, or the power of two that fits the training rows."""
         if self.batch_size is not None:
             return self.batch_size
         return int(min(MOST, max(FEWEST, 2 ** (max(1, rows // STEPS).bit_length() - 1))))

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctrbench.data.batches import Batch
+from ctrbench.data.batches import Batch, Batches
 from ctrbench.optim.clip import clip_norm
-from ctrbench.training.average import Average
+from ctrbench.training.activation_memory import activation_bytes_per_row
+from ctrbench.training.ema import ExponentialMovingAverage
 from ctrbench.training.settings import TrainerSettings
-from ctrbench.training.widest import widest_row
 
 EVALUATION_ROWS = 65_535  # attention's kernels take a row as a block, of which CUDA has no more
 EVALUATION_BYTES = 2**28
@@ -19,7 +19,7 @@ _ROW_BYTES: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
-    """What a forward pass runs under: nothing for ``fp32``."""
+    """Return the context of a forward pass in a precision: autocast for ``bf16``."""
     if precision == "bf16":
         # A CUDA graph must not reuse a cast cached outside the capture; on a CPU caching is safe.
         return torch.autocast(device.type, torch.bfloat16, cache_enabled=device.type == "cpu")
@@ -27,31 +27,33 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Non
 
 
 def logits(model: nn.Module, ids_BS: Tensor, values_BX: Tensor, precision: str) -> Tensor:
-    """Logits B in float32, of a forward pass in the precision."""
+    """Return the logits B in float32 of a forward pass in a precision."""
     with autocast(ids_BS.device, precision):
         logits_B: Tensor = model(ids_BS, values_BX)
     return logits_B.float()
 
 
 def evaluation_rows(model: nn.Module, ids_BS: Tensor, values_BX: Tensor) -> int:
-    """Rows per evaluation batch, so that the widest activation fits in 256 MiB; 256 at least.
+    """Return the rows of a batch whose largest activation fits in 256 MiB, at least 256.
 
     Args:
-        model: in evaluation mode. It is measured once.
-        ids_BS, values_BX: any rows, of which only the layout counts.
+        model: a model in evaluation mode; it is measured once.
+        ids_BS, values_BX: any rows; only their layout matters.
     """
     if model not in _ROW_BYTES:
-        _ROW_BYTES[model] = widest_row(model, ids_BS, values_BX)
+        _ROW_BYTES[model] = activation_bytes_per_row(model, ids_BS, values_BX)
     return max(256, min(EVALUATION_ROWS, EVALUATION_BYTES // _ROW_BYTES[model]))
 
 
 class Step:
-    """Forward pass, gradients of the mean log-loss, update. Nothing in it waits for the device.
+    """Train on one batch: forward pass, gradients of the mean logloss, update.
+
+    Nothing in it waits for the device.
 
     Args:
         precision: ``fp32``, or ``bf16`` for autocast of the forward pass.
         clip_norm: maximum global norm of the gradients.
-        average: of the weights, updated by every step.
+        average: a moving average of the weights, updated by every step.
     """
 
     def __init__(
@@ -61,38 +63,40 @@ class Step:
         precision: str,
         *,
         clip_norm: float | None = None,
-        average: Average | None = None,
+        average: ExponentialMovingAverage | None = None,
     ) -> None:
         self.model, self.optimizer, self.precision = model, optimizer, precision
         self.clip_norm, self.average = clip_norm, average
 
     @classmethod
-    def of(
+    def from_settings(
         cls,
         trainer: TrainerSettings,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         precision: str,
     ) -> "Step":
-        """With the clipping and the average that a trainer's settings ask for."""
-        average = None if trainer.ema is None else Average(model, optimizer, trainer.ema)
+        """Return a step with the clipping and the moving average of a trainer's settings."""
+        average = (
+            None if trainer.ema is None else ExponentialMovingAverage(model, optimizer, trainer.ema)
+        )
         return cls(model, optimizer, precision, clip_norm=trainer.clip_norm, average=average)
 
     def __call__(self, batch: Batch) -> Tensor:
-        """Train on a batch. Returns its loss before the update, on its device."""
+        """Train on a batch and return its loss before the update, on the device."""
         loss = self.forward(batch)
         self.backward(loss)
         self.update()
         return loss.detach()
 
     def forward(self, batch: Batch) -> Tensor:
-        """The loss, to be differentiated."""
+        """Return the loss."""
         ids_BS, values_BX, labels_B = batch
         logits_B = logits(self.model, ids_BS, values_BX, self.precision)
         return F.binary_cross_entropy_with_logits(logits_B, labels_B)
 
     def backward(self, loss: Tensor) -> None:
-        """The gradients of all weights."""
+        """Compute the gradients of all weights."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
 
@@ -103,3 +107,24 @@ class Step:
         self.optimizer.step()
         if self.average is not None:
             self.average.update()
+
+
+class TrainingLoop:
+    """Run the steps of an epoch eagerly, one after the other.
+
+    Attributes:
+        losses_T: losses of the epoch's steps, which stay on the device until they are read.
+    """
+
+    def __init__(self, step: Step, batches: Batches) -> None:
+        self.step, self.batches, self.done = step, batches, 0
+        self.losses_T = torch.zeros(batches.steps, device=batches.device)
+
+    def begin(self, seed: int, epoch: int, first_step: int = 0) -> None:
+        """Start at a step of an epoch."""
+        self.epoch, self.done = self.batches.epoch(seed, epoch, first_step), first_step
+
+    def __call__(self) -> None:
+        """Run the next step of the epoch, without waiting for the device."""
+        self.losses_T[self.done].copy_(self.step(next(self.epoch)))
+        self.done += 1

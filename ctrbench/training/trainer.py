@@ -1,10 +1,11 @@
-"""Train a model on one part of the data, watch it on another, keep its best weights.
+"""Train a model on the training rows, evaluate it on the validation rows, keep its best weights.
 
 Nothing in a step waits for the device: a batch is gathered there, losses are written to a tensor
-there and read once per evaluation, together with the scores. On a GPU the steps are replays of one
-recording (:mod:`ctrbench.training.captured`).
+there and read once per evaluation, together with the scores. On a GPU the steps are replays of a
+CUDA graph (:mod:`ctrbench.training.cuda_graph`).
 """
 
+import copy
 import logging
 import math
 import time
@@ -21,27 +22,27 @@ from ctrbench import metrics
 from ctrbench.data.batches import Batches
 from ctrbench.errors import DivergenceError
 from ctrbench.monitor import is_maximised, monitored, valid_figures
-from ctrbench.training import captured, checkpoint
-from ctrbench.training.loop import Loop
-from ctrbench.training.rates import Rates
+from ctrbench.training import checkpoint
+from ctrbench.training.cuda_graph import make_training_loop
+from ctrbench.training.learning_rates import LearningRates
 from ctrbench.training.schedule import evaluations_without_improvement, improves
 from ctrbench.training.settings import TrainerSettings
-from ctrbench.training.step import Step, evaluation_rows, logits
+from ctrbench.training.step import Step, TrainingLoop, evaluation_rows, logits
 
 log = logging.getLogger(__name__)
 Advance = Callable[[int], object]
 Record = Callable[[list[dict[str, Any]]], None]
-MakeLoop = Callable[[Step, Batches], Loop]
+MakeLoop = Callable[[Step, Batches], TrainingLoop]
 
 
 class Trainer:
     """One training run, resumable from its checkpoint.
 
     Args:
-        path: of the checkpoint; an existing one is continued.
-        seed: of the permutations.
+        path: the checkpoint file; training continues from an existing one.
+        seed: seed of the row order.
         precision: ``fp32``, or ``bf16`` for autocast of the forward pass.
-        make_loop: another loop than the device's own.
+        make_loop: replaces the training loop of the device, for tests.
     """
 
     def __init__(
@@ -61,11 +62,11 @@ class Trainer:
         self.model, self.optimizer = model, optimizer
         self.train, self.valid, self.settings = train, valid, settings
         self.seed, self.device, self.precision, self.path = seed, device, precision, path
-        self.rates = Rates(optimizer, settings.schedule, settings.epochs * train.steps)
-        step = Step.of(settings, model, optimizer, precision)
+        self.rates = LearningRates(optimizer, settings.schedule, settings.epochs * train.steps)
+        step = Step.from_settings(settings, model, optimizer, precision)
         self.average = step.average
         self.progress = checkpoint.load(path, model, optimizer, device, self.average)
-        make_loop = make_loop or partial(captured.loop, captured=settings.captured)
+        make_loop = make_loop or partial(make_training_loop, captured=settings.captured)
         self.loop = make_loop(step, train)
         losses, done = torch.tensor(self.progress.losses), self.progress.step
         self.loop.losses_T[done - len(losses) : done] = losses
@@ -73,19 +74,24 @@ class Trainer:
 
     @property
     def ended_by(self) -> str | None:
-        """``patience`` when it is spent, ``epochs`` when they are done, None before."""
+        """Return why training ended, ``patience`` or ``epochs``; None while it goes on."""
         progress = self.progress
         since_best = len(progress.history) - 1 - progress.best
         if progress.epoch >= self.settings.min_epochs and since_best >= self.settings.patience:
             return "patience"
         return "epochs" if progress.epoch >= self.settings.epochs else None
 
+    @property
+    def position(self) -> str:
+        """The epoch that is trained, for a person."""
+        return f"epoch {self.progress.epoch + 1} of at most {self.settings.epochs}"
+
     def fit(self, advance: Advance, record: Record) -> checkpoint.Progress:
-        """Train to the end; the model has its best weights then.
+        """Train to the end and load the best weights into the model.
 
         Args:
-            advance: told the rows done, for a progress bar.
-            record: told the history after every evaluation.
+            advance: called with the number of rows after each step, for a progress bar.
+            record: called with the history after each evaluation.
 
         Raises:
             DivergenceError: when a loss is not finite, naming the step.
@@ -112,7 +118,7 @@ class Trainer:
         checkpoint.save(self.path, self.model, self.optimizer, self.progress, self.average)
 
     def _advance(self, advance: Advance, interrupts: checkpoint.Interrupts) -> None:
-        """To the next evaluation; where a signal comes before it, no further than that."""
+        """Train up to the next evaluation and evaluate, or stop at a signal."""
         progress, started = self.progress, time.perf_counter()
         interval = self.settings.steps_between(self.train.steps)
         first = progress.step - progress.step % interval
@@ -134,7 +140,7 @@ class Trainer:
             self._evaluate(epoch, stop, loss)
 
     def _read_losses(self, first: int) -> list[float]:
-        """The one wait for the device between two evaluations: the losses from a step on."""
+        """Return the losses from a step on; the only wait for the device between evaluations."""
         losses: list[float] = self.loop.losses_T[first : self.progress.step].tolist()
         for offset, loss in enumerate(losses):
             if not math.isfinite(loss):
@@ -170,28 +176,26 @@ class Trainer:
 
     def _keep_weights(self) -> None:
         """Store the weights as the best so far, in the memory of the previous best."""
-        kept = self.progress.best_weights
+        if not self.progress.best_weights:  # a copy that shares what layers share
+            self.progress.best_weights = dict(copy.deepcopy(self.model.state_dict()))
         for name, weight in self.model.state_dict().items():
-            if name in kept:
-                kept[name].copy_(weight)
-            else:
-                kept[name] = weight.detach().clone()
+            self.progress.best_weights[name].copy_(weight)
 
     def _improves(self, line: dict[str, float]) -> bool:
-        """Whether an evaluation improves on the best before, by the schedule's ``min_delta``."""
+        """Return whether an evaluation improves on the best one by the schedule's ``min_delta``."""
         history, best = self.progress.history, self.progress.best
         before = None if best < 0 else self._monitored(history[best])
         return improves(self._monitored(line), before, self.settings.schedule.min_delta)
 
     def _monitored(self, line: dict[str, float]) -> float:
-        """The monitored metric of an evaluation, signed so that more is better."""
+        """Return the monitored metric of an evaluation, signed so that more is better."""
         monitor = self.settings.monitor
         figure: float = monitored(monitor, valid_figures(line))
         return figure if is_maximised(monitor) else -figure
 
     @torch.no_grad()
     def predict(self, part: Batches) -> Tensor:
-        """Logits of all rows, N, in their order."""
+        """Return the logits N of all rows, in their order."""
         self.model.eval()
         rows = evaluation_rows(self.model, *next(part.pieces(1)))
         pieces = part.pieces(rows)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from support import ctrbench, process
 
-from ctrbench.command.words import VERBS
+from ctrbench.command.verb_parser import VERBS
 
 SMALL = ["data.rows=4000", "data.vocabulary=50", "trainer.epochs=1", "threads=1"]
 HEAVY = ("torch", "polars", "pandas", "matplotlib", "sklearn")
@@ -127,11 +127,11 @@ MISTAKES = {
     "train device=gpu": "device=gpu: not known; did you mean cpu?",
     "train threads=1000000": "threads=1000000: this machine has",
     "train -m model=lr,deepfn": "ctrbench: model=deepfn: no such choice; did you mean deepfm?",
-    "train -m model=lr,fm model.embedding_dim=4": "model=lr: model.embedding_dim: no such key",
+    "train -m model=lr,dnn model.maps=[4]": "model.maps: no such key",
     "train -m model.dropout=2": "ctrbench: model.dropout=2.0: must be less than 1",
     "train -m optimizer.lr=interval(0.1,1)": "optimizer.lr=interval(0.1,1): drawn values need a",
     "train -m hydra/sweeper=optuna": "hydra/sweeper=optuna: no such choice; known here: basic;",
-    "train hydra.sweeper.params={a:1}": "hydra.sweeper.params={a:1}: not understood by Hydra",
+    "train hydra.sweeper.params={a:1}": "hydra.sweeper.params={a:1}: is read by sweeps",
     "train results=/proc/nowhere": "/proc/nowhere: No such file or directory",
     "reproduce table3": "table3: no such experiment; did you mean table2?",
     "reproduce table2 model": "model: one word too many for EXPERIMENT",
@@ -266,7 +266,7 @@ def test_reproduce(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Table 2" in done.stdout and len(list(tmp_path.glob("runs/*/*/*/result.json"))) == 2
     again = ctrbench(*words)
-    assert again.stdout == done.stdout and again.stderr.count("already finished") == 2
+    assert again.stdout == done.stdout and "runs: 2 of 2 done" in again.stderr
 
 
 def test_reproduce_reports_what_did_not_fail(tmp_path: Path) -> None:

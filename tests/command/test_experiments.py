@@ -6,13 +6,13 @@ import pytest
 from made import texts
 from support import HISTORY, ctrbench
 
-from ctrbench.command.composition.compose import compose, to_settings
 from ctrbench.command.experiments import find_experiment, sweep_overrides
-from ctrbench.command.sweep.launch import jobs, plan_sweep
+from ctrbench.config.compose import compose, to_settings
 from ctrbench.errors import UserError
 from ctrbench.models.registry import having, names, properties_of
 from ctrbench.report.published.printed import published
 from ctrbench.runs.planned import Planned
+from ctrbench.sweep.jobs import plan_sweep, sweep_jobs
 
 TINY = ["data.rows=2000", "data.vocabulary=30", "model.hidden=[8]", "trainer.epochs=1"]
 
@@ -20,7 +20,7 @@ TINY = ["data.rows=2000", "data.vocabulary=30", "model.hidden=[8]", "trainer.epo
 def words_of(name: str, *words: str) -> list[dict[str, str]]:
     """The keys of each job of an experiment."""
     experiment = find_experiment(name, list(words))
-    made = jobs(sweep_overrides(name, experiment, list(words)))
+    made = sweep_jobs(sweep_overrides(name, experiment, list(words)))
     return [dict(word.split("=", 1) for word in job.overrides) for job in made]
 
 
@@ -198,7 +198,7 @@ def test_a_table_without_runs(tmp_path: Path) -> None:
         [cell.strip() for cell in line.split("|")[4:-1]] for line in done.stdout.splitlines()[4:6]
     ]
     assert marks == [["no", "yes", "no", "yes"], ["yes"] * 4]
-    made = {path.name for path in (tmp_path / "report" / "table1").iterdir()}
+    made = {path.name for path in (tmp_path / "report" / "table1").glob("[!.]*")}
     assert made == {"table.md", "table.csv", "table.tex", "index.html"}
 
 
@@ -216,6 +216,7 @@ def test_a_table_without_runs(tmp_path: Path) -> None:
         ("sweep: 3", "experiment/mine.yaml: sweep"),
         ("sweep: {seed: '${budget.sed}'}", "experiment/mine.yaml: "),
         ("title: nothing else", "experiment/mine.yaml: names no runs"),
+        ("models: [fm, deepfm]", "sweep: {model: [fm, deepfm]}"),
         ("sweep: {sed: [0, 1]}", "sed: no such key; did you mean seed?"),
     ],
 )

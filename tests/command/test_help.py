@@ -7,16 +7,16 @@ import pytest
 from support import ctrbench
 
 from ctrbench import __version__
-from ctrbench.command.bench.models import asked
-from ctrbench.command.bench.step_times import planned_steps
-from ctrbench.command.composition.compose import compose, to_settings
+from ctrbench.bench.gpu.bench import plan_runs
+from ctrbench.bench.gpu.settings import PREFIX, gpu_settings
+from ctrbench.bench.models import plan_measurement
+from ctrbench.bench.step_times import plan_steps
 from ctrbench.command.experiments import find_experiment, sweep_overrides
-from ctrbench.command.gpu.bench import runs_of
-from ctrbench.command.gpu.settings import PREFIX, gpu_settings
-from ctrbench.command.sweep.launch import every_job
-from ctrbench.command.tune import Tuning
-from ctrbench.command.words import VERBS
-from ctrbench.runs.settings import RunSettings
+from ctrbench.command.verb_parser import VERBS
+from ctrbench.config.compose import compose, to_settings
+from ctrbench.config.settings import RunSettings
+from ctrbench.sweep.jobs import expand_lists
+from ctrbench.tune import Tuning
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -35,13 +35,13 @@ def settings_of(verb: str, names: list[str], words: list[str]) -> list[RunSettin
         return [request.base.settings for request in Tuning(words, None).requests]
     if verb == "bench" and names == ["gpu"]:
         assert gpu_settings([word for word in words if word.startswith(PREFIX)])
-        return [*runs_of(["model=lr", *(w for w in words if not w.startswith(PREFIX))]).values()]
+        return [*plan_runs(["model=lr", *(w for w in words if not w.startswith(PREFIX))]).values()]
     if verb == "bench":
-        return asked(words)[0]
+        return plan_measurement(words)[0]
     if names and (experiment := find_experiment(names[0], words)).measure:
-        return planned_steps(names[0], experiment, words).runs
+        return plan_steps(names[0], experiment, words).runs
     made = sweep_overrides(names[0], experiment, words) if names else words
-    jobs = every_job(made)
+    jobs = expand_lists(made)
     return [to_settings(compose(job.overrides)) for job in (jobs[0], jobs[-1])]
 
 
@@ -67,7 +67,7 @@ def test_the_examples_of_the_help_are_understood(
 
 
 def test_flags_of_hydra() -> None:
-    assert "hydra/sweeper" in ctrbench("train", "--hydra-help").stdout
+    assert "train --cfg hydra" in ctrbench("train", "--hydra-help").stderr
     info = ctrbench("train", "--info", "searchpath")
     assert "pkg://hydra.conf" in info.stdout and info.stderr == ""
     assert ctrbench("train", "--cfg", "job", "-p", "model.hidden").stdout == "null\n"

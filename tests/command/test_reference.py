@@ -6,16 +6,19 @@ from collections import defaultdict
 from functools import cache
 from typing import Any
 
+import pytest
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 from support import ctrbench
 
-from ctrbench.command.words import VERBS
+from ctrbench.command.verb_parser import VERBS
+from ctrbench.config.compose import UNTUNED, compose
+from ctrbench.config.settings import BudgetSettings, RunSettings
 from ctrbench.data.settings import DataSettings, DownloadSettings, SplitSettings
 from ctrbench.models import registry
-from ctrbench.models.settings import ModelSettings
+from ctrbench.models.settings.base import ModelSettings
 from ctrbench.optim.settings import OptimizerSettings
-from ctrbench.runs.settings import BudgetSettings, RunSettings
+from ctrbench.runs.frame import flatten
 from ctrbench.training.schedule import ScheduleSettings
 from ctrbench.training.settings import (
     RecipeSettings,
@@ -34,6 +37,7 @@ GROUPS = {
     StageSettings: "pretraining.",
     RunSettings: "",
 }
+DEFAULT = re.compile(r" \(default: (.*)\)$")
 NO_OPTIONS = {
     "model.name",
     "optimizer.name",
@@ -67,7 +71,7 @@ def shown() -> dict[str, list[tuple[str, str]]]:
     for line in text.splitlines():
         if line.startswith("  "):
             key, doc = line.split(maxsplit=1)
-            found[heading].append((key, doc))
+            found[heading].append((key, DEFAULT.sub("", doc)))
         else:
             heading = re.split("[=:]", line)[0]
     return found
@@ -89,6 +93,52 @@ def test_help_lists_every_key_of_every_class() -> None:
                 told = [line for line in lines if line.startswith(f"{key}.")]
                 assert told  # each, or one line for the keys of another group
     assert checked > 50 and "data.path" in lines
+
+
+def as_shown(value: Any) -> str:
+    """A value of a config as help has it."""
+    if isinstance(value, list):
+        return f"[{','.join(map(as_shown, value))}]"
+    is_word = value is None or isinstance(value, bool)
+    return {"None": "null"}.get(str(value), str(value).lower()) if is_word else str(value)
+
+
+@pytest.mark.parametrize(
+    ("words", "group"),
+    [
+        ([], ""),
+        (["model=ffm"], "model"),
+        (["model=din"], "model"),
+        (["model=finalmlp"], "model"),
+        (["model=fnn"], "pretraining"),
+        (["optimizer=ftrl", "tuned=none"], "optimizer"),
+        (["schedule=plateau"], "trainer.schedule"),
+        (["data=table"], "data"),
+        (["budget=small"], "budget"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_the_default_of_every_option(words: list[str], group: str) -> None:
+    """As Hydra composes it; of a choice that is not the default one, beside its name."""
+    config: Any = OmegaConf.to_container(compose([*UNTUNED, *words]), resolve=True)
+    config = flatten({key: value for key, value in config.items() if key != "hydra"})
+    text = ctrbench("train", "--help").stdout.partition("\nrun:\n")[2].partition("\n\n")[0]
+    choice, checked = (words or ["=planted"])[0].partition("=")[2], 0
+    for line in text.splitlines():
+        key = line.split()[0]
+        is_option = line.startswith("  ") and key in config and key != "tuned"
+        if not is_option or not key.startswith(group):
+            continue
+        match = DEFAULT.search(line)
+        assert match is not None, key
+        value, (own, _, others) = as_shown(config[key]), match[1].partition("; ")
+        is_told = value == own or f"{choice} {value}" in others or others == "others by choice"
+        is_other = "(" in line[:-1] and choice not in line and key.startswith(("model", "data"))
+        assert is_told or is_other, line
+        checked += value == own
+    assert checked >= 1
+    missing = [line for line in text.splitlines() if line[:2] == "  " and "default" not in line]
+    assert all(line.split()[0].endswith(".KEY") for line in missing)
 
 
 def test_every_key_stands_under_its_group() -> None:

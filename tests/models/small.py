@@ -55,7 +55,10 @@ def schema_of(name: str, schema: Schema = SCHEMA) -> Schema:
 def make(name: str, settings: Compose, *words: str) -> Model:
     """A model with random weights everywhere."""
     torch.manual_seed(3)
-    chosen = settings(f"model={name}", *SMALL.get(name, HIDDEN), *words)
+    small = SMALL.get(name, HIDDEN)
+    if "model.structure=serial" in words:  # of masknet, whose hidden layers are the blocks then
+        small = [word for word in small if "mask_blocks" not in word and "mask_units" not in word]
+    chosen = settings(f"model={name}", *small, *words)
     model = registry.build(schema_of(name), chosen.model)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)

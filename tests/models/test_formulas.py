@@ -10,7 +10,7 @@ from models.small import LARGE, NAMES, batch, given, make, schema_of
 from support import Compose
 from torch import Tensor
 
-from ctrbench.command.composition.compose import CONF
+from ctrbench.config.compose import CONF
 from ctrbench.models import registry
 from ctrbench.optim import registry as optimizers
 
@@ -78,14 +78,22 @@ COUNTS = {  # of LARGE, K = 10: embedding, network
     "fm_dnn": (3900 * 21, 1 + (390 * 400 + 400) + MLP_400),
     "deepfm": (3900 * 11, 1 + (390 * 400 + 400) + MLP_400),
     "deepfm model.activation=prelu": (3900 * 11, 1 + (390 * 400 + 400) + MLP_400 + 3),
-    "deepfm model.batch_norm=true": (3900 * 11, 1 + (390 * 400 + 400) + MLP_400 + 3 * 800),
+    "deepfm model.batch_norm=true": (3900 * 11, 1 + (390 * 400 + 400) + MLP_400 + 3 * 400),
     # 6 and 5 fields wide, 4 maps each, for each of 10 dimensions; then 4 x 10 x 3 and a bias
     "ccpm": (3900 * 10, 10 * 4 * 6 + 10 * 4 * 4 * 5 + 4 * 10 * 3 + 1),
     "dnn": (3900 * 10, DEEP_400),
     "hofm": (3900 * 21, 1),
     "hofm model.shared=true": (3900 * 11, 1),
     "nfm": (3900 * 11, 1 + (10 * 400 + 400) + MLP_400),
-    "nfm model.batch_norm=true": (3900 * 11, 1 + 20 + (10 * 400 + 400) + MLP_400 + 3 * 800),
+    "nfm model.batch_norm=true": (3900 * 11, 1 + 20 + (10 * 400 + 400) + MLP_400 + 3 * 400),
+    # a bias of 400 less before each batch norm, which has 800
+    "opnn model.batch_norm=true": (3900 * 10, (390 * 400 + 400) + 40_000 + MLP_400 + 3 * 400),
+    # w_0 is no parameter then
+    "fnn model.batch_norm=true": (3900 * 11, (429 * 400 + 400) + MLP_400 + 3 * 400),
+    "masknet model.batch_norm=true": (
+        3900 * 10,
+        780 + 3 * (MASK_BLOCK + 390 * 64 + 128 + 128) + (192 * 400 + 400) + MLP_400 + 3 * 400,
+    ),
     "afm": (3900 * 11, 1 + (16 * 10 + 16) + 16 + 10),
     "crossnet": (3900 * 10, 3 * 2 * 390 + 391),
     "dcn": (3900 * 10, 3 * 2 * 390 + 390 + DEEP_400),
@@ -128,6 +136,11 @@ COUNTS = {  # of LARGE, K = 10: embedding, network
     "edcn model.temperature=null": (
         3900 * 10,
         3 * (4 * 390 + 780 + 390 * 390 + 390) + 1171,
+    ),
+    # the sum of both networks is normalised: no bias of a cross but the last
+    "edcn model.bridge=addition": (
+        3900 * 10,
+        3 * (78 + 4 * 390 + 780 + 390 * 390 + 390) - 2 * 390 + 1171,
     ),
     "finalmlp": (
         3900 * 10,

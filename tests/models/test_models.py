@@ -9,15 +9,15 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.profiler import ProfilerActivity, profile
 
 from ctrbench.layers.embedding import Embedding
-from ctrbench.layers.initial import starting_from
+from ctrbench.layers.initialization import starting_from
 from ctrbench.layers.mlp import Dropout
 from ctrbench.layers.settings import NetworkSettings
 from ctrbench.models import registry
 from ctrbench.models.properties import Properties
 from ctrbench.models.registry import Model
-from ctrbench.models.settings import LinearSettings
+from ctrbench.models.settings.base import LRSettings
 from ctrbench.optim import registry as optimizers
-from ctrbench.optim.touched import tables_on_cpu
+from ctrbench.optim.sparse_rows import cpu_embeddings
 from ctrbench.training import step
 from ctrbench.training.step import Step, evaluation_rows, logits
 
@@ -98,8 +98,8 @@ def test_the_step_reads_no_value_on_the_host(name: str, settings: Compose) -> No
     with FakeTensorMode():
         model = registry.build(schema_of(name), own.model).train()
         optimizer = optimizers.build(model, own.optimizer)
-        for embedding in tables_on_cpu(model):
-            embedding.read = None
+        for embedding in cpu_embeddings(model):
+            embedding.reader = None
         ids = torch.zeros(8, given(1, name)[0].shape[1], dtype=torch.int32)
         Step(model, optimizer, "fp32")((ids, torch.zeros(8, 2), torch.zeros(8)))
 
@@ -161,6 +161,19 @@ def test_initial_weights(name: str, settings: Compose) -> None:
             assert others.numel() == 0 or others.std() == pytest.approx(0.05, rel=0.05)
 
 
+@pytest.mark.parametrize("name", ["dcn", "dcnv2", "gdcn"])
+def test_the_last_layer_of_a_parallel_cross_network_is_one_linear_map(
+    name: str, settings: Compose
+) -> None:
+    """Its crossed part and its network's part start alike, by the inputs of both."""
+    words = ["model.hidden=[3000]", "model.init_network=glorot_normal", "model.embedding_dim=100"]
+    own = settings(f"model={name}", *words).model
+    model = registry.build(schema_of(name, LARGE), own)
+    crossed, network = model.output.detach(), model.mlp[-1].weight.detach()[0]
+    expected = (2 / (len(crossed) + len(network) + 1)) ** 0.5
+    assert [crossed.std(), network.std()] == pytest.approx([expected] * 2, rel=0.1)
+
+
 MORE = ("ipnn model.product=full", "deepfm model.hidden=[4000]", "fmfm model.field_weights=vector")
 
 
@@ -184,7 +197,9 @@ def test_the_widest_tensor_of_an_evaluation_batch_fits(
 
 def test_a_name_used_twice_is_an_error() -> None:
     with pytest.raises(ValueError, match="twice"):
-        registry.register("lr", LinearSettings, Properties("none", "none"), order=0)(Model)
+        registry.register("lr", LRSettings, Properties("none", "none", "none", "none"), order=0)(
+            Model
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,7 +13,7 @@ from ctrbench.errors import UserError
 from ctrbench.models import registry
 from ctrbench.models.finalmlp import BilinearFusion
 from ctrbench.models.registry import Model, having, properties_of
-from ctrbench.report.properties import beside_the_paper, table1
+from ctrbench.report.properties import compare_with_paper, table1
 from ctrbench.report.published.printed import published
 
 NAMES = registry.names()
@@ -108,8 +108,8 @@ def test_models_by_property() -> None:
 
 def test_table_1() -> None:
     shown = table1(NAMES)
-    note = beside_the_paper(shown)
+    note = compare_with_paper(shown)
     assert note.startswith("The paper's Table 1 has fnn, pnn, wide_deep, deepfm, as here")
     wrong = shown.replace({"no pre-training": {"no": "yes"}})
-    assert "otherwise: fnn: no pre-training, printed no" in beside_the_paper(wrong)
-    assert "none of these" in beside_the_paper(table1(["lr"]))
+    assert "otherwise: fnn: no pre-training, printed no" in compare_with_paper(wrong)
+    assert "none of these" in compare_with_paper(table1(["lr"]))

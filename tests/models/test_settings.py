@@ -6,7 +6,9 @@ from support import Compose, asked
 from ctrbench.data.settings import VALUE_ENCODINGS
 from ctrbench.errors import UserError
 from ctrbench.models import registry
+from ctrbench.models.settings.base import ModelSettings
 from ctrbench.runs.planned import Planned
+from ctrbench.settings import extending
 
 ALL = [*(f"I{i}" for i in range(1, 14)), *(f"C{i}" for i in range(1, 27))]
 TAKE_TWO = ["fm", "ffm", "fm_dnn", "deepfm", "fwfm", "fmfm", "afm", "nfm", "fibinet", "dlrm"]
@@ -70,6 +72,20 @@ def test_values_are_one_vector_of_dlrm(encoding: str, settings: Compose) -> None
         ("model=xdeepfm model.cin_maps=[]", "cin_maps=[]: give the maps of a layer"),
         ("model=xdeepfm model.hidden=[]", "hidden=[]: give the width of a layer"),
         ("model=hofm model.order=1", "model.order=1: must be at least 2"),
+        (
+            "model=fm trainer.min_epochs=3 trainer.epochs=2",
+            "min_epochs=3: more than",
+        ),
+        ("model=dcnv2 model.experts=2", "model.experts: changes nothing with model.rank=null"),
+        ("model=crossnet_v2 model.experts=2", "model.experts: changes nothing with model.rank="),
+        ("model=finalmlp model.gate=null model.first_context=[C1]", "with model.gate=null"),
+        ("model=masknet model.structure=serial model.mask_units=3", "with model.structure=serial"),
+        ("model=fm model.init_std=inf", "model.init_std=inf: not a finite number"),
+        ("model=fm optimizer.l2_embedding=inf", "optimizer.l2_embedding=inf: not a finite number"),
+        ("model=fm trainer.clip_norm=inf", "trainer.clip_norm=inf: not a finite number"),
+        ("model=fm data.signal=inf", "data.signal=inf: not a finite number"),
+        ("model=fm data.encodings=[I1:value,I1:value]", "I1 stands in it twice"),
+        ("model=fm data.encodings=[I1:value,I1:quantile]", "I1 stands in it twice"),
         ("model=gdcn model.structure=serial", "structure=serial: not known; known here: parallel"),
     ],
 )
@@ -77,3 +93,8 @@ def test_knobs_that_do_not_fit(words: str, said: str, settings: Compose) -> None
     with pytest.raises(UserError) as caught:
         Planned(settings(*words.split()))
     assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_settings_are_registered_under_the_model_name() -> None:
+    classes: dict[str, type[ModelSettings]] = extending(ModelSettings)
+    assert classes == registry.settings_of()

@@ -82,8 +82,8 @@ def test_as_terms_of_the_loss(name: str, most: float | None, settings: Compose) 
     step = Step(ours, optimizers.build(ours, own.optimizer), "fp32", clip_norm=most)
     moving = their_optimizers(own, theirs)
     for module in theirs.modules():
-        if hasattr(module, "read"):
-            module.read = None  # dense gradients
+        if hasattr(module, "reader"):
+            module.reader = None  # dense gradients
     generators = [torch.Generator().manual_seed(1) for _ in range(2)]
     norms = []
     for _ in range(6):
@@ -98,7 +98,7 @@ def test_as_terms_of_the_loss(name: str, most: float | None, settings: Compose) 
             optimizer.step()
     assert most is None or max(norms) > most or most > 1
     for key, w in theirs.named_parameters():
-        torch.testing.assert_close(ours.get_parameter(key), w, rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(ours.get_parameter(key), w, rtol=1e-5, atol=1e-8)
         assert not torch.equal(w, start[key])
 
 
@@ -118,4 +118,4 @@ def test_l2_of_the_rows_of_a_batch_is_clipped_too(settings: Compose) -> None:
     torch.optim.Adagrad(theirs.parameters(), own.optimizer.lr, eps=own.optimizer.eps).step()
     step((ids, values, labels))
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-8)

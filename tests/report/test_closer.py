@@ -1,4 +1,4 @@
-"""Calibration, slices and ranks, against scikit-learn, scipy and rows made to be told apart."""
+"""Calibration and slices, against scikit-learn and rows made to be told apart."""
 
 import json
 import math
@@ -8,33 +8,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from made import make_run, section_of, texts
-from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss, roc_auc_score
 from support import settings_in, store_of
 
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import UserError
+from ctrbench.report.figures.orders import effects_text, excess_by_order
 from ctrbench.report.group import sections
-from ctrbench.report.judged import ranks
-from ctrbench.report.orders import in_words, left_by_order
 from ctrbench.report.predictions import calibration, slices
-from ctrbench.report.predictions.scored import Scored, scored
+from ctrbench.report.predictions.read import Predictions, read_predictions
+from ctrbench.report.section_report import Table, slice_details
 from ctrbench.runs.frame import find_runs, frame
 
 
-def rows(seed: int = 0, count: int = 4000) -> Scored:
+def rows(seed: int = 0, count: int = 4000) -> Predictions:
     """lr knows the rate, fm half of what there is to know, too sure of it."""
     rng = np.random.default_rng(seed)
     true = rng.normal(size=count) - 1
     labels = (rng.random(count) < 1 / (1 + np.exp(-true))).astype(np.uint8)
     told = 2 * (true + rng.normal(size=count) / 2)
-    return Scored(labels, {"lr": true, "fm": told}, None)
+    return Predictions(labels, {"lr": true, "fm": told}, None)
 
 
 @pytest.fixture(scope="module")
-def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Scored:
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Predictions:
     """Planted rows, prepared."""
     store = store_of(
         settings_in(tmp_path_factory.mktemp("store"))(
@@ -42,7 +42,7 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Scored:
         )
     )
     labels = np.asarray(store.part("test").labels_N)
-    return Scored(labels, {"lr": np.arange(float(len(labels)))}, store.folder)
+    return Predictions(labels, {"lr": np.arange(float(len(labels)))}, store.folder)
 
 
 def test_tenths_are_scikit_learns() -> None:
@@ -63,7 +63,7 @@ def test_tenths_are_scikit_learns() -> None:
 def test_normalised_entropy() -> None:
     made = rows()
     base = log_loss(made.labels_N, np.full(len(made.labels_N), made.labels_N.mean()))
-    for row in calibration.reading(made, calibration.deciles(made)):
+    for row in calibration.calibration_rows(made, calibration.deciles(made)):
         loss = log_loss(made.labels_N, 1 / (1 + np.exp(-made.logits[row["model"]])))
         assert row["normalised entropy"] == f"{loss / base:.4f}"
         assert row["RIG"] == f"{1 - loss / base:.4f}"
@@ -72,40 +72,42 @@ def test_normalised_entropy() -> None:
 def test_what_is_read_of_calibration() -> None:
     made = rows()
     tenths = calibration.deciles(made)
-    lr, fm = calibration.reading(made, tenths)
+    lr, fm = calibration.calibration_rows(made, tenths)
     assert abs(float(lr["predicted / observed"]) - 1) < 0.1
     assert float(fm["tenth 1"]) < 0.5 < float(lr["tenth 1"])  # too sure
-    drawn = calibration.drawing(made, tenths)
+    drawn = calibration.draw_calibration(made, tenths)
     assert "lr, tenth 1 (400 rows): predicted" in drawn.svg and drawn.svg.count("<title>") == 20
 
 
 def test_few_predictions_have_few_tenths() -> None:
     labels = np.array([0, 1] * 50, np.uint8)
-    made = Scored(labels, {"lr": np.repeat([-1.0, 1.0], 50)}, None)
+    made = Predictions(labels, {"lr": np.repeat([-1.0, 1.0], 50)}, None)
     tenths = calibration.deciles(made)
     assert list(tenths["rows"]) == [50, 50] and list(tenths["decile"]) == [3, 8]
-    assert list(calibration.reading(made, tenths)[0])[4:] == [f"tenth {i}" for i in range(1, 11)]
-    dead = Scored(labels, {"lr": np.zeros(100), "fm": np.arange(100.0)}, None)
+    assert list(calibration.calibration_rows(made, tenths)[0])[4:] == [
+        f"tenth {i}" for i in range(1, 11)
+    ]
+    dead = Predictions(labels, {"lr": np.zeros(100), "fm": np.arange(100.0)}, None)
     tenths = calibration.deciles(dead)
     assert list(tenths.loc[tenths["model"] == "lr", "rows"]) == [100]
-    assert calibration.drawing(dead, tenths).svg.count("<title>") == 11
-    no_clicks = Scored(np.repeat([0, 1], [90, 10]), {"lr": np.arange(100.0)}, None)
-    row = calibration.reading(no_clicks, calibration.deciles(no_clicks))[0]
+    assert calibration.draw_calibration(dead, tenths).svg.count("<title>") == 11
+    no_clicks = Predictions(np.repeat([0, 1], [90, 10]), {"lr": np.arange(100.0)}, None)
+    row = calibration.calibration_rows(no_clicks, calibration.deciles(no_clicks))[0]
     assert row["tenth 1"] == "no click" and row["tenth 10"] == "1.00"
 
 
 def test_slices_by_what_the_baseline_predicts() -> None:
     made = rows()
     (slicing,) = slices.slicings(made)
-    found = slices.scores(made, slicing)
+    found = slices.slice_metrics(made, slicing)
     assert "lr predicts" in slicing.title and len(found) == 10 and found["rows"].eq(800).all()
     fifth = np.argsort(made.logits["lr"], kind="stable")[-800:]
     last = found[(found["slice"] == "highest fifth") & (found["model"] == "fm")].iloc[0]
     expected = roc_auc_score(made.labels_N[fifth], made.logits["fm"][fifth])
     assert last["auc"] == pytest.approx(expected)
-    drawn = slices.drawing(found, slicing)
+    drawn = slices.draw_slices(found, slicing)
     assert drawn is not None and {"lr", "fm", "lowest fifth"} <= set(texts(drawn.svg))
-    assert "highest fifth: lr" in drawn.says
+    assert "highest fifth: lr" in drawn.caption
     with pytest.raises(UserError, match="slice=C1: needs the prepared rows"):
         slices.slicings(made, "C1")
 
@@ -113,10 +115,12 @@ def test_slices_by_what_the_baseline_predicts() -> None:
 def test_a_slice_without_clicks_is_not_scored() -> None:
     made = rows()
     of_N = np.where(made.labels_N == 1, 0, 1)
-    found = slices.scores(made, slices.Slicing("by the label", of_N, ["clicks", "none", "empty"]))
+    found = slices.slice_metrics(
+        made, slices.Slicing("by the label", of_N, ["clicks", "none", "empty"])
+    )
     assert found["auc"].isna().all() and list(found["slice"].unique()) == ["clicks", "none"]
-    assert slices.reading(found)[0]["best"] == "-"
-    assert slices.drawing(found, slices.Slicing("by the label", of_N, [])) is None
+    assert slices.slice_rows(found)[0]["best"] == "-"
+    assert slices.draw_slices(found, slices.Slicing("by the label", of_N, [])) is None
 
 
 def test_labels_of_the_run_alone(tmp_path: Path) -> None:
@@ -128,40 +132,14 @@ def test_labels_of_the_run_alone(tmp_path: Path) -> None:
         np.save(path / "labels.npy", np.packbits(made.labels_N))
     other = make_run(tmp_path, "ffm", test_rows=3)
     np.save(other / "logits.npy", np.zeros(3, np.float32))  # of other rows, and no labels
-    found = scored(section_of(tmp_path))
+    found = read_predictions(section_of(tmp_path))
     assert found is not None and set(found.logits) == {"lr", "fm"} and found.store is None
     np.testing.assert_array_equal(found.labels_N, made.labels_N)
 
 
 def test_nothing_at_hand(tmp_path: Path) -> None:
     make_run(tmp_path, "lr")
-    assert scored(section_of(tmp_path)) is None
-
-
-AUC = {"lr": [0.70, 0.71, 0.70], "fm": [0.74, 0.70, 0.73], "ffm": [0.75, 0.76, 0.74]}
-
-
-def test_ranks_over_common_seeds(tmp_path: Path) -> None:
-    for model, values in AUC.items():
-        for seed, auc in enumerate(values):
-            make_run(tmp_path, model, seed, auc)
-    make_run(tmp_path, "lr", 3, 0.9)  # which the others lack
-    found = ranks.ranks(section_of(tmp_path))
-    assert found is not None and list(found.by_seed) == ["ffm", "fm", "lr"]
-    assert list(found.mean) == pytest.approx([1, 7 / 3, 8 / 3])
-    assert found.p == pytest.approx(stats.friedmanchisquare(*AUC.values()).pvalue)
-    # Demšar 2006, table 5: q of 3 models at .05 is 2.343
-    assert found.critical == pytest.approx(2.343 * np.sqrt(3 * 4 / (6 * 3)), rel=1e-3)
-    drawn = ranks.drawing(found)
-    assert "first in 3 of 3 common seeds" in drawn.says
-    assert "not told apart from ffm: fm, lr" in drawn.says
-    assert "<title>fm: mean rank 2.33, from 2 to 3</title>" in drawn.svg
-
-
-def test_one_seed_has_no_ranks(tmp_path: Path) -> None:
-    for model in ("lr", "fm"):
-        make_run(tmp_path, model)
-    assert ranks.ranks(section_of(tmp_path)) is None
+    assert read_predictions(section_of(tmp_path)) is None
 
 
 def excess(path: Path, value: float) -> None:
@@ -175,13 +153,23 @@ def left(folder: Path, effects: list[str]) -> Any:
         for i, own in enumerate(effects):
             excess(make_run(folder, model, effects=own), share * (i + 1) / 100)
     table: pd.DataFrame = frame(find_runs([folder]))
-    return left_by_order(sections(table))
+    return excess_by_order(sections(table))
 
 
 def test_what_is_left_by_order(tmp_path: Path) -> None:
     drawn = left(tmp_path, ["[0.5, 0.5, 0, 0]", "[1, 0, 0, 0]"])
-    assert drawn.says.startswith("order 1: fm leaves least, 0.0200; orders 1, 2: fm leaves")
+    assert drawn.caption.startswith("order 1: fm leaves least, 0.0200; orders 1, 2: fm leaves")
     assert {"order 1", "orders 1, 2", "lr", "fm"} <= set(texts(drawn.svg))
+
+
+def test_rows_without_effects_are_left_out_of_orders(tmp_path: Path) -> None:
+    for model in ("lr", "fm"):
+        path = make_run(tmp_path / "clicks", model, effects="x")
+        config = yaml.safe_load((path / "config.yaml").read_text())
+        del config["data"]["effects"]
+        (path / "config.yaml").write_text(yaml.safe_dump(config))
+    assert left(tmp_path, ["[0.5, 0.5, 0, 0]", "[1, 0, 0, 0]"]) is not None
+    assert left(tmp_path / "planted", ["[1, 0, 0, 0]"]) is None
 
 
 def test_one_set_of_effects_is_not_drawn(tmp_path: Path) -> None:
@@ -199,11 +187,11 @@ def test_bins_of_squared_logarithms_are_told_by_their_numbers(bin_: int, said: s
 
 
 def test_effects_in_words() -> None:
-    assert in_words("[0.4, 0.4, 0.2, 0]") == "40% order 1, 40% order 2, 20% order 3"
-    assert in_words("[0.25, 0.25, 0.25, 0.25]") == "orders 1, 2, 3, 4"
+    assert effects_text("[0.4, 0.4, 0.2, 0]") == "40% order 1, 40% order 2, 20% order 3"
+    assert effects_text("[0.25, 0.25, 0.25, 0.25]") == "orders 1, 2, 3, 4"
 
 
-def test_slices_of_prepared_rows(shared_store: Scored) -> None:
+def test_slices_of_prepared_rows(shared_store: Predictions) -> None:
     """By the rarest value of a row, and by a field's values, counted by hand."""
     store = Store(shared_store.store or Path())
     train, test = (np.asarray(store.part(name).ids_NS) for name in ("train", "test"))
@@ -224,3 +212,16 @@ def test_slices_of_prepared_rows(shared_store: Scored) -> None:
     assert len(set(by_field.names)) == len(by_field.names)
     with pytest.raises(UserError, match="slice=C111: no such field; did you mean C11"):
         slices.slicings(shared_store, "C111")
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"parts": 3}', "[" * 10**5])
+def test_a_damaged_store_is_named_and_other_slices_are_made(content: str, tmp_path: Path) -> None:
+    (tmp_path / "store.json").write_text(content)
+    labels_N = np.tile([0, 1], 200).astype(np.uint8)
+    logits_N = np.linspace(-1, 1, 400)
+    rows = Predictions(labels_N, {"lr": logits_N, "fm": logits_N[::-1].copy()}, tmp_path)
+    reason, *details = slice_details(rows, None)
+    assert isinstance(reason, Table) and str(tmp_path) in str(reason.rows)
+    assert details and all("by the rate that lr predicts" in item.title for item in details)
+    with pytest.raises(UserError):
+        slice_details(rows, "C1")

@@ -60,6 +60,15 @@ def test_figures_of_what_was_swept(here: Path) -> None:
         report_on([Path("swept")], x="model.dim")
 
 
+def test_an_option_is_looked_for_in_all_sections(here: Path) -> None:
+    """The first has one run alone."""
+    make_run(here / "runs" / "a", "fm", effects="a")
+    for dim in (2, 4):
+        make_run(here / "runs" / "b", "fm", effects="b", options={"embedding_dim": dim})
+    with pytest.raises(UserError, match=r"x=model\.dim: .*did you mean model\.embedding_dim\?"):
+        report_on([here / "runs"], x="model.dim")
+
+
 def test_the_first_figure_on_a_machine_says_nothing_of_fonts(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -90,4 +99,5 @@ def test_what_a_report_no_longer_has_is_removed(here: Path) -> None:
         path.unlink()
     report_on([Path("one")])
     left = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert left == {"table.md", "index.html", "figures/mine.png", "mine.csv", "paper.tex"}
+    mine = {"figures/mine.png", "mine.csv", "paper.tex"}
+    assert left == {"table.md", "index.html", ".files.json"} | mine

@@ -18,8 +18,8 @@ from ctrbench.report.step_times import (
     step_times_frame,
     write_step_times,
 )
+from ctrbench.results import Results
 from ctrbench.runs.frame import find_runs
-from ctrbench.runs.record import Results
 
 
 def measurement(device: str = "cpu (x86_64)") -> dict[str, Any]:
@@ -58,7 +58,7 @@ def test_bars_carry_their_lengths() -> None:
     drawing = step_times_drawing(measurement())
     words = set(texts(drawing.svg))
     assert {"30.00 + 2.00", "1.89 + 1.32", "900", "lr", "fnn", "the paper", "ours"} <= words
-    assert "fm 2.0, fnn 30.0" in drawing.says and "4 to 900 times LR's" in drawing.says
+    assert "fm 2.0, fnn 30.0" in drawing.caption and "4 to 900 times LR's" in drawing.caption
     assert drawing.png.startswith(b"\x89PNG")
 
 
@@ -111,7 +111,9 @@ def test_a_report_of_runs_shows_it(tmp_path: Path) -> None:
     text = write_report(runs, folder, "T", steps=measurement())
     assert "figures/step_times.png" in text and (folder / "figures" / "step_times.svg").exists()
     page = (folder / "index.html").read_text()
-    assert 0 < page.index("leads on planted") < page.index("A training step as a multiple")
+    assert (
+        0 < page.index("best on the validation rows") < page.index("A training step as a multiple")
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"environment": {"device": "cpu"}, "models": []}'])
@@ -119,3 +121,12 @@ def test_a_file_that_is_no_measurement(text: str, tmp_path: Path) -> None:
     (tmp_path / "step_times.json").write_text(text)
     with pytest.raises(UserError, match=r"step_times.json: not a measurement"):
         read_step_times(tmp_path / "step_times.json")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"models": []}', "[" * 10**5])
+def test_a_damaged_measurement_ends_no_report(
+    content: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "step_times.json").write_text(content)
+    assert find_step_times([tmp_path], Results(tmp_path)) is None
+    assert str(tmp_path / "step_times.json") in caplog.text

@@ -1,17 +1,22 @@
 """Tables from run directories, with hand-made results."""
 
 import csv
+import io
 import json
+import re
 import shutil
 from itertools import pairwise
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from made import make_run
 
 from ctrbench.errors import UserError
+from ctrbench.markdown import csv_of, markdown
 from ctrbench.report.published.printed import CRITEO_ROWS
-from ctrbench.report.report import write_report
+from ctrbench.report.report import report_on, write_report
+from ctrbench.report.tables import to_latex
 from ctrbench.runs.frame import find_runs
 
 
@@ -151,14 +156,6 @@ def test_a_copy_is_the_same_run(tmp_path: Path) -> None:
     text = report(tmp_path)
     assert rows_of(text)[0]["runs"] == "2"
     assert "counted once" in text and str(tmp_path / "runs" / "zz-copy") in text
-
-
-def test_a_seed_twice_is_refused(tmp_path: Path) -> None:
-    make_run(tmp_path / "runs", "lr")
-    other = make_run(tmp_path / "runs", "lr", environment={"threads": 4}) / "result.json"
-    other.write_text(json.dumps(json.loads(other.read_text()) | {"identity": "another"}))
-    with pytest.raises(UserError, match=r"runs/lr.* and .*runs/lr.*settings and seed 0"):
-        report(tmp_path)
 
 
 def test_an_ablation_of_a_stage_is_named_by_it_alone(tmp_path: Path) -> None:
@@ -321,3 +318,65 @@ def test_a_pivot_of_a_figure_that_there_is_not(tmp_path: Path) -> None:
     make_run(tmp_path / "runs", "lr")
     with pytest.raises(UserError, match=r"experiment.pivot.value=auk: .*auc"):
         report(tmp_path, {"columns": "model.dropout", "value": "auk"})
+
+
+@pytest.mark.parametrize(
+    ("trials", "settings", "unequal"),
+    [
+        ((30, 30), 1, ""),
+        ((30, 8), 1, "lr 30, fm 8"),
+        ((30, None), 1, "fm none known"),
+        ((None, None), 2, "lr 1, fm 2"),
+        ((None, None), 1, ""),
+    ],
+)
+def test_unequal_tuning_is_said(
+    trials: tuple[int | None, int | None], settings: int, unequal: str, tmp_path: Path
+) -> None:
+    for model, count, values in (("lr", trials[0], 1), ("fm", trials[1], settings)):
+        tuned = {"tuned": {"trials": count}} if count else {}
+        for value in range(values):
+            make_run(tmp_path / "runs", model, options={"init_std": value}, **tuned)
+    text = report(tmp_path)
+    assert ("not tuned equally" in text) == bool(unequal) and unequal in text
+    counts = {row["model"]: row.get("trials", "-") for row in rows_of(text) if "runs" in row}
+    assert counts == {"lr": str(trials[0] or "-"), "fm": str(trials[1] or "-")}
+
+
+PAYLOAD = "=1+cmd|' /C calc'!A0"
+TEXTS = [PAYLOAD, "@SUM(A1)", "+2+3", "-2+3", "\t=1", "\uff1d1"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_spreadsheets_see_no_formula(text: str) -> None:
+    """In cells and in heads; numbers and dashes stay."""
+    table = pd.DataFrame({text: [text], "n": [-1.5], "of text": ["-1.5e-3"], "none": ["-"]})
+    ((head, cell), *others) = pd.read_csv(io.StringIO(csv_of(table)), dtype=str).iloc[0].items()
+    assert head.startswith("'") and cell == f"'{text}"
+    assert dict(others) == {"n": "-1.5", "of text": "-1.5e-3", "none": "-"}
+
+
+def test_markdown_of_values_from_elsewhere() -> None:
+    text = markdown([{"a<b>": "<script>alert(1)</script>|x\ny", "b": "1 < 2"}])
+    head, _, row = text.splitlines()
+    assert "<script" not in text and "<b>" not in head and "1 < 2" in row
+    assert len(re.findall(r"(?<!\\)\|", row)) == len(re.findall(r"(?<!\\)\|", head)) == 3
+
+
+def test_a_caption_of_any_text() -> None:
+    r"""LaTeX sees no command: every mark that means something to it is escaped."""
+    caption = r"\input{/etc/passwd} 50% of a_b & $x$ ~^ #1" + "\n\nnext"
+    text = to_latex(pd.DataFrame({"a": [r"\write18{x}"], "b": ["x\ny"]}), caption)
+    (line,) = (line for line in text.splitlines() if line.startswith("\\caption"))
+    assert r"\input" not in text and r"\write18" not in text and line.endswith("next}")
+    assert r"50\% of a\_b \& \$x\$ \textasciitilde{}\textasciicircum{} \#1" in line
+
+
+def test_values_of_a_config_in_every_file(tmp_path: Path) -> None:
+    """Tags in the titles of a report, too."""
+    for effects in ("<img src=x>", PAYLOAD):
+        make_run(tmp_path, "lr", options={"name": "lr", "init": effects}, effects=effects)
+    text = report_on([tmp_path])
+    assert "<img" not in text and "<img" not in (tmp_path / "report" / "table.md").read_text()
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "<img" not in page and "&lt;img" in page

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from made import make_run
 
@@ -38,7 +39,7 @@ def test_the_group_is_all_but_the_seed(tmp_path: Path) -> None:
 RESULTS: dict[str, Any] = {
     "": "not the result of a run",
     "[]": "not the result of a run",
-    '{"status": "ok", "identity": "x"}': "lacks metrics.valid.auc",
+    '{"status": "ok", "identity": "x"}': "lacks seed",
     "\udcff": "not the result of a run",
 }
 
@@ -131,3 +132,25 @@ def test_an_option_that_is_left_out_as_neutral_has_its_value(tmp_path: Path) -> 
     assert sorted(table["model.init_network"]) == ["glorot_normal", "glorot_uniform"]
     assert table["trainer.ema"].isna().all()
     assert set(table["trainer.schedule.name"]) == {"constant"}
+
+
+@pytest.mark.parametrize("models", [["fm"], ["fm", "lr"]])
+def test_columns_that_every_table_has(models: list[str], tmp_path: Path) -> None:
+    """With one model, one data set and one seed too, and of runs without a result."""
+    tables = []
+    for folder in ("finished", "failed"):
+        for model in models:
+            path = make_run(tmp_path / folder, model)
+            if folder == "failed":
+                (path / "result.json").unlink()
+                (path / "failed.json").write_text('{"message": "nan", "when": "noon"}')
+        tables.append(ctrbench.runs(tmp_path / folder))
+    for table in tables:
+        assert {"path", "model", "data", "seed", "status", "metrics.test.auc"} <= set(table.columns)
+        assert {"metrics.valid.logloss", "seconds.train", "seconds_per_epoch"} <= set(table.columns)
+        assert sorted(table["model"]) == models and set(table["data"]) == {"planted"}
+    means = tables[0].groupby("model")["metrics.test.auc"].agg(["mean", "std"])
+    assert list(means.index) == models and means["mean"].eq(0.7).all()
+    both = pd.concat(tables, ignore_index=True)
+    assert sorted(both["status"]) == ["failed"] * len(models) + ["finished"] * len(models)
+    assert both["path"].nunique() == 2 * len(models)

@@ -40,7 +40,8 @@ def finished(name: str, shared: Compose, files: dict[str, Path]) -> Any:
     words = [f"model={name}", "data=table", "data.label=clicked", "data.exclude=[who]", PAST]
     words += [f"data.{part}={path}" for part, path in files.items()]
     words += ["data.types=[who:category,seen:number,item:category]", "data.min_count=1"]
-    small = ["model.hidden=[8]", *(["model.state_dim=8"] if name == "gru4ctr" else [])]
+    small = [] if name == "rnn" else ["model.hidden=[8]"]
+    small += ["model.state_dim=8"] if name in ("rnn", "gru4ctr") else []
     own = shared(*words, *small, "trainer.epochs=1", "model.init_std=0.5")
     run(own)
     return run_directory(own)
@@ -55,7 +56,7 @@ def test_predictions(name: str, shared: Compose, files: dict[str, Path]) -> None
     np.testing.assert_allclose([float(p) for p in done.stdout.split()], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["gru4ctr", "din"])
+@pytest.mark.parametrize("name", ["rnn", "gru4ctr", "din"])
 def test_programs(name: str, shared: Compose, files: dict[str, Path]) -> None:
     import onnxruntime
 
@@ -65,13 +66,15 @@ def test_programs(name: str, shared: Compose, files: dict[str, Path]) -> None:
     expected = opened.logits(frame).sigmoid()
     ids, values = opened.inputs(frame)
     program, onnx = export(directory.path, onnx=True)
-    loaded = torch.export.load(program).module()(ids, values).detach().sigmoid()
-    np.testing.assert_allclose(loaded, expected, atol=1e-6)
+    loaded = torch.export.load(program).module()
+    np.testing.assert_allclose(loaded(ids, values).detach().sigmoid(), expected, atol=1e-6)
+    assert loaded(ids[:0], values[:0]).shape == (0,)
     given = {"ids_BS": ids.numpy(), "values_BX": values.numpy()}
     session = onnxruntime.InferenceSession(str(onnx))
     names = {one.name for one in session.get_inputs()}
     (logits,) = session.run(None, {key: given[key] for key in given if key in names})
     np.testing.assert_allclose(torch.tensor(logits).sigmoid(), expected, atol=1e-6)
+    assert session.run(None, {key: given[key][:0] for key in names})[0].shape == (0,)
 
 
 def test_a_file_in_slices(
@@ -85,7 +88,7 @@ def test_a_file_in_slices(
     frame.write_parquet(tmp_path / "all.parquet")
     frame.head(120).drop("clicked").write_parquet(tmp_path / "first.parquet")
     whole = torch.cat([logits for _, logits in opened.scored(tmp_path / "all.parquet")])
-    monkeypatch.setattr("ctrbench.data.sources.cells.SLICE_ROWS", 50)
+    monkeypatch.setattr("ctrbench.data.sources.parquet.SLICE_ROWS", 50)
     pieces = [logits for _, logits in opened.scored(tmp_path / "first.parquet")]
     assert len(pieces) == 3
     torch.testing.assert_close(torch.cat(pieces), whole[:120])

@@ -1,5 +1,6 @@
 """A run opened from Python."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,12 +10,15 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from made import make_run
 from support import Compose, run, run_directory
 
 import ctrbench
 from ctrbench.data.sources.criteo import CATEGORICAL_NAMES, NUMERIC_NAMES
 from ctrbench.errors import UserError
+from ctrbench.runs.export import export
 from ctrbench.runs.opened import OpenedRun
+from ctrbench.runs.run import _start_from
 
 CSV = "clicked,age,city,tags\n" + "".join(
     f"{i % 3 == 0:d},{'' if i % 7 == 0 else i % 50},c{i % 5},a|t{i % 4}\n" for i in range(300)
@@ -30,7 +34,7 @@ def test_what_a_run_says(settings: Compose) -> None:
     assert list(opened.history["epoch"]) == [1, 2] and "valid_auc" in opened.history
     assert len(opened.logits) == result["dataset"]["rows"]["test"] == len(opened.labels)
     (path / "logits.npy").write_bytes((path / "logits.npy").read_bytes()[:-4])
-    with pytest.raises(UserError, match=r"logits\.npy: not the logits that were written here"):
+    with pytest.raises(UserError, match=r"logits\.npy: was changed"):
         _ = ctrbench.open_run(str(path)).logits
 
 
@@ -42,6 +46,7 @@ def test_a_run_by_the_words_of_the_command(tmp_path: Path) -> None:
     written = (trained.path / "result.json").stat().st_mtime_ns
     assert ctrbench.runs(tmp_path)["identity"].tolist() == [trained.path.name]
     assert trained.store == store.folder
+    assert trained.config["overrides"] == words[:-1] and trained.config["job"] is None
     again = ctrbench.train(*words)
     assert (again.path / "result.json").stat().st_mtime_ns == written
     with pytest.raises(UserError, match="did you mean fm"):
@@ -63,7 +68,7 @@ def test_labels_lie_with_the_run(settings: Compose, tmp_path: Path) -> None:
     flipped = bytearray((moved / "labels.npy").read_bytes())
     flipped[-1] ^= 1
     (moved / "labels.npy").write_bytes(flipped)
-    with pytest.raises(UserError, match=r"labels\.npy: not the labels that were written here"):
+    with pytest.raises(UserError, match=r"labels\.npy: was changed"):
         _ = ctrbench.open_run(moved).labels
     (moved / "labels.npy").unlink()
     np.testing.assert_array_equal(ctrbench.open_run(moved).labels, expected)
@@ -203,3 +208,32 @@ def test_settings_of_a_result_are_those_of_its_identity(settings: Compose) -> No
     assert found[0] != found[1]
     assert found[0] | {"seed": 1} == found[1]
     assert found[0]["pretraining"]["model"]["name"] == "fm"
+
+
+@pytest.mark.parametrize("content", [b'{"epoch": 1', b"[1]\n", b"\xff\xfe", b"[" * 10**5, b"1\n"])
+def test_a_damaged_history(content: bytes, tmp_path: Path) -> None:
+    path = make_run(tmp_path, "lr")
+    (path / "history.jsonl").write_bytes(content)
+    with pytest.raises(UserError, match=r"history\.jsonl, line 1: ") as error:
+        _ = ctrbench.open_run(path).history
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"x" * 50, b"\x08" + b"\0" * 7 + b"{}{}{}{}", b"\xff" * 20]
+)
+def test_weights_that_are_none(content: bytes, shared: Compose, tmp_path: Path) -> None:
+    """With the right digest: in predict, export, and as what another run starts from."""
+    own = shared("model=lr")
+    run(own)
+    path = tmp_path / "copy"
+    shutil.copytree(run_directory(own).path, path)
+    (path / "model.safetensors").write_bytes(content)
+    result = json.loads((path / "result.json").read_text())
+    result["files"]["model.safetensors"] = hashlib.sha256(content).hexdigest()
+    (path / "result.json").write_text(json.dumps(result))
+    for use in (OpenedRun, lambda path: export(path, onnx=False)):
+        with pytest.raises(UserError, match=r"copy/model\.safetensors: not weights"):
+            use(path)
+    with pytest.raises(UserError, match=r"copy/model\.safetensors: not weights"):
+        _start_from(torch.nn.Linear(1, 1), path / "model.safetensors")

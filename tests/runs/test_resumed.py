@@ -1,6 +1,7 @@
 """The same bytes by the same seed, of a run that was stopped, killed or failed half-way too."""
 
 import errno
+import hashlib
 import json
 import os
 import resource
@@ -9,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +106,9 @@ def test_a_killed_process_goes_on(settings: Compose, tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
     assert not list(done.glob("runs/*/*/*/result.json"))
     (left,) = done.glob("runs/*/*/*/")
-    (left / "checkpoint.pt.1.tmp").touch()  # as a kill leaves it that comes while it is written
+    (
+        left / "checkpoint.pt.999999999.tmp"
+    ).touch()  # as a kill leaves it that comes while it is written
     parts = settings(*own, f"results={done}", "data.min_count=4")
     whole = settings(*own, f"results={tmp_path}/whole", "data.min_count=4")
     for each in (parts, whole):
@@ -119,11 +124,48 @@ def test_what_is_no_checkpoint(settings: Compose) -> None:
     directory.path.mkdir(parents=True)
     for wrong in ({}, [1], {"model": {}}, None):
         torch.save(wrong, directory.checkpoint)
+        data = directory.checkpoint.read_bytes()
+        directory.checkpoint.write_bytes(data + hashlib.sha256(data).digest())
         with pytest.raises(UserError, match=r"checkpoint.pt: not a checkpoint of .* delete it$"):
             run(own)
-    directory.checkpoint.write_bytes(b"no archive")
-    with pytest.raises(UserError, match=r"checkpoint.pt: not a checkpoint of .* delete it$"):
-        run(own)
+
+
+def flip(data: bytes, share: float) -> bytes:
+    """Change a bit so far into the bytes."""
+    place = min(int(share * len(data)), len(data) - 1)
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+DAMAGED: dict[str, Callable[[bytes], bytes]] = {
+    **{f"bit {share}": partial(flip, share=share) for share in (0.0, 0.3, 0.5, 0.8, 0.99, 1.0)},
+    "truncated": lambda data: data[:-100],
+    "empty": lambda data: b"",
+    "no archive": lambda data: b"no archive",
+    "longer": lambda data: data + b"x",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_checkpoint_is_named_and_not_used(
+    damage: str,
+    shared: Compose,
+    settings: Compose,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The run starts from its beginning, and ends with the bytes of one that was not stopped."""
+    words = [*small("lr"), *OFTEN, "trainer.epochs=1"]
+    whole, parts = shared(*words), settings(*words)
+    run(whole)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_at(patch, 2, signal.SIGINT)
+        run(parts)
+    path = run_directory(parts).checkpoint
+    path.write_bytes(DAMAGED[damage](path.read_bytes()))
+    run(parts)
+    assert [r.message for r in caplog.records if str(path) in r.message and "damaged" in r.message]
+    assert _bytes(whole, "model.safetensors") == _bytes(parts, "model.safetensors")
+    assert _history(whole) == _history(parts)
 
 
 def test_a_full_disk_is_an_error_that_names_the_checkpoint(

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from support import (
     OFTEN,
     REAL,
     Compose,
+    ctrbench,
     needs_real_rows,
     run,
     run_directory,
@@ -24,12 +26,12 @@ from support import (
 )
 
 from ctrbench import machine
+from ctrbench.config.settings import RunSettings
 from ctrbench.data.batches import Batches
 from ctrbench.errors import UserError
 from ctrbench.metrics import score
 from ctrbench.models import registry
 from ctrbench.models.fm import FM
-from ctrbench.runs.settings import RunSettings
 
 NAMES = registry.names()
 
@@ -87,7 +89,7 @@ def test_digests_and_modes(shared: Compose) -> None:
     """``result.json`` says what the bytes of weights, logits and test labels are."""
     own = shared(*small("lr"), ENCODINGS, *OFTEN)
     result, directory = run(own), run_directory(own)
-    for path in (directory.weights, directory.logits, directory.labels):
+    for path in (directory.weights, directory.logits, directory.labels, directory.history):
         assert result["files"][path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
         assert path.stat().st_mode == directory.config.stat().st_mode
     labels = store_of(own).part("test").labels_N
@@ -129,6 +131,31 @@ def test_a_loss_that_is_not_finite(model: str, key: str, advice: str, shared: Co
     with pytest.raises(UserError, match=told):
         run(own)
     assert not (run_directory(own).path / "result.json").exists()
+
+
+def test_values_of_any_size_are_named_where_the_loss_is_not_finite(
+    settings: Compose, tmp_path: Path
+) -> None:
+    """And the remedy that is named is one."""
+    rng, path = np.random.default_rng(0), tmp_path / "rows.csv"
+    rows = [f"{rng.integers(2)},{rng.random() * 1e308:.6g},{rng.integers(4)}" for _ in range(200)]
+    path.write_text("\n".join(["y,x,c", *rows]) + "\n")
+    words = ["model=fm", "data=table", f"data.path={path}", "data.label=y", "trainer.epochs=1"]
+    with pytest.raises(UserError, match=r"field x has values up to .*; use ") as caught:
+        run(settings(*words, "data.numeric=unscaled"))
+    (remedy,) = shlex.split(str(caught.value).rpartition("; use ")[2])
+    run(settings(*words, "data.numeric=unscaled", remedy))
+
+
+def test_a_run_worse_than_the_mean_click_rate_says_so(tmp_path: Path) -> None:
+    words = ["model=fm", "data.rows=2000", "tuned=none", "trainer.epochs=1", f"results={tmp_path}"]
+    done = ctrbench("train", *words, "optimizer.lr=1e6")
+    assert done.returncode == 0
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("worse than predicting the mean click rate")
+    assert last.endswith("lower optimizer.lr")
+    report = ctrbench("report", str(tmp_path), f"results={tmp_path}")
+    assert "fm: 1 of 1 runs are worse than predicting the mean click rate" in report.stdout
 
 
 def test_early_stopping_keeps_the_best(shared: Compose) -> None:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from support import Compose, run, run_directory, small
 
-from ctrbench.command.composition.compose import compose
+from ctrbench.config.compose import compose
 from ctrbench.errors import UserError
 from ctrbench.runs import run as running
 from ctrbench.runs.frame import read_run

@@ -25,7 +25,7 @@ from ctrbench import metrics
 from ctrbench.data.batches import Batches
 from ctrbench.errors import UserError
 from ctrbench.models import registry
-from ctrbench.models.settings import LinearSettings
+from ctrbench.models.settings.base import LRSettings
 from ctrbench.training.schedule import (
     CosineSettings,
     DecayingSettings,
@@ -97,7 +97,7 @@ def test_a_run_on_a_plateau(tmp_path: Path) -> None:
     ours = trainer(tmp_path / "c.pt", settings=replace(settings, schedule=schedule))
     progress = ours.fit(Steps(), lambda history: None)
     torch.manual_seed(0)
-    model = registry.build(SCHEMA, LinearSettings("lr"))
+    model = registry.build(SCHEMA, LRSettings("lr"))
     optimizer = torch.optim.Adam(groups(model))
     scheduler = ReduceLROnPlateau(
         optimizer, "max", 0.1, 0, threshold=MIN_DELTA, threshold_mode="abs", min_lr=1e-6, eps=0

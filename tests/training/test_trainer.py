@@ -138,7 +138,7 @@ def test_what_records_is_told_of_evaluations_alone(tmp_path: Path) -> None:
 def test_a_checkpoint_that_cannot_be_read_now_is_not_called_wrong(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "c.pt").touch()
+    trainer(tmp_path / "c.pt")._save()
 
     def load(*args: Any, **kwargs: Any) -> None:
         raise error

@@ -1,4 +1,4 @@
-"""What every source is, and what those that read files share."""
+"""The interface of all sources, and the base class of those that read files."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -17,11 +17,6 @@ from ctrbench.data.split import PARTS
 from ctrbench.errors import UserError
 from ctrbench.files import expanded
 
-CLICK, NO_CLICK = (
-    ("1", "1.0", "+1", "true", "yes", "t", "y"),
-    ("0", "0.0", "-1", "false", "no", "f", "n"),
-)
-
 
 class Source(ABC):
     """Raw rows of columns.
@@ -29,61 +24,66 @@ class Source(ABC):
     Attributes:
         settings: what it was opened by.
         columns: of its rows, the label apart.
+        by_time: whether the rows are to be split by time.
     """
 
     settings: DataSettings
     columns: tuple[Column, ...]
+    by_time: bool = False
 
     def check(self) -> None:  # noqa: B027  (a source may have nothing to refuse)
         """Refuse what is wrong already, as far as that shows without reading all rows."""
 
     def resolved(self) -> Any:
-        """The settings with all that was inferred from the rows."""
+        """Return the settings with all that was inferred from the rows."""
         return self.settings
 
     @property
     def groupable(self) -> set[str]:
-        """The columns that rows can be grouped by, and that can say whose a row is: those of one
-        value a row."""
+        """Columns of one value a row: they can be groups or users."""
         return {column.name for column in self.columns if column.kind != MULTI}
 
     @property
     def left_out(self) -> dict[str, str]:
-        """The columns that were found to be of no use, and why."""
+        """Columns that carry no information, and why."""
         return {}
 
     @property
     def doubts(self) -> dict[str, str]:
-        """The columns whose type was inferred but may be another, and how to declare it."""
+        """Columns whose inferred type is uncertain, and how to declare it."""
         return {}
 
     @property
     def times(self) -> tuple[str, ...]:
-        """The columns that can say when it is, for a history and a split by time."""
+        """Columns that can order rows by time, for a history or a split."""
         return ()
 
+    def time_text(self, value: float) -> str:
+        """Return a value of TIME as the rows have it."""
+        return f"{value:.15g}"
+
     def keyed(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The frame with GROUP, USER and TIME, where the settings name columns of it for them."""
-        own = self.settings
-        named = {GROUP: own.group, USER: own.history.user, TIME: own.when}
+        """Return the frame with the columns GROUP, USER and TIME that the settings name."""
+        settings = self.settings
+        named = {GROUP: settings.group, USER: settings.history.user, TIME: settings.when}
         return frame.with_columns(pl.col(n).alias(key) for key, n in named.items() if n)
 
     @property
     def is_split(self) -> bool:
-        """Whether the rows come as training, validation and test rows already."""
+        """Whether the files are training, validation and test rows already."""
         return False
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """A hash of the content of the rows, beyond what the settings say."""
+        """Return a hash of the content of the rows, beyond what the settings say."""
 
     def as_published(self) -> bool | None:
-        """Whether the rows are those of a public set, to the byte; None where they name none."""
+        """Return whether the files are those of a public data set; None where none is named."""
         return None
 
     @abstractmethod
     def slices(self) -> Iterator[Slice]:
-        """All rows, labelled."""
+        """Yield all rows, labelled."""
 
 
 class FileSource(Source):
@@ -98,16 +98,17 @@ class FileSource(Source):
         self.settings = settings
 
     @abstractmethod
-    def slices_of(self, path: Path, part: str = "all") -> Iterator[Slice]:
-        """The rows of a file in its order, with or without labels.
+    def slices_of(self, path: Path, part: str = "all", *, labelled: bool = True) -> Iterator[Slice]:
+        """Yield the rows of a file in its order.
 
-        Raises:
-            UserError: naming file, line and column of what does not fit; so does reading a slice.
+        Args:
+            labelled: every row must have a label, unless the file has no labels at all; else what
+                is no label is null.
         """
 
     @cached_property
     def files(self) -> dict[str, Path]:
-        """The files by the part they belong to (``all`` if it is one)."""
+        """Files by their split (``all`` if one file is split here)."""
         return _files(self.settings)
 
     def check(self) -> None:
@@ -119,18 +120,18 @@ class FileSource(Source):
         return "all" not in self.files
 
     def fingerprint(self) -> str:
-        """A hash of the rows' bytes: the same rows elsewhere are the same data."""
+        """Return a hash of the files' bytes: the same rows elsewhere are the same data."""
         return ":".join(f"{part}={content_digest(path)}" for part, path in self.files.items())
 
     def as_published(self) -> bool | None:
-        """By the MD5 of its files."""
+        """Compare the MD5 of the files with the published ones."""
         public = self.settings.download
         if not isinstance(public, DownloadSettings):
             return None
         return [content_digest(path, "md5") for path in self.files.values()] == list(public.md5)
 
     def slices(self) -> Iterator[Slice]:
-        """The rows of all files."""
+        """Yield the rows of all files."""
         sizes = {path: path.stat().st_size for path in self.files.values()}
         done, total = 0.0, sum(sizes.values())
         for part, path in self.files.items():
@@ -166,7 +167,7 @@ def _files(settings: FileSettings) -> dict[str, Path]:
 
 
 def _refuse_twins(files: dict[str, Path]) -> None:
-    """Two parts of the same rows: what is measured on one was trained on the other."""
+    """Refuse two files with the same bytes: training rows would be measured on."""
     for (part, path), (other, twin) in combinations(files.items(), 2):
         same_size = path.stat().st_size == twin.stat().st_size
         if same_size and content_digest(path) == content_digest(twin):

@@ -1,205 +1,189 @@
-"""Rows of a table with a header (CSV, TSV, Parquet) as text, checked, a block at a time."""
+"""Rows of a table (CSV, TSV, Parquet) as text, checked, a block at a time."""
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from ctrbench.data.sources.raw import why_no_file
-from ctrbench.data.sources.text import Block, blocks, check_widths
+from ctrbench.data.sources.compression import is_parquet
+from ctrbench.data.sources.frame_index import INDEX_NAME, unnamed_index_columns
+from ctrbench.data.sources.layout import BYTE_ORDER_MARK, Layout, TextOptions, layout_of
+from ctrbench.data.sources.parquet import column_types, parquet_cells
+from ctrbench.data.sources.quotes import rows_of_lines
+from ctrbench.data.sources.rows import Cells, Read
+from ctrbench.data.sources.spelling import as_codes, has_text
+from ctrbench.data.sources.text import BLOCK_BYTES, Block, check_widths, decode
 from ctrbench.errors import UserError
 
-SLICE_ROWS = 131_072
-HEADER_BYTES = 1 << 20
-csv.field_size_limit(1 << 30)
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+INFERRED = TextOptions()
 
 
-@dataclass(frozen=True)
-class Cells:
-    """A block of rows.
-
-    Attributes:
-        frame: columns of text, an empty cell null; a list column of a Parquet file holds lists.
-        where: names a row of the frame, for a message.
-    """
-
-    frame: pl.DataFrame
-    where: Callable[[int], str]
-
-
-Read = Callable[[], Cells]
-
-
-def cells_of(path: Path, separator: str | None = None) -> Iterator[tuple[float, Read]]:
-    """All rows of a file: Parquet or, compressed or not, delimited text, as its name says.
+def read_cells(path: Path, options: TextOptions = INFERRED) -> Iterator[tuple[float, Read]]:
+    """Yield all rows of a file: Parquet or delimited text, which may be compressed.
 
     Yields the share of the file up to the end of a block, and a function that reads the block.
-
-    Raises:
-        UserError: naming the line and what does not fit.
     """
-    if _is_parquet(path):
-        yield from _parquet(path)
-        return
-    names, separator, found = header_of(path, separator), _separator(path, separator), 0
-    for block in blocks(path, quoted=True):
-        if block.line == 1:
-            block = Block(2, block.data.partition(b"\n")[2], block.share)
-        if block.data:
-            found += 1
-            yield block.share, partial(_text, path, block, names, separator)
-    if found == 0:
+    markers = list(options.missing)
+    for share, read in parquet_cells(path) if is_parquet(path) else _text_cells(path, options):
+        yield share, partial(_without_markers, read, markers) if markers else read
+
+
+def _without_markers(read: Read, markers: list[str]) -> Cells:
+    """Read cells, those that are declared missing as null."""
+    cells = read()
+    codes = as_codes(pl.Series(markers, dtype=pl.String))
+
+    def without(column: pl.Series) -> pl.Series:
+        text = column.str.strip_chars()
+        return column.set(text.is_in(markers) | as_codes(text).is_in(codes), None)
+
+    columns = []
+    for column in cells.frame:
+        if column.dtype == pl.String:
+            column = without(column)
+        elif isinstance(column.dtype, pl.List):
+            present = pl.element().map_batches(without, return_dtype=pl.String).drop_nulls()
+            column = column.list.eval(present)
+        columns.append(column)
+    return replace(cells, frame=pl.DataFrame(columns))
+
+
+def _text_cells(path: Path, options: TextOptions) -> Iterator[tuple[float, Read]]:
+    layout, is_empty = layout_of(path, options), True
+    blocks = rows_of_lines(path, layout.quoting, BLOCK_BYTES, first_line=layout.first_line)
+    for block, is_quoted in blocks:
+        is_empty = False
+        yield block.share, partial(_text, path, block, layout, is_quoted)
+    if is_empty:
         raise UserError(f"{path}: no rows after the header; name a file with rows")
 
 
-def header_of(path: Path, separator: str | None = None) -> list[str]:
-    """The names of a file's columns.
-
-    Raises:
-        UserError: for a name that is empty or there twice.
-    """
-    if _is_parquet(path):
-        return _scan(path).collect_schema().names()
-    line = _first_line(path)
-    try:
-        names = next(csv.reader([line], delimiter=_separator(path, separator)), [])
-    except csv.Error as error:
-        raise UserError(f"{path}, line 1: not a header ({error})") from None
-    seen: dict[str, int] = {}
-    for i, name in enumerate(names, start=1):
-        if not name:
-            raise UserError(f"{path}, line 1: column {i} has no name; give every column one")
-        if name in seen:
-            raise UserError(
-                f"{path}, line 1: columns {seen[name]} and {i} are both named {name}; rename one"
-            )
-        seen[name] = i
-    return names
+def read_header(path: Path, options: TextOptions = INFERRED) -> list[str]:
+    """Return the names of a file's columns."""
+    if is_parquet(path):
+        return column_types(path).names()
+    return list(layout_of(path, options).names)
 
 
-def unread(path: Path) -> dict[str, str]:
-    """The columns of a Parquet file whose type has no text, and the type."""
-    kinds = _scan(path).collect_schema() if _is_parquet(path) else {}
-    return {name: str(kind) for name, kind in kinds.items() if not _has_text(kind)}
+def without_text(path: Path) -> dict[str, str]:
+    """Return the columns of a Parquet file whose values have no text, and what these are."""
+    types = column_types(path) if is_parquet(path) else {}
+    return {name: f"values of type {kind}" for name, kind in types.items() if not has_text(kind)}
 
 
-def _is_parquet(path: Path) -> bool:
-    return path.suffix in (".parquet", ".pq")
+def unnamed_index(path: Path, options: TextOptions = INFERRED) -> list[str]:
+    """Return the columns that are the index of a data frame, which had no name there."""
+    declared = unnamed_index_columns(path) if is_parquet(path) else []
+    names = read_header(path, options)
+    return [name for name in names if name in declared or INDEX_NAME.fullmatch(name)]
 
 
-def _first_line(path: Path) -> str:
-    block = next(blocks(path, HEADER_BYTES)).data
-    try:
-        return block.partition(b"\n")[0].removeprefix(BYTE_ORDER_MARK).decode()
-    except UnicodeDecodeError:
-        raise UserError(f"{path}, line 1: not UTF-8 text; convert the file") from None
+def vectors(path: Path) -> list[str]:
+    """Return the columns of a Parquet file that hold lists of floats or of Decimals."""
+    types = column_types(path) if is_parquet(path) else {}
+    inner = {name: kind.inner for name, kind in types.items() if hasattr(kind, "inner")}
+    return [name for name, kind in inner.items() if isinstance(kind, pl.Decimal) or kind.is_float()]
 
 
-def _separator(path: Path, declared: str | None) -> str:
-    """The separator as declared, else the usual one that is most frequent in the header."""
-    if declared is not None:
-        if len(declared) != 1 or not declared.isascii():
-            raise UserError(f"data.separator={declared!r}: must be one ASCII character")
-        return declared
-    counts = Counter(_first_line(path))
-    return max("\t,;|", key=lambda character: counts[character])
-
-
-def _text(path: Path, block: Block, names: list[str], separator: str) -> Cells:
+def _text(path: Path, block: Block, layout: Layout, is_quoted: bool) -> Cells:
     line, data = block.line, block.data
     if b"\0" in data:
         bad = line + data[: data.index(b"\0")].count(b"\n")
         raise UserError(f"{path}, line {bad}: a NUL byte; this is not text, or it is damaged")
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        bad = line + data[: error.start].count(b"\n")
-        raise UserError(f"{path}, line {bad}: not UTF-8 text; convert the file") from None
-    if '"' in text:
-        return _quoted(path, line, text, names, separator)
-    check_widths(path, block, len(names), separator.encode())
+    if line == 1:
+        block = Block(line, data.removeprefix(BYTE_ORDER_MARK), block.share)
+    text = decode(path, block)
+    if is_quoted:
+        cells = _quoted(path, line, text, layout)
+    else:
+        cells = Cells(_plain(path, block, layout), lambda row: f"{path}, line {line + row}")
+    if layout.is_trailing:
+        after = cells.frame.to_series(-1)
+        if (bad_row := after.is_not_null().arg_max()) is not None and after[bad_row] is not None:
+            raise UserError(
+                f"{cells.where(bad_row)}: {after[bad_row][:40]!r} in the last column, which has no "
+                "name; name the column, or correct the line"
+            )
+        cells = Cells(cells.frame.drop(after.name), cells.where)
+    _refuse_second_header(cells)
+    return cells
+
+
+def _plain(path: Path, block: Block, layout: Layout) -> pl.DataFrame:
+    quoting = layout.quoting
+    check_widths(path, block, quoting.width, quoting.separator)
     frame = pl.read_csv(
-        io.BytesIO(data),
-        separator=separator,
+        io.BytesIO(block.data),
+        separator=quoting.separator.decode(),
         has_header=False,
         quote_char=None,
-        schema=dict.fromkeys(names, pl.String()),
+        schema=_schema(layout),
     )
-    return Cells(frame, lambda row: f"{path}, line {line + row}")
+    if not quoting.is_spaced:
+        return frame
+    stripped = pl.all().str.strip_chars_start(" ")
+    return frame.select(pl.when(stripped != "").then(stripped))
 
 
-def _quoted(path: Path, line: int, text: str, names: list[str], separator: str) -> Cells:
-    """By the csv module, which is slower but knows cells with quotation marks and line breaks."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+def _schema(layout: Layout) -> dict[str, pl.String]:
+    trailing = ["\0"] * layout.is_trailing  # no name of a column
+    return dict.fromkeys([*layout.names, *trailing], pl.String())
+
+
+def _quoted(path: Path, line: int, text: str, layout: Layout) -> Cells:
+    """Parse with the csv module: slower, but it knows quotation marks and line breaks in cells."""
+    quoting, width = layout.quoting, layout.quoting.width
+    reader = csv.reader(
+        io.StringIO(text, newline="\n"),
+        delimiter=quoting.separator.decode(),
+        skipinitialspace=quoting.is_spaced,
+        strict=True,
+    )
     rows: list[list[str | None]] = []
     lines: list[int] = []
     try:
         for row in reader:
             at = line + reader.line_num - 1
-            if len(row) != len(names):
+            row = row or [""]
+            if len(row) != width:
                 raise UserError(
-                    f"{path}, line {at}: {len(row)} columns, expected {len(names)}; "
+                    f"{path}, line {at}: {len(row)} columns, expected {width}; "
                     "mend or remove the line"
                 )
             rows.append([cell or None for cell in row])
             lines.append(at)
     except csv.Error as error:
         at = line + reader.line_num - 1
-        raise UserError(f"{path}, line {at}: {error}; mend the quotation marks") from None
-    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String()), orient="row")
+        raise UserError(f"{path}, line {at}: {error}; correct the line") from None
+    frame = pl.DataFrame(rows, schema=_schema(layout), orient="row")
     return Cells(frame, lambda row: f"{path}, line {lines[row]}")
 
 
-def _scan(path: Path) -> pl.LazyFrame:
-    if what := why_no_file(path):
-        raise UserError(f"{path}: {what}; name a file of rows")
+def _refuse_second_header(cells: Cells) -> None:
+    """Refuse a row that is the columns' names in some order, as joined files have it."""
+    names = cells.frame.columns
+    if len(names) < 2 or all(map(_is_number, names)):
+        return
+    padding = " \t\ufeff"
+    first = cells.frame.to_series(0).str.strip_chars(padding)
+    places = first.is_in(names).arg_true()
+    candidates = cells.frame[places].with_columns(pl.all().str.strip_chars(padding))
+    is_header = candidates.select(
+        pl.all_horizontal(pl.all().is_in(names))
+        & (pl.concat_list(pl.all()).list.n_unique() == len(names))
+    ).to_series()
+    if is_header.any():
+        row = int(places[int(is_header.arg_max() or 0)])
+        raise UserError(f"{cells.where(row)}: the columns' names, not a row; remove the line")
+
+
+def _is_number(text: str) -> bool:
     try:
-        scan = pl.scan_parquet(path, glob=False)
-        scan.collect_schema()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{path}: not a Parquet file, or damaged ({reason})") from None
-    return scan
-
-
-def _parquet(path: Path) -> Iterator[tuple[float, Read]]:
-    scan = _scan(path)
-    columns = [_as_text(name, kind) for name, kind in scan.collect_schema().items()]
-    rows = scan.select(pl.len()).collect().item()
-    if rows == 0:
-        raise UserError(f"{path}: no rows; name a file with rows")
-    for start in range(0, rows, SLICE_ROWS):
-        piece = scan.slice(start, SLICE_ROWS).select(columns)
-        yield min(1.0, (start + SLICE_ROWS) / rows), partial(_collect, path, start, piece)
-
-
-def _collect(path: Path, start: int, piece: pl.LazyFrame) -> Cells:
-    try:
-        return Cells(piece.collect(), lambda row: f"{path}, row {start + row + 1}")
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{path}: the file is damaged ({reason}); fetch it again") from None
-
-
-def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if not _has_text(kind):
-        return pl.lit(None, pl.String).alias(name)
-    if isinstance(kind, pl.List):
-        return column.cast(pl.List(pl.String))
-    if isinstance(kind, pl.Datetime):
-        column = column.dt.replace_time_zone(None)
-    text = column.cast(pl.String)
-    return pl.when(text != "").then(text).alias(name)
-
-
-def _has_text(kind: pl.DataType) -> bool:
-    if isinstance(kind, pl.List):
-        kind = kind.inner  # type: ignore[assignment]
-    return not (kind.is_nested() or isinstance(kind, pl.Binary | pl.Object | pl.Duration))
+        float(text)
+    except ValueError:
+        return False
+    return True

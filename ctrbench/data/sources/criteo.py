@@ -10,6 +10,7 @@ import polars as pl
 from ctrbench.data.schema import CATEGORICAL, LABEL, NUMERIC, Column, Slice
 from ctrbench.data.settings import CriteoSettings
 from ctrbench.data.sources.base import FileSource
+from ctrbench.data.sources.labels import EXPECTED, parse_labels
 from ctrbench.data.sources.registry import reads
 from ctrbench.data.sources.text import Block, blocks, parse
 from ctrbench.errors import UserError
@@ -17,7 +18,7 @@ from ctrbench.errors import UserError
 NUMERIC_NAMES = [f"I{i}" for i in range(1, 14)]
 CATEGORICAL_NAMES = [f"C{i}" for i in range(1, 27)]
 COLUMNS: dict[str, pl.DataType] = {
-    LABEL: pl.Int64(),
+    LABEL: pl.String(),
     **dict.fromkeys(NUMERIC_NAMES, pl.Int64()),
     **dict.fromkeys(CATEGORICAL_NAMES, pl.String()),
 }
@@ -32,17 +33,17 @@ class Criteo(FileSource):
         + [Column(name, CATEGORICAL) for name in CATEGORICAL_NAMES]
     )
 
-    def slices_of(self, path: Path, part: str = "all") -> Iterator[Slice]:
+    def slices_of(self, path: Path, part: str = "all", *, labelled: bool = True) -> Iterator[Slice]:
         columns = COLUMNS
         for block in blocks(path):
             tabs = block.data.partition(b"\n")[0].count(b"\t")
             if block.line == 1 and tabs == len(self.columns) - 1:
                 columns = {name: kind for name, kind in COLUMNS.items() if name != LABEL}
-            yield Slice(part, block.share, partial(_frame, path, block, columns))
+            yield Slice(part, block.share, partial(_frame, path, block, columns, labelled=labelled))
 
 
 def to_text(frame: pl.DataFrame) -> bytes:
-    """Labelled rows in the raw layout: what :class:`Criteo` reads."""
+    """Format labelled rows in the raw layout that :class:`Criteo` reads."""
     columns = [frame[LABEL], *(frame[name] for name in NUMERIC_NAMES)]
     for name in CATEGORICAL_NAMES:
         digits = frame[name].fill_null(0).to_numpy().astype(">u4").tobytes().hex().encode()
@@ -51,7 +52,9 @@ def to_text(frame: pl.DataFrame) -> bytes:
     return pl.DataFrame(columns).write_csv(separator="\t", include_header=False).encode()
 
 
-def _frame(path: Path, block: Block, columns: dict[str, pl.DataType]) -> pl.DataFrame:
+def _frame(
+    path: Path, block: Block, columns: dict[str, pl.DataType], *, labelled: bool
+) -> pl.DataFrame:
     """Parse a block; categories become the 32-bit numbers that their hex digits stand for."""
     raw = parse(path, block, columns)
     hexes = [
@@ -68,9 +71,12 @@ def _frame(path: Path, block: Block, columns: dict[str, pl.DataType]) -> pl.Data
             )
     if LABEL not in columns:
         return frame
-    wrong = raw[LABEL].is_in([0, 1]).fill_null(False).not_().arg_max()
-    if wrong is not None and raw[LABEL][wrong] not in (0, 1):
+    labels = parse_labels(raw[LABEL])
+    if labelled and labels.has_nulls():
+        wrong = int(labels.is_null().arg_max() or 0)
         value = raw[LABEL][wrong]
-        said = "empty" if value is None else value
-        raise UserError(f"{path}, line {block.line + wrong}, column label: {said}; must be 0 or 1")
-    return frame.with_columns(pl.col(LABEL).cast(pl.UInt8))
+        cell = "empty" if value is None else f"{value[:40]!r}"
+        raise UserError(
+            f"{path}, line {block.line + wrong}, column label: {cell} is not {EXPECTED}"
+        )
+    return frame.with_columns(labels)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ctrbench.data.settings import DownloadSettings
 from ctrbench.data.split import PARTS
 from ctrbench.errors import UserError
-from ctrbench.files import file_digest, locked
+from ctrbench.files import file_digest, locked, remove_leftovers
 
 HUB = "https://huggingface.co/datasets/reczoo/{0}/resolve/main/{0}.zip"
 ATTEMPTS = 6
@@ -24,18 +24,16 @@ TIMEOUT_S = 30.0
 
 
 def download(public: DownloadSettings, folder: Path, url: str | None = None) -> list[Path]:
-    """The three files of a public set in a folder, fetched unless they are there.
+    """Download the three files of a public data set to a folder, unless they are there.
 
     An archive that a person put into the folder is taken in place of the hub's, and left there.
 
     Args:
         url: of the archive elsewhere, a mirror's.
-
-    Raises:
-        UserError: for no connection, or bytes that are not the published ones.
     """
     sums = public.md5
     paths = [folder / f"{part}.csv" for part in PARTS]
+    remove_leftovers(folder.parent)
     if all(p.exists() and file_digest(p, "md5") == md5 for p, md5 in zip(paths, sums, strict=True)):
         return paths
     by_hand, fetched = (folder / f"{public.archive}{kind}" for kind in (".zip", ".fetched.zip"))
@@ -62,7 +60,7 @@ class _WrongError(Exception):
 
 
 def _fetch(url: str, archive: Path, by_hand: Path) -> None:
-    """Append to ``archive.part`` until it is whole, then rename it.
+    """Download to ``archive.part``, continuing it if it is there, and rename it when complete.
 
     Args:
         by_hand: where a person may put it.
@@ -97,7 +95,7 @@ def _fetch(url: str, archive: Path, by_hand: Path) -> None:
 
 
 def _append(url: str, side: Path) -> bool:
-    """Fetch what is behind the bytes there are; whether that is all."""
+    """Download the bytes that are missing, and return whether the file is complete."""
     start = side.stat().st_size if side.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
@@ -119,7 +117,7 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
 
 
 def _extract(archive: Path, path: Path, md5: str) -> None:
-    """One file of the archive, renamed into place if its checksum is right."""
+    """Extract a file of the archive, and rename it into place if its checksum is right."""
     side = path.with_name(f"{path.name}.part")
     try:
         with zipfile.ZipFile(archive) as opened:

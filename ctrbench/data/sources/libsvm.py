@@ -10,46 +10,51 @@ The entries of a field are one of
 All entries of a file are of one form. Where they do not name their fields, the i-th entry of a row
 is that of field i if the first rows are all of the same length, and then every row is of that
 length; otherwise all entries are those of one field, ``features``.
+
+Where a field has real values of several indices, each of these is a number of its own, named by the
+index (``FIELD_INDEX`` where entries name fields), and 0 in a row without it; a row may have any
+subset of them, and indices that training rows have not are left out.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from ctrbench.data.schema import CATEGORICAL, LABEL, MULTI, NUMERIC, Column, Slice
+from ctrbench.data.schema import Column, Slice
 from ctrbench.data.settings import LibsvmSettings
-from ctrbench.data.sources.base import CLICK, NO_CLICK, FileSource
+from ctrbench.data.sources.base import FileSource
+from ctrbench.data.sources.libsvm_entries import (
+    Lines,
+    has_rows,
+    is_named,
+    parse_entries,
+    parse_lines,
+)
+from ctrbench.data.sources.libsvm_fields import (
+    ALL,
+    KINDS,
+    Kind,
+    add_fields,
+    contradictions,
+    count_entries,
+    first_indices,
+    group_by_field,
+    infer_fields,
+)
 from ctrbench.data.sources.registry import reads
-from ctrbench.data.sources.text import Block, blocks
+from ctrbench.data.sources.text import BLOCK_BYTES, Block, blocks
 from ctrbench.errors import UserError
 from ctrbench.files import file_signature
 from ctrbench.settings import nearest
 
-KINDS = {"category": CATEGORICAL, "number": NUMERIC, "multi": MULTI}
-ALL = "features"
 DECLARE = "declare what every field is with data.fields=[NAME:KIND, ...]"
-TOKEN = r"^(?:(\d+):)?(\d+):([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)$"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What the entries of a field are.
-
-    Attributes:
-        index: of every entry of a number; None where none was seen yet.
-    """
-
-    name: str
-    index: str | None = None
-
-    def __str__(self) -> str:
-        return self.name if self.index is None else f"{self.name}:{self.index}"
+FEW_FIELDS = 20  # for which a block is of the usual size
+MIN_BLOCK_BYTES = 1 << 20
 
 
 @reads(LibsvmSettings)
@@ -61,7 +66,12 @@ class Libsvm(FileSource):
     @cached_property
     def fields(self) -> dict[str, Kind]:
         """The kind of every field, as declared, or inferred from the first rows."""
-        fields = dict(_declared(item) for item in self.settings.fields)
+        declared = [_declared(item) for item in self.settings.fields]
+        fields = dict(declared)
+        if len(fields) < len(declared):
+            names = [name for name, _ in declared]
+            name = next(name for name in names if names.count(name) > 1)
+            raise UserError(f"data.fields: {name} stands in it twice; declare it once")
         lacking = [name for name, kind in fields.items() if kind == Kind("number")]
         if fields and not lacking:
             return fields
@@ -72,8 +82,8 @@ class Libsvm(FileSource):
                 return fields
             raise
         if not fields:
-            return _infer(path, file_signature(path))
-        indices = _first_indices(path, file_signature(path), by_position=ALL not in fields)
+            return infer_fields(path, file_signature(path))
+        indices = first_indices(path, file_signature(path), by_position=ALL not in fields)
         return fields | {name: Kind("number", indices.get(name)) for name in lacking}
 
     def check(self) -> None:
@@ -87,20 +97,23 @@ class Libsvm(FileSource):
         return tuple(Column(name, KINDS[kind.name]) for name, kind in self.fields.items())
 
     def resolved(self) -> LibsvmSettings:
-        """The settings with all fields declared."""
+        """Return the settings with all fields declared."""
         fields = [f"{name}:{kind}" for name, kind in self.fields.items()]
         return replace(self.settings, fields=fields)
 
-    def slices_of(self, path: Path, part: str = "all") -> Iterator[Slice]:
+    def slices_of(self, path: Path, part: str = "all", *, labelled: bool = True) -> Iterator[Slice]:
         named: bool | None = None
-        for block in blocks(path):
-            named = _is_named(block) if named is None else named
-            yield Slice(part, block.share, partial(_frame, path, block, self.fields, named))
+        few = len(self.fields) <= FEW_FIELDS
+        size = max(BLOCK_BYTES * FEW_FIELDS // max(1, len(self.fields)), MIN_BLOCK_BYTES)
+        for block in filter(has_rows, blocks(path) if few else blocks(path, size)):
+            named = is_named(parse_lines(path, block)) if named is None else named
+            read = partial(_frame, path, block, self.fields, named, labelled=labelled)
+            yield Slice(part, block.share, read)
 
 
 def _declared(item: str) -> tuple[str, Kind]:
-    name, _, said = item.partition(":")
-    kind, _, index = said.partition(":")
+    name, _, declaration = item.partition(":")
+    kind, _, index = declaration.partition(":")
     if kind not in KINDS:
         raise UserError(f"data.fields={item}: not NAME:KIND; {nearest(kind, KINDS)}")
     if index and (kind != "number" or re.fullmatch(r"\d+", index, re.ASCII) is None):
@@ -108,176 +121,68 @@ def _declared(item: str) -> tuple[str, Kind]:
     return name, Kind(kind, index or None)
 
 
-def _is_named(block: Block) -> bool | None:
-    """Whether entries name their fields, by the first one; None where there is none."""
-    first = re.search(rb"\S*:\S*", block.data)
-    return None if first is None else first[0].count(b":") == 2
+def _sparse_numbers(fields: dict[str, Kind]) -> set[str]:
+    """Return the fields that are the value of one index each, 0 in rows without it."""
+    numbers = {name: kind.index for name, kind in fields.items() if kind.index is not None}
+    sparse = {name for name, index in numbers.items() if name.rpartition("_")[2] == index}
+    has_places = ALL not in fields and any(name not in sparse for name in fields)
+    return {name for name in sparse if "_" in name or not has_places}
 
 
-def _frame(path: Path, block: Block, fields: dict[str, Kind], named: bool | None) -> pl.DataFrame:
-    labels, entries = _entries(path, block, named, by_position=ALL not in fields)
-    if not named and ALL not in fields:
-        _check_lengths(path, block, entries, len(fields))
-    rows = pl.DataFrame({"row": pl.arange(block.data.count(b"\n"), dtype=pl.UInt32, eager=True)})
+def _is_by_position(fields: dict[str, Kind], named: bool | None) -> bool:
+    return not named and ALL not in fields and not set(fields) <= _sparse_numbers(fields)
+
+
+def _frame(
+    path: Path, block: Block, fields: dict[str, Kind], named: bool | None, *, labelled: bool
+) -> pl.DataFrame:
+    lines = parse_lines(path, block)
+    labels, entries = parse_entries(lines, named, labelled=labelled)
+    by_position, sparse = _is_by_position(fields, named), _sparse_numbers(fields)
+    if by_position:
+        _check_lengths(lines, entries, len(fields))
+    groups = group_by_field(
+        _without_unknown(add_fields(entries, by_position, sparse), fields, sparse)
+    )
+    rows = pl.DataFrame({"row": pl.arange(len(lines.texts), dtype=pl.UInt32, eager=True)})
     columns = [] if labels is None else [labels]
-    groups = {name: own for (name,), own in _by_field(entries).items()}
-    for name in groups:
+    for name, field_entries in groups.items():
         if name not in fields:
-            at = block.line + int(groups[name]["row"][0])
-            raise UserError(f"{path}, line {at}: field {name} is not in the first rows; {DECLARE}")
+            where = lines.where(int(field_entries["row"][0]))
+            raise UserError(f"{where}: field {name} is not in the first rows; {DECLARE}")
     for name, kind in fields.items():
-        own = groups.get(name, entries.clear())
-        if (wrong := _against(own, kind)).any():
-            at = block.line + int(own["row"][int(wrong.arg_max() or 0)])
+        field_entries = groups.get(name, entries.clear())
+        if (wrong := contradictions(field_entries, kind)).any():
+            where = lines.where(int(field_entries["row"][int(wrong.arg_max() or 0)]))
             what = "" if kind.index is None else f" of index {kind.index}"
-            raise UserError(
-                f"{path}, line {at}: field {name} is not a {kind.name}{what} here; {DECLARE}"
-            )
+            raise UserError(f"{where}: field {name} is not a {kind.name}{what} here; {DECLARE}")
         value = pl.col("value") if kind.name == "number" else pl.col("index")
-        made = own.group_by("row", maintain_order=True).agg(value.alias("it"))
-        joined = rows.join(made, on="row", how="left", maintain_order="left")["it"]
-        columns.append((joined if kind.name == "multi" else joined.list.first()).alias(name))
+        lists = field_entries.group_by("row", maintain_order=True).agg(value.alias("it"))
+        joined = rows.join(lists, on="row", how="left", maintain_order="left")["it"]
+        column = (joined if kind.name == "multi" else joined.list.first()).alias(name)
+        columns.append(column.fill_null(0.0) if name in sparse else column)
     return pl.DataFrame(columns)
 
 
-def _check_lengths(path: Path, block: Block, entries: pl.DataFrame, fields: int) -> None:
+def _without_unknown(
+    entries: pl.DataFrame, fields: dict[str, Kind], sparse: set[str]
+) -> pl.DataFrame:
+    """Leave out real values of indices that training rows have not, where each is a field."""
+    bases = {name.rpartition("_")[0] or ALL for name in sparse}
+    if not bases:
+        return entries
+    unknown = pl.col("field").is_in(list(bases)) & (
+        ~pl.col("field").is_in(list(fields)) | (pl.col("value") != 1)
+    )
+    return entries.filter(~unknown)
+
+
+def _check_lengths(lines: Lines, entries: pl.DataFrame, fields: int) -> None:
     """Refuse a row that has not one entry for each field, where only places tell them apart."""
-    lengths = _lengths(block, entries)
+    lengths = count_entries(lines, entries)
     if len(wrong := np.flatnonzero(lengths != fields)):
         raise UserError(
-            f"{path}, line {block.line + wrong[0]}: entries: {lengths[wrong[0]]}, expected: "
+            f"{lines.where(wrong[0])}: entries: {lengths[wrong[0]]}, expected: "
             f"{fields}, one for each field; mend the row, name the fields (FIELD:INDEX:VALUE), or "
             f"declare all entries as one field with data.fields=[{ALL}:multi]"
         )
-
-
-def _lengths(block: Block, entries: pl.DataFrame) -> npt.NDArray[np.int64]:
-    """The number of entries of every row."""
-    return np.bincount(entries["row"].to_numpy(), minlength=block.data.count(b"\n"))
-
-
-def _by_field(entries: pl.DataFrame) -> dict[tuple[object, ...], pl.DataFrame]:
-    """The entries of every field, by the order in which fields come first."""
-    return entries.partition_by("field", as_dict=True, maintain_order=True)
-
-
-def _entries(
-    path: Path, block: Block, named: bool | None, *, by_position: bool
-) -> tuple[pl.Series | None, pl.DataFrame]:
-    """The labels, where the rows have any, and a frame of row, field, index and value."""
-    labels, tokens = _tokens(path, block)
-    parts = pl.col("token").str.extract_groups(TOKEN)
-    entries = tokens.with_columns(parts.alias("it")).unnest("it")
-    values = entries["3"].cast(pl.Float64, strict=False)
-    wrong = entries["2"].is_null() | ~values.is_finite().fill_null(False)
-    _refuse(
-        path,
-        block,
-        entries.filter(wrong),
-        "is not INDEX:VALUE or FIELD:INDEX:VALUE, of whole numbers from 0 and a finite number",
-    )
-    other = entries["1"].is_null() if named else entries["1"].is_not_null()
-    _refuse(
-        path,
-        block,
-        entries.filter(other),
-        f"{'names no' if named else 'names a'} field, unlike the entries before it; write all "
-        "entries of a file in one form",
-    )
-    place = pl.col("place").cast(pl.String) if by_position else pl.lit(ALL)
-    return labels, entries.select(
-        "row",
-        (pl.col("1") if named else place).alias("field"),
-        pl.col("2").alias("index"),
-        pl.col("3").cast(pl.Float64).alias("value"),
-    )
-
-
-def _refuse(path: Path, block: Block, bad: pl.DataFrame, what: str) -> None:
-    """Raise for the first of some bad entries."""
-    if len(bad):
-        row, token = bad["row"][0], bad["token"][0][:40]
-        raise UserError(f"{path}, line {block.line + row}: {token!r} {what}")
-
-
-def _tokens(path: Path, block: Block) -> tuple[pl.Series | None, pl.DataFrame]:
-    """The labels, where the rows have any, and a frame of row, place in the row, and token."""
-    try:
-        lines = block.data.decode().replace("\t", " ").split("\n")[:-1]
-    except UnicodeDecodeError as error:
-        at = block.line + block.data[: error.start].count(b"\n")
-        raise UserError(f"{path}, line {at}: not UTF-8 text; convert the file") from None
-    tokens = (
-        pl.DataFrame({"token": lines})
-        .with_row_index("row")
-        .with_columns(pl.col("token").str.split(" "))
-        .explode("token", empty_as_null=True, keep_nulls=True)
-        .filter(pl.col("token") != "")
-        .with_columns(place=pl.int_range(pl.len()).over("row"))
-    )
-    if ":" in lines[0].strip().partition(" ")[0]:
-        return None, tokens
-    labels = _labels(path, block, lines, tokens.filter(pl.col("place") == 0))
-    return labels, tokens.filter(pl.col("place") > 0).with_columns(pl.col("place") - 1)
-
-
-def _labels(path: Path, block: Block, lines: list[str], first: pl.DataFrame) -> pl.Series:
-    clicked = first["token"].is_in(CLICK)
-    known = clicked | first["token"].is_in(NO_CLICK)
-    if len(first) < len(lines):
-        empty = next(i for i, line in enumerate(lines) if not line.strip())
-        raise UserError(f"{path}, line {block.line + empty}: empty; remove the line")
-    if not known.all():
-        row = int((~known).arg_max() or 0)
-        raise UserError(
-            f"{path}, line {block.line + row}: {first['token'][row][:40]!r} is not a label; "
-            "must be 0 or 1 (or -1 and 1)"
-        )
-    return clicked.cast(pl.UInt8).alias(LABEL)
-
-
-def _against(own: pl.DataFrame, kind: Kind) -> pl.Series:
-    """The entries of a field that are not of a kind."""
-    again = pl.int_range(pl.len()).over("row") > 0
-    index = pl.col("index").first() if kind.index is None else pl.lit(kind.index)
-    wrong = {
-        "category": again | (pl.col("value") != 1),
-        "number": again | (pl.col("index") != index),
-        "multi": pl.col("value") != pl.col("value").first().over("row"),
-    }
-    return own.select(wrong[kind.name].alias("wrong"))["wrong"]
-
-
-@cache
-def _first_indices(path: Path, version: tuple[int, ...], *, by_position: bool) -> dict[object, str]:
-    """The first index of every field in the first rows of a version of a file."""
-    block = next(blocks(path))
-    _, entries = _entries(path, block, _is_named(block), by_position=by_position)
-    return {name: own["index"][0] for (name,), own in _by_field(entries).items()}
-
-
-@cache
-def _infer(path: Path, version: tuple[int, ...]) -> dict[str, Kind]:
-    """The fields of a version of a file by its first rows."""
-    block = next(blocks(path))
-    named = _is_named(block)
-    _, entries = _entries(path, block, named, by_position=True)
-    if not named and len(np.unique(_lengths(block, entries))) > 1:
-        _, entries = _entries(path, block, named, by_position=False)
-    fields = {}
-    for (name,), own in sorted(_by_field(entries).items(), key=_number):
-        kinds = [kind for kind in KINDS if not _against(own, Kind(kind)).any()]
-        if not kinds:
-            raise UserError(
-                f"{path}: the values of field {name} are neither one amount a row nor codes of "
-                "equal value; only such fields are read"
-            )
-        index = own["index"][0] if kinds[0] == "number" else None
-        fields[str(name)] = Kind(kinds[0], index)
-    return fields
-
-
-def _number(item: tuple[tuple[object, ...], pl.DataFrame]) -> tuple[int, str]:
-    """Fields in the order of their numbers."""
-    name = str(item[0][0])
-    return (int(name) if name.isdecimal() else 0, name)

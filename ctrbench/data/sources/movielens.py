@@ -30,9 +30,9 @@ class File:
     columns: dict[str, pl.DataType]
 
     def find(self, folder: Path) -> Path:
-        """The file in a folder, compressed or not."""
+        """Return the path of the file in a folder, compressed or not."""
         for name in self.names:
-            for suffix in ("", ".gz", ".xz", ".zst"):
+            for suffix in ("", ".gz", ".xz", ".zst", ".bz2", ".zip"):
                 if (folder / f"{name}{suffix}").is_file():
                     return folder / f"{name}{suffix}"
         raise UserError(
@@ -41,11 +41,11 @@ class File:
         )
 
     def is_grouplens(self, path: Path) -> bool:
-        """Whether a file has the layout of GroupLens."""
+        """Return whether a file has the layout of GroupLens."""
         return path.name.startswith(self.names[0])
 
     def read(self, path: Path) -> pl.DataFrame:
-        """All its rows."""
+        """Read all rows of the file."""
         is_grouplens = self.is_grouplens(path)
         separator = b"::" if is_grouplens else self.separator
         frames = []
@@ -111,11 +111,11 @@ class MovieLens(Source):
         return ("time",) if RATINGS.is_grouplens(self.files[RATINGS]) else ()
 
     def fingerprint(self) -> str:
-        """A hash of the bytes of the three files."""
+        """Return a hash of the bytes of the three files."""
         return ":".join(content_digest(path) for path in self.files.values())
 
     def slices(self) -> Iterator[Slice]:
-        """The rows; the split is still to be made."""
+        """Yield all rows, which are not split yet."""
         rows = self._rows()
         for start in range(0, len(rows), SLICE_ROWS):
             share = min(1.0, (start + SLICE_ROWS) / len(rows))

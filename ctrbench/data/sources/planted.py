@@ -40,8 +40,10 @@ from ctrbench.data.sources.base import Source
 from ctrbench.data.sources.criteo import CATEGORICAL_NAMES, NUMERIC_NAMES
 from ctrbench.data.sources.registry import reads
 from ctrbench.errors import UserError
+from ctrbench.machine import free_memory
 
 CHUNK_ROWS = 65_536
+BYTES_PER_LEVEL = 56  # of probability, factor and code, and of drawing them
 GENERATOR = 2  # a change of the rows made must change it
 FEW, FEW_EXPONENT, MANY_EXPONENT = 8, 0.2, 1.1  # levels; the p-th frequent has weight p^-exponent
 PAIRS = [(i, i + 1) for i in range(17, 29, 2)]  # C5 and C6, ..., C15 and C16
@@ -64,12 +66,12 @@ class PlantedField:
     has_missing: bool
 
     def draw(self, rng: np.random.Generator, rows: int) -> Levels:
-        """Levels of ``rows`` rows."""
+        """Draw the levels of ``rows`` rows."""
         bounds = np.cumsum(self.probabilities)[:-1]
         return np.searchsorted(bounds, rng.random(rows), side="right")
 
     def standardise(self, effect: Floats) -> Floats:
-        """Mean zero and mean square one over the field's own distribution."""
+        """Scale to mean zero and mean square one over the field's own distribution."""
         centred = effect - self.probabilities @ effect
         return centred / np.sqrt(self.probabilities @ centred**2)
 
@@ -106,6 +108,12 @@ class Planted(Source):
                 f"data.effects={settings.effects}: give four shares (order 1 to 4) that sum to 1"
             )
         self.settings = settings
+        needed, free = BYTES_PER_LEVEL * sum(_sizes(settings.vocabulary)), free_memory()
+        if needed > free:
+            raise UserError(
+                f"data.vocabulary={settings.vocabulary}: the effects of so many values take "
+                f"{needed / 1e9:,.1f} GB of memory, and {free / 1e9:.1f} GB are free; lower it"
+            )
 
     @cached_property
     def fields(self) -> list[PlantedField]:
@@ -132,11 +140,11 @@ class Planted(Source):
         return ("time",)
 
     def fingerprint(self) -> str:
-        """The version of the generator: the settings decide all else."""
+        """Return the version of the generator: all else follows from the settings."""
         return f"planted {GENERATOR}"
 
     def slices(self) -> Iterator[Slice]:
-        """The rows; the split is still to be made."""
+        """Yield all rows, which are not split yet."""
         total = self.settings.rows
         for chunk, start in enumerate(range(0, total, CHUNK_ROWS)):
             rows = min(CHUNK_ROWS, total - start)
@@ -167,7 +175,7 @@ class Planted(Source):
         return keyed.drop("user", "time").head(rows)
 
     def _effect(self, levels: list[Levels]) -> Floats:
-        """The logit of each row without the intercept and the mood."""
+        """Compute the logit of each row without the intercept and the mood."""
         total: Floats = np.sum([effect(levels) for effect in self.effects], axis=0)
         return total * float(np.sqrt(1 - (self.settings.mood or 0)))
 
@@ -190,10 +198,14 @@ class Planted(Source):
         return low
 
 
+def _sizes(vocabulary: int) -> list[int]:
+    """Return the number of values of each field, those that are missing apart."""
+    largest = np.geomspace(4, vocabulary, len(CATEGORICAL_NAMES))
+    return [4 + i % 4 for i in range(len(NUMERIC_NAMES))] + [round(size) for size in largest]
+
+
 def _fields(settings: PlantedSettings) -> list[PlantedField]:
-    sizes = [4 + i % 4 for i in range(len(NUMERIC_NAMES))]
-    largest = np.geomspace(4, settings.vocabulary, len(CATEGORICAL_NAMES))
-    sizes += [round(size) for size in largest]
+    sizes = _sizes(settings.vocabulary)
     fields = []
     for i, (name, size) in enumerate(zip(NUMERIC_NAMES + CATEGORICAL_NAMES, sizes, strict=True)):
         tail = np.arange(1.0, size + 1) ** -(FEW_EXPONENT if size <= FEW else MANY_EXPONENT)
@@ -220,9 +232,9 @@ def _effects(
     for share, (places, factor) in zip(settings.effects, orders, strict=True):
         weight = settings.signal * np.sqrt(share / len(places))
         for place in places:  # drawn whatever the share, so that shares change nothing else
-            made = [fields[i].standardise(factor(fields[i], rng)) for i in place]
+            factors = [fields[i].standardise(factor(fields[i], rng)) for i in place]
             if share:
-                effects.append(Effect(place, tuple(made), weight))
+                effects.append(Effect(place, tuple(factors), weight))
     return effects
 
 
@@ -232,14 +244,14 @@ def _normal(field: PlantedField, rng: np.random.Generator) -> Floats:
 
 
 def _ramp(field: PlantedField, rng: np.random.Generator) -> Floats:
-    """Evenly spaced values, dealt to the levels."""
+    """Return evenly spaced values, permuted over the levels."""
     return rng.permutation(len(field.probabilities)).astype(np.float64)
 
 
 def _moody(
     logits: Floats, mood: float, chance: Floats, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.uint8], Floats]:
-    """Labels of rows whose users are in moods, and the logits that their past allows."""
+    """Draw the labels of rows whose users have moods, and the logits given their past."""
     labels, truth = np.empty(len(logits), np.uint8), np.empty(len(logits))
     is_good, believed = rng.random(USERS) < 0.5, np.full(USERS, 0.5)
     for start in range(0, len(logits), USERS):
@@ -257,13 +269,13 @@ def _moody(
 
 
 def _sigmoid(logits: Floats) -> Floats:
-    """Without an overflow, however large a logit is."""
+    """Compute the sigmoid without an overflow, however large a logit is."""
     probabilities: Floats = expit(logits)
     return probabilities
 
 
 def _counts(levels: Levels, rng: np.random.Generator) -> Levels:
-    """Integers whose log-squared bin is the level: 0, 1, 2, then any x with floor((ln x)^2) = k."""
+    """Draw integers whose log-squared bin is the level: 0, 1, 2, then floor((ln x)^2) = k."""
     k = np.maximum(levels - 2, 1)
     low, high = np.ceil(np.exp(np.sqrt(k))), np.ceil(np.exp(np.sqrt(k + 1)))
     drawn = (low + np.floor(rng.random(len(levels)) * (high - low))).astype(np.int64)

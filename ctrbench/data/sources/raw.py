@@ -1,4 +1,4 @@
-"""A file that a user names: whether there is one, and a hash of its content."""
+"""Check a file that a user names, and hash its content."""
 
 import contextlib
 import functools
@@ -13,7 +13,7 @@ from ctrbench.files import file_digest, file_signature, write_atomic
 
 
 def why_no_file(path: Path) -> str:
-    """What is in place of a file of rows; an empty text where there is one."""
+    """Return why a path is no file of rows, or an empty text if it is one."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -28,14 +28,13 @@ def why_no_file(path: Path) -> str:
 
 
 def content_digest(path: Path, algorithm: str = "sha256") -> str:
-    """A hash of a file's bytes, read once for every version of the file: it is remembered in the
-    user's cache folder by the file's path and signature, for a full set takes many seconds.
+    """Return a hash of a file's bytes.
+
+    Hashing a full data set takes many seconds: the result is cached in the user's cache folder by
+    path and signature.
 
     Args:
         algorithm: by its name in ``hashlib``.
-
-    Raises:
-        UserError: for a file that may not be read.
     """
     try:
         return _digest(path.resolve(), file_signature(path), algorithm)
@@ -60,7 +59,7 @@ def _digest(path: Path, version: tuple[int, ...], algorithm: str) -> str:
 
 
 def _note(path: Path, algorithm: str) -> Path:
-    """Where the digest of a file is remembered."""
+    """Return the path of the cache entry of a file's digest."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     name = hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
     suffix = "json" if algorithm == "sha256" else f"{algorithm}.json"

@@ -12,7 +12,7 @@ _REGISTRY: dict[type[DataSettings], Any] = {}
 
 
 def reads(settings: type[DataSettings]) -> Callable[[S], S]:
-    """Enter a source under the class of its settings.
+    """Register a source under the class of its settings.
 
     Raises:
         ValueError: if the class has one.
@@ -28,17 +28,18 @@ def reads(settings: type[DataSettings]) -> Callable[[S], S]:
 
 
 def source_class(settings: DataSettings) -> Any:
-    """The source of a data set, not opened."""
+    """Return the class of the source of a data set."""
     import_all("ctrbench.data.sources")
     return _REGISTRY[type(settings)]
 
 
-def open_source(settings: DataSettings) -> Source:
-    """The source of a data set, checked as far as it can be without reading all rows.
+def open_source(settings: DataSettings, *, by_time: bool = False) -> Source:
+    """Open the source of a data set, and check what can be checked without reading all rows.
 
-    Raises:
-        UserError: if the settings contradict each other or the rows.
+    Args:
+        by_time: whether the rows are to be split by time.
     """
     source: Source = source_class(settings)(settings)
+    source.by_time = by_time
     source.check()
     return source

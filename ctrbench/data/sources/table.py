@@ -1,13 +1,16 @@
-"""Any table with a header: CSV, TSV or Parquet, its column types declared or inferred.
+"""Any table of named columns: CSV, TSV or Parquet, its column types declared or inferred.
 
 A type is one of
 
     category    a value is a code: strings, booleans, integers that repeat
-    number      a value is an amount
+    number      a value is an amount; ``price:number:point`` reads $1,234.50 and 12.5%, and
+                ``price:number:comma`` reads 1.234,50 €
     date        gives the fields NAME.hour, NAME.weekday and NAME.weekend; a form that cannot
-                be inferred is declared (``hour:date:%y%m%d%H``)
+                be inferred is declared (``hour:date:%y%m%d%H``); that of Unix times is their
+                unit (``at:date:ms``)
     day         a date without a time of day
-    multi       several values in a cell, a separator between them
+    multi       several values in a cell: lists in brackets, or text with a separator between
+                them (that of ``data.values_separator``, or of ``tags:multi:;``)
     skip        left out
 """
 
@@ -15,21 +18,33 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 
 import polars as pl
 
-from ctrbench.data.schema import GROUP, LABEL, TIME, USER, Column, Slice
+from ctrbench.data.schema import GROUP, RESERVED, USER, Column, Slice
 from ctrbench.data.settings import TableSettings
-from ctrbench.data.sources.base import CLICK, NO_CLICK, FileSource
-from ctrbench.data.sources.cells import Cells, Read, cells_of, header_of
-from ctrbench.data.sources.column_types import DATES, Found, Type, as_codes, infer, is_missing
-from ctrbench.data.sources.dates import to_dates
+from ctrbench.data.sources.amounts import FORMS
+from ctrbench.data.sources.base import FileSource
+from ctrbench.data.sources.cells import read_cells, read_header, without_text
+from ctrbench.data.sources.column_types import DATES, InferredType, Type, infer
+from ctrbench.data.sources.compression import is_parquet
+from ctrbench.data.sources.conversion import (
+    convert_column,
+    convert_keys,
+    convert_labels,
+    convert_times,
+)
+from ctrbench.data.sources.frame_index import INDEX_NAME
+from ctrbench.data.sources.layout import NO_HEADER, TextOptions, is_row_of_values, quote_in
 from ctrbench.data.sources.registry import reads
+from ctrbench.data.sources.rows import Read
 from ctrbench.errors import UserError
 from ctrbench.files import file_signature
-from ctrbench.settings import nearest
+from ctrbench.quoting import list_override
+from ctrbench.settings import closest, nearest
 
 TYPES = ("category", "number", "date", "day", "multi", "skip")
 DECLARATION = re.compile(f"(.+):({'|'.join(TYPES)})(?::(.+))?")  # a name may hold a colon
@@ -46,22 +61,35 @@ class Table(FileSource):
         super().__init__(settings)
         if settings.label is None:
             raise UserError(f"data={settings.name} needs data.label=COLUMN, the column of clicks")
+        self._options = TextOptions.from_settings(settings)
 
     def check(self) -> None:
         first, *others = self.files.values()
-        names = header_of(first, self.settings.separator)
-        if self.settings.label not in names:
-            hint = nearest(str(self.settings.label), names)
+        names = read_header(first, self._options)
+        has_header = is_parquet(first) or self.settings.header is not None
+        label = str(self.settings.label)
+        if not has_header and is_row_of_values(names, label):
+            raise UserError(f"{first}, line 1: its names are {', '.join(names[:5])}; {NO_HEADER}")
+        if label not in names:
+            hint = nearest(label, names)
+            hint += "" if has_header or closest(label, names) else f"; {NO_HEADER}"
             raise UserError(f"data.label={self.settings.label}: {first} has no such column; {hint}")
         for path in others:
-            own = header_of(path, self.settings.separator)
-            for name in (*names, *own):
-                if name not in names or name not in own:
+            other_names = read_header(path, self._options)
+            for name in (*names, *other_names):
+                if (name not in names or name not in other_names) and not INDEX_NAME.fullmatch(
+                    name
+                ):
                     raise UserError(
                         f"{path}: its columns differ from those of {first}: only one has {name}"
                     )
-        for name, times in Counter(column.name for column in self.columns).items():
-            if times > 1:
+        for name, count in Counter(column.name for column in self.columns).items():
+            if name in RESERVED:
+                raise UserError(
+                    f"{first}: the name {name} is reserved; rename the column, or declare "
+                    f"data.types=[{name}:skip]"
+                )
+            if count > 1:
                 raise UserError(f"{first}: {name} is made of a date and a column too; skip one")
         if not self.columns:
             left_out = [f"{name} is left out: {why}" for name, why in self.left_out.items()]
@@ -78,16 +106,27 @@ class Table(FileSource):
                 hint = nearest(item.rpartition(":")[2], TYPES)
                 raise UserError(f"data.types={item}: not NAME:TYPE; {hint}")
             name, type_, form = match.groups()
+            if type_ == "number" and form not in (None, *FORMS):
+                raise UserError(f"data.types={item}: a number is {' or '.join(FORMS)}")
+            if name in declared:
+                raise UserError(f"data.types={item}: {name} stands in it twice; declare it once")
+            if type_ == "category" and form is not None:
+                raise UserError(f"data.types={item}: a category has no form; leave out :{form}")
             declared[name] = Type(type_, form)
         declared.pop(str(self.settings.label), None)
         return declared
 
     @cached_property
-    def _found(self) -> dict[str, Found]:
-        """What the first rows suggest, of every column but the label."""
+    def _inferred(self) -> dict[str, InferredType]:
+        """The inferred type of every column but the label."""
         path = next(iter(self.files.values()))
-        found = infer(path, file_signature(path), self.settings.separator)
-        return {name: about for name, about in found.items() if name != self.settings.label}
+        files = tuple((file, file_signature(file)) for file in self.files.values())
+        inferred = dict(infer(files, self._options))
+        label = inferred.pop(str(self.settings.label), None)
+        if label is not None and (label.type.name == "multi" or not label.is_read):
+            what = label.note or "its cells are lists"
+            raise UserError(f"data.label={self.settings.label}: in {path}, {what}; must be 0 or 1")
+        return inferred
 
     @cached_property
     def types(self) -> dict[str, Type]:
@@ -97,157 +136,143 @@ class Table(FileSource):
         if others is not None and others.name == "skip":
             return declared
         for name in declared:
-            if name not in self._found:
-                path, hint = next(iter(self.files.values())), nearest(name, self._found)
+            if name not in self._inferred:
+                path, hint = next(iter(self.files.values())), nearest(name, self._inferred)
                 raise UserError(f"data.types={name}: {path} has no such column; {hint}")
-        return {name: self._type(name, declared.get(name), others) for name in self._found}
+        return {name: self._type(name, declared.get(name), others) for name in self._inferred}
 
     def _type(self, name: str, declared: Type | None, others: Type | None) -> Type:
-        path, found = next(iter(self.files.values())), self._found[name]
-        if not found.is_read:
+        path, inferred = next(iter(self.files.values())), self._inferred[name]
+        if not inferred.is_read:
             if declared is None or declared.name == "skip":
                 return Type("skip")
             raise UserError(
-                f"data.types={name}:{declared}: in {path} its {found.note}; convert the column, or "
-                f"declare {name}:skip"
+                f"data.types={name}:{declared}: in {path} its {inferred.note}; convert the column, "
+                f"or declare {name}:skip"
             )
-        chosen = declared or others
+        chosen = declared or (None if inferred.by_name_only or self._splits_rows(name) else others)
         is_open = chosen is None or (chosen.name in DATES and chosen.form is None)
-        if is_open and found.ask:
-            raise UserError(f"{path}, column {name}: {found.ask}")
-        if chosen is not None and is_open and found.type.name in DATES:
-            return replace(chosen, form=found.type.form)
-        return chosen or found.type
+        if is_open and inferred.ask:
+            raise UserError(f"{path}, column {name}: {inferred.ask}")
+        if chosen is not None and is_open and inferred.type.name in DATES:
+            return replace(chosen, form=inferred.type.form)
+        if chosen is None and self._splits_rows(name):
+            return Type("skip", inferred.type.form if inferred.type.name in DATES else None)
+        return chosen or inferred.type
+
+    def _splits_rows(self, name: str) -> bool:
+        """Return whether the rows are split by a column (``split=time``)."""
+        return self.by_time and not self.is_split and name == self.settings.when
+
+    def separator_of(self, name: str) -> str:
+        """Return what separates the values in a cell of a column of several values."""
+        form = self.types[name].form if name in self.types else None
+        return form or self.settings.values_separator
 
     @property
     def groupable(self) -> set[str]:
-        """Those of the file, skipped ones too, and those made of dates."""
-        types = {name: {found.type, self.types.get(name)} for name, found in self._found.items()}
+        """Columns of one value a row: those of the file, and those made of dates."""
+        types = {name: {found.type, self.types.get(name)} for name, found in self._inferred.items()}
         return super().groupable | {
             name
             for name, own in types.items()
-            if self._found[name].is_read and Type("multi") not in own
+            if self._inferred[name].is_read
+            and "multi" not in [type_.name for type_ in own if type_]
         }
 
     @property
     def left_out(self) -> dict[str, str]:
         skipped = [name for name, type_ in self.types.items() if type_.name == "skip"]
-        return {name: self._found[name].note for name in skipped if name not in self._declarations}
+        return {name: self._reason(name) for name in skipped if name not in self._declarations}
+
+    def _reason(self, name: str) -> str:
+        """Return why a column is left out."""
+        if not self._splits_rows(name):
+            return self._inferred[name].note
+        type_ = self._inferred[name].type.name
+        declared = list_override("data.types", [f"{name}:{'number' if type_ == 'skip' else type_}"])
+        return f"it splits the rows (split=time); as a feature, declare {declared}"
 
     @property
     def doubts(self) -> dict[str, str]:
         if OTHERS in self._declarations:
             return {}
-        kept = [name for name, type_ in self.types.items() if type_.name != "skip"]
-        open_ = [name for name in kept if name not in self._declarations]
-        return {name: note for name in open_ if (note := self._found[name].note)}
+        used = [name for name, type_ in self.types.items() if type_.name != "skip"]
+        open_ = [name for name in used if name not in self._declarations or self._is_unsplit(name)]
+        return {name: note for name in open_ if (note := self._inferred[name].note)}
+
+    def _is_unsplit(self, name: str) -> bool:
+        """Return whether the values of a declared ``multi`` column look separated otherwise."""
+        separator = self._inferred[name].separator
+        is_other = separator not in (None, "", self.separator_of(name).strip())
+        return self.types[name].name == "multi" and is_other
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
-        """Of all columns, in the file's order."""
+        """The encoded columns, in the file's order."""
         return tuple(c for name, type_ in self.types.items() for c in type_.columns(name))
 
     @property
     def times(self) -> tuple[str, ...]:
-        return tuple(name for name, found in self._found.items() if found.is_read)
+        return tuple(
+            name
+            for name, found in self._inferred.items()
+            if found.is_read and found.type.name != "multi"
+        )
+
+    def time_text(self, value: float) -> str:
+        name = str(self.settings.when)
+        types = [
+            self.types.get(name),
+            self._inferred[name].type if name in self._inferred else None,
+        ]
+        if not any(type_ is not None and type_.name in DATES for type_ in types):
+            return super().time_text(value)
+        return str(datetime(1970, 1, 1) + timedelta(microseconds=value)).removesuffix(" 00:00:00")
 
     def resolved(self) -> TableSettings:
-        """The settings with all types declared: the same rows are read the same elsewhere."""
+        """Return the settings with all types declared: other files are read the same way."""
         types = [f"{name}:{type_}" for name, type_ in self.types.items()]
-        return replace(self.settings, types=[*types, f"{OTHERS}:skip"])
+        types.append(f"{OTHERS}:skip")
+        path = next(iter(self.files.values()))
+        quote = None if is_parquet(path) else quote_in(path, file_signature(path), self._options)
+        return replace(self.settings, types=types, quote=quote or self.settings.quote)
 
-    def slices_of(self, path: Path, part: str = "all") -> Iterator[Slice]:
-        names = header_of(path, self.settings.separator)
+    def slices_of(self, path: Path, part: str = "all", *, labelled: bool = True) -> Iterator[Slice]:
+        names, unused = read_header(path, self._options), without_text(path)
         used = {name: type_ for name, type_ in self.types.items() if type_.name != "skip"}
-        keys = [name for name in (self.settings.history.user, self.settings.when) if name]
-        made = {column.name for name, type_ in used.items() for column in type_.columns(name)}
+        named = [name for name in (self.settings.history.user, self.settings.when) if name]
+        encoded = {column.name for name, type_ in used.items() for column in type_.columns(name)}
         needed = [
             name
             for name, type_ in used.items()
             if {column.name for column in type_.columns(name)} - {*self.settings.exclude}
         ]
-        for name in (*needed, *(key for key in keys if key in used or key not in made)):
+        for name in (*needed, *(key for key in named if key in used or key not in encoded)):
             if name not in names:
-                raise UserError(f"{path}: no column {name}; {nearest(name, names)}")
+                hint = nearest(name, names)
+                if not labelled and not {*needed} & {*names}:
+                    hint = "line 1 names none of the columns; has it a header? If not, write one"
+                raise UserError(f"{path}: no column {name}; {hint}")
+            if name in unused:
+                raise UserError(f"{path}, column {name}: {unused[name]} are not read; convert them")
         there = {name: type_ for name, type_ in used.items() if name in names}
-        for share, read in cells_of(path, self.settings.separator):
-            yield Slice(part, share, partial(self._frame, read, there))
+        for share, read in read_cells(path, self._options):
+            yield Slice(part, share, partial(self._frame, read, there, labelled=labelled))
 
-    def _frame(self, read: Read, used: dict[str, Type]) -> pl.DataFrame:
+    def _frame(self, read: Read, used: dict[str, Type], *, labelled: bool) -> pl.DataFrame:
         cells, columns = read(), list[pl.Series]()
-        if self.settings.label in cells.frame.columns:
-            columns.append(_labels(cells, str(self.settings.label)))
-        if self.settings.group in cells.frame.columns:
-            columns.append(_keys(cells.frame[self.settings.group]).alias(GROUP))
+        label, group, user = self.settings.label, self.settings.group, self.settings.history.user
+        if label in cells.frame.columns:
+            columns += convert_labels(cells, str(label), labelled=labelled)
+        if group in cells.frame.columns:
+            columns.append(convert_keys(cells, group).alias(GROUP))
         for name, type_ in used.items():
-            columns += _convert(cells, name, type_, self.settings.values_separator)
+            columns += convert_column(cells, name, type_, self.settings.values_separator)
         if (when := self.settings.when) is not None:
-            columns.append(_times(cells, when, self.types.get(when, Type("category"))))
+            columns.append(convert_times(cells, when, self.types.get(when, Type("category"))))
         frame = pl.DataFrame(columns)
-        if (user := self.settings.history.user) is not None:
-            known = user in cells.frame.columns
-            whose = _keys(cells.frame[user]) if known else frame[user]
-            frame = frame.with_columns(whose.alias(USER))
+        if user is not None:
+            user_keys = convert_keys(cells, user) if user in cells.frame.columns else frame[user]
+            frame = frame.with_columns(user_keys.alias(USER))
         return frame
-
-
-def _refuse(cells: Cells, name: str, bad: pl.Series, expected: str) -> None:
-    """Raise for the first row where ``bad`` holds."""
-    if bad.any():
-        row = int(bad.arg_max() or 0)
-        value = cells.frame[name][row]
-        said = "empty" if value is None else f"{str(value)[:40]!r}"
-        raise UserError(f"{cells.where(row)}, column {name}: {said} is not {expected}")
-
-
-def _labels(cells: Cells, name: str) -> pl.Series:
-    text = cells.frame[name].str.strip_chars().str.to_lowercase()
-    clicked = text.is_in(CLICK)
-    known = (clicked | text.is_in(NO_CLICK)).fill_null(False)
-    _refuse(cells, name, ~known, "a label; must be 0 or 1 (or true, false, yes, no)")
-    return clicked.cast(pl.UInt8).alias(LABEL)
-
-
-def _times(cells: Cells, name: str, type_: Type) -> pl.Series:
-    """Numbers that grow with time: those of the column, or microseconds of its dates."""
-    text = cells.frame[name].cast(pl.String).str.strip_chars()
-    if type_.name in DATES:
-        times = to_dates(text, type_.form).to_physical().cast(pl.Float64)
-    else:
-        times = text.cast(pl.Float64, strict=False)
-    hint = f"a time; give numbers, or dates (data.types=[{name}:date:FORM])"
-    _refuse(cells, name, ~times.is_finite().fill_null(False), hint)
-    return times.alias(TIME)
-
-
-def _keys(column: pl.Series) -> pl.Series:
-    """What names a user or a group; null where nothing does."""
-    return as_codes(column).set(is_missing(column.str.strip_chars()), None)
-
-
-def _convert(cells: Cells, name: str, type_: Type, separator: str) -> list[pl.Series]:
-    column = cells.frame[name]
-    if column.dtype != pl.String and type_.name != "multi":
-        raise UserError(f"data.types={name}:{type_}: the column holds lists; declare {name}:multi")
-    if type_.name in ("category", "multi"):
-        is_text = type_.name == "multi" and column.dtype == pl.String
-        if is_text:
-            return [column.str.split(separator).alias(name)]
-        return [as_codes(column) if type_.name == "category" else column]
-    text = column.str.strip_chars()
-    missing = is_missing(text)
-    text = text.set(missing, None)
-    if type_.name == "number":
-        numbers = text.cast(pl.Float64, strict=False)
-        bad = ~(numbers.is_finite().fill_null(False) | missing)
-        _refuse(
-            cells, name, bad, f"a finite number; mend it, or declare data.types=[{name}:category]"
-        )
-        return [numbers]
-    dates = to_dates(text, type_.form)
-    hint = f"a date; mend it, or declare data.types=[{name}:date:FORM]"
-    _refuse(cells, name, dates.is_null() & ~missing, hint)
-    weekday = dates.dt.weekday()
-    parts = {"hour": dates.dt.hour(), "weekday": weekday, "weekend": weekday > 5}
-    made = [parts[c.name.rpartition(".")[2]].alias(c.name) for c in type_.columns(name)]
-    return [part.cast(pl.UInt8) for part in made]

@@ -1,19 +1,21 @@
 """Delimited text, plain or compressed, as checked blocks of whole lines."""
 
-import gzip
 import io
-import lzma
 import os
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
-import zstandard
 
+from ctrbench.data.sources.compression import (
+    DAMAGED,
+    check_text,
+    chunks,
+    conversion,
+    guess_encoding,
+)
 from ctrbench.data.sources.raw import why_no_file
 from ctrbench.errors import UserError
 
@@ -39,102 +41,86 @@ class Block:
     share: float
 
 
-def _chunks(file: BinaryIO, suffix: str, size: int) -> Iterator[bytes]:
-    """The bytes of a plain, .gz, .xz or .zst file, in pieces of about ``size``.
-
-    Raises:
-        EOFError: where a compressed file is cut off.
-    """
-    if suffix == ".zst":
-        yield from _zstandard_chunks(file)
-        return
-    openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
-    opened = openers[suffix](file, "rb") if suffix in openers else file
-    while chunk := opened.read(size):
-        yield chunk
-
-
-def _zstandard_chunks(file: BinaryIO) -> Iterator[bytes]:
-    """Without the library's own reader, which takes a cut-off file for a whole one."""
-    frame, raw = zstandard.ZstdDecompressor().decompressobj(), b""
-    while raw := raw or file.read(1 << 20):
-        yield frame.decompress(raw)
-        raw = frame.unused_data if frame.eof else b""
-        if frame.eof and (raw := raw or file.read(1 << 20)):
-            frame = zstandard.ZstdDecompressor().decompressobj()
-    if not frame.eof:
-        raise EOFError("the last frame has no end")
-
-
-def blocks(path: Path, block_bytes: int = BLOCK_BYTES, *, quoted: bool = False) -> Iterator[Block]:
-    """Blocks of whole lines, of about ``block_bytes``; CRLF becomes LF.
+def blocks(
+    path: Path, block_bytes: int = BLOCK_BYTES, *, blank_end: bool = False
+) -> Iterator[Block]:
+    """Yield blocks of whole lines, of about ``block_bytes``; CRLF becomes LF.
 
     Args:
-        quoted: a line break between quotation marks ends no line.
-
-    Raises:
-        UserError: for a file that is missing, empty, or damaged.
+        blank_end: keep blank lines at the end of the file.
     """
     if what := why_no_file(path):
         raise UserError(f"{path}: {what}; name a file of rows")
     line = 1
     try:
         with path.open("rb") as file:
+            check_text(path, file)
             size = os.fstat(file.fileno()).st_size
-            for data in _whole_lines(_chunks(file, path.suffix, block_bytes), block_bytes, quoted):
+            pieces = _whole_lines(chunks(file, path, block_bytes), block_bytes)
+            for data in pieces if blank_end else _without_blank_end(pieces):
                 data = data.replace(b"\r\n", b"\n")
-                yield Block(line, data, file.tell() / size)
+                yield Block(line, data, min(1.0, file.tell() / size))
                 line += data.count(b"\n")
     except PermissionError:
         raise UserError(f"{path}: may not be read; change its permissions") from None
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+    except DAMAGED as error:
         raise UserError(
             f"{path}: the compressed file is damaged or cut off after line {line - 1} ({error}); "
             "fetch it again"
         ) from None
     except UnclosedError:
-        what = "a quotation mark that is never closed" if quoted else "no end of the line"
         raise UserError(
-            f"{path}, from line {line} on: {what} in {UNCLOSED_BYTES >> 20} MB; mend the file"
+            f"{path}, from line {line} on: no end of the line in {UNCLOSED_BYTES >> 20} MB; mend "
+            "the file"
         ) from None
     if line == 1:
         raise UserError(f"{path}: the file is empty; name a file with rows")
 
 
-def _whole_lines(chunks: Iterator[bytes], size: int, quoted: bool) -> Iterator[bytes]:
-    """Chunks joined into whole lines of at least ``size`` bytes, but for the last."""
-    held: list[bytes] = []
-    for chunk in chunks:
-        held.append(chunk)
-        if sum(map(len, held)) < size:
+def _whole_lines(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Join chunks into whole lines of at least ``size`` bytes, but for the last."""
+    unfinished: list[bytes] = []
+    for piece in pieces:
+        unfinished.append(piece)
+        if sum(map(len, unfinished)) < size:
             continue
-        data = b"".join(held)
-        end = _last_end(data) if quoted else data.rfind(b"\n") + 1
-        if end:
+        data = b"".join(unfinished)
+        if end := data.rfind(b"\n") + 1:
             yield data[:end]
-        held = [data[end:]]
-        if len(held[0]) > UNCLOSED_BYTES:
+        unfinished = [data[end:]]
+        if len(unfinished[0]) > UNCLOSED_BYTES:
             raise UnclosedError
-    if rest := b"".join(held):
+    if rest := b"".join(unfinished):
         yield rest if rest.endswith(b"\n") else rest.rstrip(b"\r") + b"\n"
 
 
-def _last_end(data: bytes) -> int:
-    """Bytes up to and including the last line break outside quotation marks."""
-    if b'"' not in data:
-        return data.rfind(b"\n") + 1
-    raw = np.frombuffer(data, np.uint8)
-    between = np.logical_xor.accumulate(raw == ord('"'))
-    ends = np.flatnonzero((raw == ord("\n")) & ~between)
-    return int(ends[-1]) + 1 if len(ends) else 0
+def _without_blank_end(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Drop the blank lines after the last one that is not blank."""
+    blank_end = b""
+    for data in pieces:
+        data = blank_end + data
+        end = len(data)
+        while end and not data[(start := data.rfind(b"\n", 0, end - 1) + 1) : end].strip(b" \r\n"):
+            end = start
+        if end:
+            yield data[:end]
+        blank_end = data[end:]
+
+
+def decode(path: Path, block: Block) -> str:
+    """Return a block as text."""
+    try:
+        return block.data.decode()
+    except UnicodeDecodeError as error:
+        line = block.line + block.data[: error.start].count(b"\n")
+        encoding = guess_encoding(block.data[block.data.rfind(b"\n", 0, error.start) + 1 :])
+        how = conversion(encoding, path) if encoding else "convert the file"
+        likely = f", it seems {encoding}" if encoding else ""
+        raise UserError(f"{path}, line {line}: not UTF-8 text{likely}; {how}") from None
 
 
 def parse(path: Path, block: Block, columns: dict[str, pl.DataType]) -> pl.DataFrame:
-    """A block of tab-separated lines as a frame; empty cells are missing.
-
-    Raises:
-        UserError: naming file and line of the first that does not fit ``columns``.
-    """
+    """Parse a block of tab-separated lines to a frame; empty cells are missing."""
     line, data = block.line, block.data
     if data.count(b"\t") != (len(columns) - 1) * data.count(b"\n"):
         check_widths(path, block, len(columns), b"\t")
@@ -170,7 +156,7 @@ def _is_int(cell: str) -> bool:
 
 
 def check_widths(path: Path, block: Block, width: int, separator: bytes) -> None:
-    """Every line must have ``width`` columns; polars alone fills short lines with nulls."""
+    """Refuse lines without ``width`` columns, which polars alone would fill with nulls."""
     data = np.frombuffer(block.data, np.uint8)
     ends = np.flatnonzero(data == ord("\n"))
     separators = np.flatnonzero(data == ord(separator))

@@ -1,4 +1,4 @@
-"""The arrays of a store's parts as .npy files, written a piece of rows at a time."""
+"""The arrays of a store's splits as .npy files, written some rows at a time."""
 
 import json
 import os
@@ -12,24 +12,37 @@ from ctrbench.data.split import PARTS
 from ctrbench.files import write_atomic
 
 ENCODED = "encoded.json"  # how far an unfinished preparation has come
+ZEROS = 2**20  # written at once
 Bytes = npt.NDArray[np.uint8]
 
 
 def create(path: Path, dtype: str, shape: tuple[int, ...]) -> Any:
-    """A .npy file to be written in any order, through a memory map. Space is allocated up front, so
-    a full disk raises here instead of crashing later."""
+    """Create a .npy file and return it as a writable memory map.
+
+    Space is allocated up front: a full disk raises here instead of crashing later.
+    """
     with path.open("wb") as file:
         header = {"descr": dtype, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         if size:
-            os.posix_fallocate(file.fileno(), file.tell(), size)
+            _allocate(file, size)
     return np.load(path, mmap_mode="r+")
 
 
+def _allocate(file: BinaryIO, size: int) -> None:
+    """Allocate bytes on disk from the current position of a file."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), file.tell(), size)
+        return
+    for start in range(0, size, ZEROS):  # macOS: a longer file alone would have holes
+        file.write(bytes(min(ZEROS, size - start)))
+
+
 class Writers:
-    """The .npy files of all parts, appended to in the order of the rows: unlike a memory map, a
-    full disk raises here and does not crash.
+    """The .npy files of all splits, appended to in the order of the rows.
+
+    Unlike a memory map, a full disk raises here and does not crash.
 
     Attributes:
         rows_done: rows that an earlier process wrote; its files are continued behind them.
@@ -73,7 +86,7 @@ class Writers:
             self.rows_done = done["rows"]
 
     def write(self, parts: Bytes, columns: dict[str, Any]) -> None:
-        """Append each row to the files of its part, and note their lengths."""
+        """Append each row to the files of its split, and record their lengths."""
         for (i, what), file in self.files.items():
             file.write(columns[what][parts == i].tobytes())
             file.flush()

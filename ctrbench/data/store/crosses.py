@@ -19,8 +19,9 @@ from ctrbench.data.settings import POOLINGS, VALUE_ENCODINGS, Crosses
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.manifest import MANIFEST, file_digests, write_manifest
 from ctrbench.data.store.opened import Store
+from ctrbench.data.store.stages import write_parquet
 from ctrbench.errors import UserError
-from ctrbench.files import locked
+from ctrbench.files import locked, remove_leftovers
 from ctrbench.settings import digest, nearest
 
 log = logging.getLogger(__name__)
@@ -36,30 +37,27 @@ def check_crosses(crosses: list[Cross], encodings: dict[str, str]) -> None:
 
     Args:
         encodings: the encoding of each field there is.
-
-    Raises:
-        UserError: for an unknown, a repeated or a single field, and for one without ids of its own.
     """
     for i, names in enumerate(crosses):
-        said = f"model.crosses: [{', '.join(names)}]"
+        key = f"model.crosses: [{', '.join(names)}]"
         for name in names:
             if name not in encodings:
-                raise UserError(f"{said}: no such field {name}; {nearest(name, encodings)}")
+                raise UserError(f"{key}: no such field {name}; {nearest(name, encodings)}")
             if encodings[name] in (*VALUE_ENCODINGS, *POOLINGS):
                 raise UserError(
-                    f"{said}: {name} is encoded as {encodings[name]}; "
+                    f"{key}: {name} is encoded as {encodings[name]}; "
                     "a cross takes fields of one id a row"
                 )
             if names.count(name) > 1:
-                raise UserError(f"{said}: {name} stands in it twice; name each field once")
+                raise UserError(f"{key}: {name} stands in it twice; name each field once")
         if len(names) < 2:
-            raise UserError(f"{said}: a cross takes two fields or more")
+            raise UserError(f"{key}: a cross takes two fields or more")
         if any(set(names) == set(other) for other in crosses[:i]):
-            raise UserError(f"{said}: declared twice; name each cross once")
+            raise UserError(f"{key}: declared twice; name each cross once")
 
 
 def with_crosses(store: Store, crosses: Crosses | None) -> Store:
-    """The store with the crosses as columns after its fields'; made, or found as made before.
+    """Return the store with the crosses as columns behind its fields, writing them if needed.
 
     Args:
         crosses: what a model asks for; None for a model that takes none.
@@ -71,6 +69,7 @@ def with_crosses(store: Store, crosses: Crosses | None) -> Store:
         return store
     check_crosses(crosses.fields, {field.name: field.encoding for field in store.schema.fields})
     folder = store.folder / "crosses" / digest([FORMAT, asdict(crosses)])
+    remove_leftovers(folder.parent)
     if not (folder / MANIFEST).exists():  # else the folder may be one that may only be read
         with locked(folder.with_suffix(".lock")):
             if not (folder / MANIFEST).exists():
@@ -94,29 +93,29 @@ def _make(store: Store, crosses: Crosses, folder: Path) -> None:
 
 def _write(store: Store, crosses: Crosses, work: Path) -> tuple[Field, ...]:
     parts = {name: store.part(name).ids_NS for name in PARTS}
-    fields, known = list[Field](), list[Vocabulary]()
+    fields, vocabularies = list[Field](), list[Vocabulary]()
     for i, names in enumerate(crosses.fields):
         size, frequent = crosses.buckets, None
         if size is None:
             train = _columns(store.schema, names, parts["train"])
             frequent = _vocabulary(names, train, crosses.min_count)
-            frequent.write_parquet(_path(work, i))
+            write_parquet(frequent, _path(work, i))
             size = len(frequent) + 1
         fields.append(Field(" x ".join(names), "vocabulary", size))
-        known.append(frequent)
+        vocabularies.append(frequent)
     for name, rows in parts.items():
         header = {"descr": "<i4", "fortran_order": False, "shape": (len(rows), len(fields))}
         with (work / f"{name}.ids.npy").open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, len(rows), SLICE_ROWS):
                 ids_NS = rows[start : start + SLICE_ROWS]
-                made = cross_ids(store.schema, crosses.fields, fields, known, ids_NS)
-                file.write(made.tobytes())
+                ids_NC = cross_ids(store.schema, crosses.fields, fields, vocabularies, ids_NS)
+                file.write(ids_NC.tobytes())
     return tuple(fields)
 
 
 def vocabularies(folder: Path, crosses: int) -> list[Vocabulary]:
-    """Of so many crosses, from the folder they were made in."""
+    """Read the vocabularies of crosses; None where combinations are hashed."""
     paths = [_path(folder, i) for i in range(crosses)]
     return [pl.read_parquet(path) if path.exists() else None for path in paths]
 
@@ -132,12 +131,12 @@ def cross_ids(
     known: list[Vocabulary],
     ids_NS: Ids,
 ) -> Ids:
-    """Ids NC of rows of ids, by the vocabularies, or hashed where there is none."""
+    """Return the ids NC of the crosses: by vocabulary, or hashed where there is none."""
     ids_NC = np.empty((len(ids_NS), len(crosses)), np.int32)
     for i, (names, field) in enumerate(zip(crosses, fields, strict=True)):
-        frame, own = _columns(schema, names, ids_NS), known[i]
-        if own is not None:
-            joined = frame.join(own, on=frame.columns, how="left", maintain_order="left")
+        frame, vocabulary = _columns(schema, names, ids_NS), known[i]
+        if vocabulary is not None:
+            joined = frame.join(vocabulary, on=frame.columns, how="left", maintain_order="left")
             ids_NC[:, i] = joined["id"].fill_null(0).to_numpy()
         else:
             ids_NC[:, i] = _hashed(frame, field.size)
@@ -145,23 +144,23 @@ def cross_ids(
 
 
 def _columns(schema: Schema, names: Cross, ids_NS: Ids) -> pl.DataFrame:
-    """The ids of the crossed fields, named by their place in the cross."""
+    """Return the ids of the crossed fields, named by their place in the cross."""
     slots = {schema.fields[i].name: slot for slot, i in enumerate(schema.field_of_slot)}
     columns = [slots[name] for name in names]
     return pl.from_numpy(ids_NS[:, columns], [f"f{i}" for i in range(len(names))])
 
 
 def _vocabulary(names: Cross, train: pl.DataFrame, min_count: int) -> pl.DataFrame:
-    """The frequent combinations, the most frequent first, ties by ids."""
+    """Return the frequent combinations, the most frequent first, ties by ids."""
     counts = train.group_by(train.columns).agg(pl.len().alias("count"))
-    kept = counts.filter(pl.col("count") >= min_count)
-    if kept.is_empty():
+    frequent = counts.filter(pl.col("count") >= min_count)
+    if frequent.is_empty():
         raise UserError(
             f"model.crosses: [{', '.join(names)}]: no combination occurs {min_count} times in the "
             "training rows; lower model.cross_min_count"
         )
-    ordered = kept.sort(["count", *train.columns], descending=[True] + [False] * len(names))
-    ids = pl.arange(1, len(kept) + 1, dtype=pl.Int32).alias("id")
+    ordered = frequent.sort(["count", *train.columns], descending=[True] + [False] * len(names))
+    ids = pl.arange(1, len(frequent) + 1, dtype=pl.Int32).alias("id")
     return ordered.select(*train.columns, ids)
 
 

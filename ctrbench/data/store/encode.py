@@ -24,21 +24,26 @@ class UselessError(Exception):
 
 
 class Encoder(Protocol):
-    """A fitted column."""
+    """A fitted column.
+
+    Attributes:
+        missing_id: of a missing value; 0 if it is none of its own.
+    """
 
     field: Field
+    missing_id: int
 
     def ids(self, column: pl.Series) -> Ids:
-        """The id of every value; for a field of several values, a row of ids."""
+        """Return the id of every value; for a field of several values, a row of ids."""
         ...
 
     def state(self) -> pl.Series:
-        """What was fitted, to keep with the store."""
+        """Return what was fitted, as it is stored."""
         ...
 
 
 def log_squared(column: pl.Expr) -> pl.Expr:
-    """Bins of the Criteo winners: floor((ln x)^2) for x > 2, smaller values rounded down.
+    """Return the bins of Criteo's winners: floor((ln x)^2) for x > 2, floor(x) for others.
 
     The bins are shifted by 2 and start at 1 (where those of whole numbers do: (ln 3)^2 = 1.2), so
     that x > 2 and the values up to 2 never share a token.
@@ -55,31 +60,32 @@ class Vocabulary:
         ids = pl.arange(1, len(keys) + 1, dtype=pl.Int32, eager=True)
         self.table = pl.DataFrame({"value": keys, "id": ids})
         self.field = Field(name, encoding, len(keys) + 1)
+        self.missing_id = int((keys.is_null().arg_max() or 0) + 1) if keys.has_nulls() else 0
 
     @classmethod
     def fit(
         cls, column: Column, encoding: str, counts: pl.DataFrame, min_count: int
     ) -> "Vocabulary":
-        """From a frame of ``value`` and ``count``; ties are broken by value."""
+        """Fit to a frame of ``value`` and ``count``; ties are broken by value."""
         if encoding == "log_squared":
             token = log_squared(pl.col("value"))
             counts = counts.group_by(token).agg(pl.col("count").sum())
-        kept = counts.filter(pl.col("count") >= min_count)
-        if kept.is_empty():
+        frequent = counts.filter(pl.col("count") >= min_count)
+        if frequent.is_empty():
             raise UselessError(
                 f"no value occurs {min_count} times (data.min_count) in the training rows"
             )
-        order = kept.sort(["count", "value"], descending=[True, False], nulls_last=True)
+        order = frequent.sort(["count", "value"], descending=[True, False], nulls_last=True)
         return cls(column.name, encoding, order["value"])
 
     def ids(self, column: pl.Series) -> Ids:
         frame = column.to_frame("value")
         if self.field.encoding == "log_squared":
             frame = frame.select(log_squared(pl.col("value")).alias("value"))
-        known = frame.join(
+        joined = frame.join(
             self.table, on="value", how="left", nulls_equal=True, maintain_order="left"
         )
-        return known["id"].fill_null(0).to_numpy()
+        return joined["id"].fill_null(0).to_numpy()
 
     def state(self) -> pl.Series:
         return self.table["value"]
@@ -96,6 +102,7 @@ class MultiValued:
         self.vocabulary = vocabulary
         of = vocabulary.field
         self.field = Field(of.name, of.encoding, of.size + 1, slots)
+        self.missing_id = vocabulary.missing_id
 
     @classmethod
     def fit(
@@ -123,15 +130,17 @@ class Quantiles:
     The largest training value is no edge: above the last edge lie training values, too.
     """
 
+    missing_id = 0
+
     def __init__(self, name: str, edges: npt.NDArray[np.float64]) -> None:
         self.edges = edges
         self.field = Field(name, "quantile", len(edges) + 2)
 
     @classmethod
     def fit(cls, column: Column, counts: pl.DataFrame, bins: int) -> "Quantiles":
-        known = _known(counts)
-        mass = known["count"].cum_sum().to_numpy()
-        values = known["value"].to_numpy().astype(np.float64)
+        present = _present(counts)
+        mass = present["count"].cum_sum().to_numpy()
+        values = present["value"].to_numpy().astype(np.float64)
         wanted = np.arange(1, bins) / bins * mass[-1]
         places = np.minimum(np.searchsorted(mass, wanted), len(values) - 2)
         return cls(column.name, np.unique(values[places[places >= 0]]))
@@ -148,14 +157,16 @@ class Quantiles:
 class Scaled:
     """A value times its embedding: sign(x) ln(1 + |x|), standardised. Missing has an id instead."""
 
+    missing_id = 0
+
     def __init__(self, name: str, mean: float, std: float) -> None:
         self.mean, self.std = mean, std
         self.field = Field(name, "value", 2)
 
     @classmethod
     def fit(cls, column: Column, counts: pl.DataFrame) -> "Scaled":
-        known = _known(counts)
-        values, weights = _signed_log(known["value"]), known["count"].to_numpy()
+        present = _present(counts)
+        values, weights = _signed_log(present["value"]), present["count"].to_numpy()
         mean = float(np.average(values, weights=weights))
         std = float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
         return cls(column.name, mean, std or 1.0)
@@ -164,7 +175,7 @@ class Scaled:
         return column.is_not_null().cast(pl.Int32).to_numpy()
 
     def values(self, column: pl.Series) -> Values:
-        """The factor of the embedding; 1 where the value is missing."""
+        """Return the factor of the embedding; 1 where the value is missing."""
         scaled = (_signed_log(column) - self.mean) / self.std
         return np.where(np.isnan(scaled), 1.0, scaled).astype(np.float32)
 
@@ -195,7 +206,7 @@ class RowEncoder:
         self.scaled = [encoder for encoder in encoders if isinstance(encoder, Scaled)]
 
     def __call__(self, frame: pl.DataFrame) -> tuple[Ids, Values]:
-        """Ids NS and values NX of a source's frame."""
+        """Return the ids NS and values NX of a source's frame."""
         ids_NS = np.empty((len(frame), self.schema.slots), np.int32)
         slot = 0
         for encoder in self.encoders:
@@ -209,7 +220,7 @@ class RowEncoder:
 
 
 def restore(field: Field, state: pl.Series) -> Encoder:
-    """An encoder from its field and its :meth:`state`."""
+    """Restore an encoder from its field and its :meth:`state`."""
     if field.encoding == "quantile":
         return Quantiles(field.name, state.to_numpy())
     if field.encoding == "value":
@@ -248,7 +259,7 @@ def fit(
     return Vocabulary.fit(column, encoding, counts, min_count)
 
 
-def _known(counts: pl.DataFrame) -> pl.DataFrame:
+def _present(counts: pl.DataFrame) -> pl.DataFrame:
     return counts.drop_nulls("value").sort("value")
 
 

@@ -42,6 +42,7 @@ class Fitting:
     encodings: dict[str, str]
     min_count: int
     bins: int
+    max_values: int | None
 
 
 def fit_columns(
@@ -52,18 +53,18 @@ def fit_columns(
     work: Path,
 ) -> Fitted:
     """Fit the columns of some slices, but for those that are fitted already."""
-    whole = Fitted()
-    for i, own in enumerate(passes(columns, len(is_train))):
+    total = Fitted()
+    for i, group in enumerate(passes(columns, len(is_train))):
         path = work / f"fitted-{i:05}.json"
         if not path.exists():
             states = work / VOCABULARIES / f"{i:05}.parquet"
-            found = fit_pass(own, how, slices, is_train, states)
-            write_atomic(path, json.dumps(asdict(found)))
-        about = json.loads(path.read_text())
-        whole.fields += [Field(**values) for values in about["fields"]]
-        whole.statistics += about["statistics"]
-        whole.left_out |= about["left_out"]
-    return whole
+            fitted = fit_pass(group, how, slices, is_train, states)
+            write_atomic(path, json.dumps(asdict(fitted)))
+        record = json.loads(path.read_text())
+        total.fields += [Field(**values) for values in record["fields"]]
+        total.statistics += record["statistics"]
+        total.left_out |= record["left_out"]
+    return total
 
 
 def fit_pass(
@@ -74,18 +75,18 @@ def fit_pass(
     path: Path,
 ) -> Fitted:
     """Fit a few columns in one pass over the slices; their vocabularies go to one file."""
-    found, states, rows = Fitted(), list[pl.Series](), int(is_train.sum())
-    for column, counts, slots in count(columns, slices, is_train):
+    fitted, states, rows = Fitted(), list[pl.Series](), int(is_train.sum())
+    for column, counts, slots in count(columns, slices, is_train, how.max_values):
         limits = {"min_count": how.min_count, "bins": how.bins, "slots": slots}
         try:
             encoder = encode.fit(column, how.encodings[column.name], counts, **limits)
         except encode.UselessError as error:
-            found.left_out[column.name] = str(error)
+            fitted.left_out[column.name] = str(error)
             continue
         states.append(encoder.state().alias(column.name).implode())
         missing = int(counts.filter(pl.col("value").is_null())["count"].sum())
-        found.fields.append(encoder.field)
-        found.statistics.append(
+        fitted.fields.append(encoder.field)
+        fitted.statistics.append(
             {
                 "type": column.kind,
                 "distinct": len(counts) - int(missing > 0),
@@ -94,4 +95,4 @@ def fit_pass(
         )
     if states:
         write_parquet(pl.DataFrame(states), path)
-    return found
+    return fitted

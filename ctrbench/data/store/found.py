@@ -8,20 +8,20 @@ MOST = 100  # rows shown; of more, the first and the last
 
 
 def described(manifest: dict[str, Any]) -> str:
-    """A row for each field of a store, and for each column that was left out.
+    """Return a table of the fields of a store and of the columns that were left out.
 
     Args:
         manifest: of a store that was just prepared.
     """
     rows = []
-    for field, about in zip(manifest["fields"], manifest["statistics"], strict=True):
+    for field, statistics in zip(manifest["fields"], manifest["statistics"], strict=True):
         rows.append(
             {
                 "field": field["name"],
-                "type": about["type"],
+                "type": statistics["type"],
                 "encoding": field["encoding"],
-                "distinct": f"{about['distinct']:,}",
-                "missing": f"{about['missing']:.1%}",
+                "distinct": f"{statistics['distinct']:,}",
+                "missing": f"{statistics['missing']:.1%}",
                 "ids": f"{field['size']:,}",
                 "note": manifest["doubts"].get(field["name"], ""),
             }

@@ -17,16 +17,12 @@ from ctrbench.data.store.arrays import Bytes
 from ctrbench.errors import UserError
 from ctrbench.settings import nearest
 
-GROUPED = ("valid", "test")  # the parts that are scored
+GROUPED = ("valid", "test")  # the splits that are scored
 NO_GROUP = -1  # of a row without a value
 
 
 def check_group(source: Source) -> None:
-    """Refuse a group that is no column of one value a row.
-
-    Raises:
-        UserError: naming the nearest that is.
-    """
+    """Refuse a group that is no column of one value a row."""
     name = source.settings.group
     if name is not None and name not in source.groupable:
         hint = nearest(name, source.groupable)
@@ -45,22 +41,22 @@ def write_groups(group: str, slices: list[Path], parts: Bytes, work: Path) -> No
     """
     kinds = pl.read_parquet_schema(slices[0])
     name = GROUP if GROUP in kinds else group
-    known = pl.DataFrame(schema={"value": kinds[name], "code": pl.Int32()})
+    vocabulary = pl.DataFrame(schema={"value": kinds[name], "code": pl.Int32()})
     codes: dict[str, list[pl.Series]] = {part: [] for part in GROUPED}
     for start, paths in stages.groups(slices, stages.FIT_CELLS):
         values = pl.read_parquet(paths, columns=[name])[name].alias("value")
-        own = pl.Series(parts[start : start + len(values)])
+        row_parts = pl.Series(parts[start : start + len(values)])
         for part in GROUPED:
-            rows = values.filter(own == PARTS.index(part)).to_frame()
-            known = pl.concat([known, _new(rows["value"], known)])
-            coded = rows.join(known, on="value", how="left", maintain_order="left")
+            rows = values.filter(row_parts == PARTS.index(part)).to_frame()
+            vocabulary = pl.concat([vocabulary, _new(rows["value"], vocabulary)])
+            coded = rows.join(vocabulary, on="value", how="left", maintain_order="left")
             codes[part].append(coded["code"].fill_null(NO_GROUP))
-    for part, found in codes.items():
-        np.save(work / f"{part}.groups.npy", pl.concat(found).to_numpy().astype("<i4"))
+    for part, pieces in codes.items():
+        np.save(work / f"{part}.groups.npy", pl.concat(pieces).to_numpy().astype("<i4"))
 
 
 def _new(values: pl.Series, known: pl.DataFrame) -> pl.DataFrame:
-    """The values that have no code yet, with the next ones."""
+    """Return the values without a code, with the next free codes."""
     distinct = values.drop_nulls().unique(maintain_order=True)
     new = distinct.filter(~distinct.is_in(known["value"].implode()))
     codes = pl.arange(len(known), len(known) + len(new), dtype=pl.Int32, eager=True)

@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ctrbench.data.schema import LABEL, PAST_LABELS, TIME, USER, Field, Schema
+from ctrbench.data.schema import LABEL, PAST_LABELS, TIME, USER, Field, Schema, clicks
 from ctrbench.data.settings import POOLINGS, VALUE_ENCODINGS, HistorySettings, SplitSettings
 from ctrbench.data.sources.base import Source
 from ctrbench.data.split import PARTS
@@ -53,21 +53,22 @@ def check_history(source: Source, split: SplitSettings, encodings: dict[str, str
 
     Args:
         encodings: the encoding of each field there is.
-
-    Raises:
-        UserError: for a column or a field that is not there, or one without an id of its own.
     """
-    own, history = source.settings, source.settings.history
-    if own.when is None and split.kind == "time" and not source.is_split:
+    settings, history = source.settings, source.settings.history
+    if settings.when is None and split.kind == "time" and not source.is_split:
         raise UserError("split=time: needs data.time=COLUMN, the column that says when a row is")
-    for key, name, known in (
-        ("data.time", own.time, source.times),
+    for key, name, columns in (
+        ("data.time", settings.time, source.times),
         ("data.history.user", history.user, source.groupable),
         ("data.history.time", history.time, source.times),
     ):
-        if name is not None and name not in known:
-            hint = nearest(name, known) if known else "data=table reads rows with users and times"
-            raise UserError(f"{key}={name}: data={own.name} has no such column; {hint}")
+        if name is not None and name not in columns:
+            hint = (
+                nearest(name, columns) if columns else "data=table reads rows with users and times"
+            )
+            raise UserError(
+                f"{key}={name}: data={settings.name} has no such column of one value a row; {hint}"
+            )
     for name in history.of:
         if name not in encodings:
             raise UserError(f"data.history.of: no such field {name}; {nearest(name, encodings)}")
@@ -86,17 +87,13 @@ def check_history(source: Source, split: SplitSettings, encodings: dict[str, str
 
 
 def past_encodings(history: HistorySettings) -> dict[str, str]:
-    """The encodings of the fields of a history, by their names."""
+    """Return the encodings of the fields of a history by their names."""
     names = [*history.of, *(["label"] if history.labels else [])] if history else []
     return {f"history.{name}": "mean" for name in names}
 
 
 def past_fields(history: HistorySettings, present: Sequence[Field]) -> tuple[Field, ...]:
-    """The fields of a history. Each has the ids of its own field, and one that fills unused slots.
-
-    Raises:
-        UserError: for a field that turned out to be of no use.
-    """
+    """Return the fields of a history: the ids of the field itself, and one for unused slots."""
     sizes = {field.name: field.size for field in present}
     for name in history.of:
         if name not in sizes:
@@ -113,13 +110,13 @@ def past_fields(history: HistorySettings, present: Sequence[Field]) -> tuple[Fie
 
 
 def past_slots(schema: Schema) -> list[int]:
-    """The slots of the fields that a history has the past of."""
+    """Return the slots of the fields whose past values are the history."""
     slots = {schema.fields[i].name: slot for slot, i in enumerate(schema.field_of_slot)}
     return [slots[field.past] for field in schema.history if field.past in slots]
 
 
 class Past:
-    """What comes before each of some rows.
+    """The earlier rows of the same user, for each of some rows.
 
     Args:
         rows_V: the rows that are seen, all of a user side by side, by time.
@@ -135,7 +132,7 @@ class Past:
         self.place_N[rows_V] = places_V
 
     def of(self, rows_B: Rows, length: int) -> Rows:
-        """The numbers BT of the last T = ``length`` rows before each, the oldest first, then -1."""
+        """Return the numbers BT of the last T = ``length`` rows, the oldest first, padded by -1."""
         place_B = self.place_N[rows_B]
         oldest_B = np.maximum(self.first_V[place_B], place_B - length)
         past_BT = oldest_B[:, None] + np.arange(length)
@@ -144,7 +141,7 @@ class Past:
 
 
 class Timed:
-    """Rows whose histories are made.
+    """Rows with users and times, from which histories are computed.
 
     Args:
         frame: of USER and TIME, and of LABEL where past labels are known.
@@ -160,7 +157,7 @@ class Timed:
         self.time_N = frame[TIME].to_numpy()
         self.label_N = np.zeros(len(frame), np.int32)
         if LABEL in frame.columns:  # and none but those of training rows are given
-            self.label_N[:] = np.where(part_N == 0, frame[LABEL].to_numpy() + 1, 0)
+            self.label_N[:] = np.where(part_N == 0, clicks(frame) + 1, 0)
         user_N = frame[USER].rank("dense").fill_null(0).to_numpy().astype(np.int64)
         order_N = np.lexsort((self.time_N, user_N))  # rows of equal times stay in their order
         self.past = {
@@ -169,8 +166,7 @@ class Timed:
         }
 
     def histories(self) -> Iterator[tuple[int, Rows, Ids]]:
-        """Of every part, some rows at a time: its index, the rows' numbers B, the ids BS of the
-        slots of their histories."""
+        """Yield blocks of rows: split index, row numbers B, and the ids BS of their histories."""
         step = max(1, BLOCK_CELLS // self.fields[0].slots)
         for part in self.past:
             rows_N = np.flatnonzero(self.part_N == part)
@@ -179,7 +175,7 @@ class Timed:
                 yield part, rows_B, self.of(rows_B, part)
 
     def of(self, rows_B: Rows, part: int) -> Ids:
-        """The ids BS of the slots of the histories of some rows of a part."""
+        """Return the ids BS of the histories of some rows of a split."""
         past_BT = self.past[part].of(rows_B, self.fields[0].slots)
         ids = [column_N[past_BT] for column_N in self.ids_NC.T]
         if self.fields[-1].past == LABEL:
@@ -229,8 +225,10 @@ def write_histories(
 
 
 def _whole_users(slices: list[Path], part_N: Bytes) -> Iterator[pl.DataFrame]:
-    """Rows in their order, all of a user in one frame, with their ``part``, and as ``at`` their
-    place in it."""
+    """Yield frames of rows in order, each user whole.
+
+    Columns are added: ``part``, the index of the split, and ``at``, the row's place in it.
+    """
     count = -(-len(part_N) // GROUP_ROWS)
     for group in range(count):
         frames, done = list[pl.DataFrame](), np.zeros(len(PARTS), np.int64)

@@ -11,42 +11,39 @@ from ctrbench.errors import UserError
 from ctrbench.files import file_digest, file_signature, write_atomic
 
 # Of rows, part of every key: a change of layout, of encoding or of how cells are read changes it.
-FORMAT = 7
+FORMAT = 8
 MANIFEST = "store.json"
 
 
 def read_manifest(folder: Path, *, every_byte: bool = False) -> dict[str, Any]:
-    """The manifest of a folder, once the bytes of the files it names are checked.
+    """Read the manifest of a folder, and check the bytes of the files that it names.
 
     Args:
         every_byte: check files, too, whose size, inode and times are those of the last check.
-
-    Raises:
-        UserError: if a file is missing or its bytes are not those that were written.
     """
     manifest = _unsealed(folder / MANIFEST)
-    known = {} if every_byte else _verified(folder)
-    seen = {}
+    last_check = {} if every_byte else _verified(folder)
+    checked = {}
     for name, digest in manifest["files"].items():
         path = folder / name
         if not path.is_file():
             raise _changed(path, folder)
-        seen[name] = [digest, *file_signature(path)]
-        if seen[name] != known.get(name) and file_digest(path) != digest:
+        checked[name] = [digest, *file_signature(path)]
+        if checked[name] != last_check.get(name) and file_digest(path) != digest:
             raise _changed(path, folder)
-    if seen != known and not every_byte:
+    if checked != last_check and not every_byte:
         with suppress(OSError):  # a store that may only be read
-            write_atomic(verified_path(folder), json.dumps(seen))
+            write_atomic(verified_path(folder), json.dumps(checked))
     return manifest
 
 
 def verified_path(folder: Path) -> Path:
-    """The file beside a folder that says what its files were when they were last checked."""
+    """Return the path of the record of a folder's last check, beside the folder."""
     return folder.with_suffix(".verified.json")
 
 
 def _verified(folder: Path) -> dict[str, Any]:
-    """The digest and the signature of each file at its last check."""
+    """Read the digest and the signature of each file at its last check."""
     try:
         return dict(json.loads(verified_path(folder).read_text()))
     except (OSError, ValueError, TypeError):
@@ -54,7 +51,7 @@ def _verified(folder: Path) -> dict[str, Any]:
 
 
 def file_digests(folder: Path, without: Sequence[Path] = ()) -> dict[str, str]:
-    """The SHA-256 of every file below a folder, for its manifest."""
+    """Return the SHA-256 of every file below a folder, for its manifest."""
     passing = {*without, folder / MANIFEST}
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path not in passing)
     return {str(path.relative_to(folder)): file_digest(path) for path in files}
@@ -67,7 +64,7 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def seal(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest with a hash of its own content."""
+    """Add a hash of its own content to a manifest."""
     text = json.dumps(manifest, sort_keys=True)
     return manifest | {"sha256": hashlib.sha256(text.encode()).hexdigest()}
 
@@ -78,7 +75,7 @@ def _unsealed(path: Path) -> dict[str, Any]:
         manifest = {key: value for key, value in sealed.items() if key != "sha256"}
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; delete {path.parent} and run again") from None
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise _changed(path, path.parent) from None
     if seal(manifest) != sealed:
         raise _changed(path, path.parent)

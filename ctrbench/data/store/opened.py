@@ -1,4 +1,4 @@
-"""A prepared data set on disk: ids, labels, values and true probabilities of each part.
+"""A prepared data set on disk: ids, labels, values and true probabilities of each split.
 
 ``store.json`` names the fields, the rows, and the SHA-256 of every file beside it and of itself.
 The encoder of raw rows can be kept apart from the rows (:meth:`Encoding.keep`).
@@ -26,7 +26,7 @@ VOCABULARIES = "vocabulary"  # the folder of what its encoder was fitted to
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of one part, memory-mapped.
+    """The rows of one split, memory-mapped.
 
     Attributes:
         ids_NS: int32, local to each field.
@@ -50,25 +50,24 @@ class Part:
 
     @property
     def ids(self) -> list[npt.NDArray[Any]]:
-        """The columns of ids that a model reads: of the fields, the history's behind them, and of
-        the crosses."""
+        """The ids that a model reads: of the fields, the history and the crosses, in this order."""
         arrays = (self.ids_NS, self.history_NP, self.crosses_NC)
         return [array for array in arrays if array is not None and array.shape[1]]
 
     @property
     def bytes(self) -> int:
-        """Of what a model reads, in memory: ids side by side, in the widest of their types; values;
+        """Memory of what a model reads: ids in one array of their widest type, values, and
         labels as float32."""
         cells = sum(array.size for array in self.ids)
         ids = cells * int(np.result_type(*self.ids).itemsize)
         return ids + self.values_NX.nbytes + 4 * len(self.labels_N)
 
     def slots(self, of: slice) -> npt.NDArray[Any]:
-        """The ids of some slots, of one field."""
-        own = self.ids_NS.shape[1]
-        if self.history_NP is None or of.start < own:
+        """Return the ids of some slots of one field."""
+        fields = self.ids_NS.shape[1]
+        if self.history_NP is None or of.start < fields:
             return self.ids_NS[:, of]
-        return self.history_NP[:, of.start - own : of.stop - own]
+        return self.history_NP[:, of.start - fields : of.stop - fields]
 
 
 class Encoding:
@@ -77,9 +76,6 @@ class Encoding:
     Args:
         crosses: folder of the crosses made of its fields (see :mod:`ctrbench.data.store.crosses`).
         every_byte: see :func:`ctrbench.data.store.manifest.read_manifest`.
-
-    Raises:
-        UserError: if a file is missing or its bytes are not those that were written.
     """
 
     def __init__(
@@ -89,27 +85,22 @@ class Encoding:
         self.manifest = read_manifest(folder, every_byte=every_byte)
         self.schema = Schema.from_json(self.manifest["fields"])
         if crosses is not None:
-            made = Schema.from_json(read_manifest(crosses, every_byte=every_byte)["fields"])
-            self.schema = Schema(self.schema.fields, made.fields)
+            cross_schema = Schema.from_json(read_manifest(crosses, every_byte=every_byte)["fields"])
+            self.schema = Schema(self.schema.fields, cross_schema.fields)
 
     def encoder(self) -> RowEncoder:
-        """The encoder that turned the raw rows into this store's ids and values."""
+        """Return the encoder that turned the raw rows into this store's ids and values."""
         return read_encoder(self.folder, self.schema.present.fields)
 
     def keep(self, folder: Path) -> None:
         """Write the encoding to a folder of its own, which :meth:`kept` opens without the store."""
-        _keep(self.folder, folder)
+        _keep(self.folder, folder, unknown=self.manifest["unknown"])
         if self.crosses is not None:
             _keep(self.crosses, folder / CROSSES)
 
     @classmethod
     def kept(cls, folder: Path) -> "Encoding":
-        """Open what :meth:`keep` wrote, and check every byte.
-
-        Raises:
-            UserError: if a file is missing, its bytes are not those that were written, or rows were
-                read otherwise then.
-        """
+        """Open what :meth:`keep` wrote, and check every byte."""
         crosses = folder / CROSSES
         encoding = cls(folder, crosses if crosses.exists() else None, every_byte=True)
         if encoding.manifest.get("format") != FORMAT:
@@ -121,30 +112,15 @@ class Store(Encoding):
     """An opened store: the encoding of its rows, and the rows."""
 
     def verify(self) -> None:
-        """Check every byte.
-
-        Raises:
-            UserError: naming the file that is not what was written.
-        """
+        """Check every byte."""
         Store(self.folder, self.crosses, every_byte=True)
 
     def part(self, name: str) -> Part:
-        """``train``, ``valid`` or ``test``."""
-
-        def array(what: str, folder: Path = self.folder) -> Any:
-            return np.load(folder / f"{name}.{what}.npy", mmap_mode="c")
-
-        labels_N = array("labels")
-        none = np.empty((len(labels_N), 0), np.int32)
-        crosses_NC = none if self.crosses is None else array("ids", self.crosses)
-        others = (
-            array(what) if f"{name}.{what}.npy" in self.manifest["files"] else None
-            for what in ("truth", "groups", "history")
-        )
-        return Part(array("ids"), crosses_NC, labels_N, array("values"), *others)
+        """Return the rows of a split: ``train``, ``valid`` or ``test``."""
+        return load_part(self.folder, name, set(self.manifest["files"]), self.crosses)
 
     def summary(self) -> dict[str, Any]:
-        """What ``result.json`` says of its data."""
+        """Return the description of the data for ``result.json``."""
         return {
             "rows": {name: part["rows"] for name, part in self.manifest["parts"].items()},
             "fields": len(self.schema.fields),
@@ -154,8 +130,28 @@ class Store(Encoding):
         }
 
 
+def load_part(folder: Path, name: str, files: set[str], crosses: Path | None = None) -> Part:
+    """Open the arrays of a split in the folder of a store.
+
+    Args:
+        files: the names of the files of that folder.
+    """
+
+    def load(what: str, folder: Path = folder) -> Any:
+        return np.load(folder / f"{name}.{what}.npy", mmap_mode="c")
+
+    labels_N = load("labels")
+    no_crosses = np.empty((len(labels_N), 0), np.int32)
+    crosses_NC = no_crosses if crosses is None else load("ids", crosses)
+    others = (
+        load(what) if f"{name}.{what}.npy" in files else None
+        for what in ("truth", "groups", "history")
+    )
+    return Part(load("ids"), crosses_NC, labels_N, load("values"), *others)
+
+
 def read_encoder(folder: Path, fields: Sequence[Field]) -> RowEncoder:
-    """The encoder of some fields, from the vocabularies in a folder.
+    """Read the encoder of some fields from the vocabularies in a folder.
 
     Each file there holds some of the fitted columns, each as one list by the column's name.
     """
@@ -166,13 +162,13 @@ def read_encoder(folder: Path, fields: Sequence[Field]) -> RowEncoder:
 
 
 def encoder_files(manifest: dict[str, Any]) -> dict[str, str]:
-    """The files, with their digests, that a store (or crosses) needs to encode raw rows."""
+    """Return the files, with digests, that encode raw rows: of a store or of crosses."""
     return {name: sha for name, sha in manifest["files"].items() if name.endswith(".parquet")}
 
 
-def _keep(folder: Path, to: Path) -> None:
+def _keep(folder: Path, to: Path, **more: Any) -> None:
     manifest = read_manifest(folder)
     files = encoder_files(manifest)
     for name in files:
         link_or_copy(folder / name, to / name)
-    write_manifest(to, {"format": FORMAT, "fields": manifest["fields"], "files": files})
+    write_manifest(to, {"format": FORMAT, "fields": manifest["fields"], "files": files} | more)

@@ -18,10 +18,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ctrbench.data.schema import LABEL, MULTI, NUMERIC, PAST_LABELS, TIME, TRUTH, Field, Schema
+from ctrbench.data.schema import (
+    LABEL,
+    MULTI,
+    NUMERIC,
+    PAST_LABELS,
+    TIME,
+    TRUTH,
+    Field,
+    Schema,
+    clicks,
+)
 from ctrbench.data.settings import NUMERIC_ENCODINGS, POOLINGS, SplitSettings
 from ctrbench.data.sources.base import Source
-from ctrbench.data.split import PARTS, assign, by_time
+from ctrbench.data.split import PARTS, assign, by_time, check_ties
 from ctrbench.data.store.arrays import ENCODED, Bytes, Writers
 from ctrbench.data.store.fitting import Fitted, Fitting, fit_columns
 from ctrbench.data.store.found import described
@@ -29,6 +39,7 @@ from ctrbench.data.store.grouping import write_groups
 from ctrbench.data.store.history import past_fields, write_histories
 from ctrbench.data.store.manifest import FORMAT, MANIFEST, file_digests, write_manifest
 from ctrbench.data.store.opened import VOCABULARIES, Store, read_encoder
+from ctrbench.data.store.quality import check_labels, check_rows
 from ctrbench.data.store.stages import (
     ENCODE_CELLS,
     ENCODE_ROWS,
@@ -38,8 +49,9 @@ from ctrbench.data.store.stages import (
     encoded,
     pieces,
 )
+from ctrbench.data.store.unknown import find_unknown
 from ctrbench.errors import DiskError, UserError
-from ctrbench.files import in_order, locked
+from ctrbench.files import in_order, locked, remove_leftovers
 from ctrbench.progress import Progress
 from ctrbench.settings import deciding, digest, nearest
 
@@ -47,23 +59,25 @@ log = logging.getLogger(__name__)
 
 
 def content_key(source: Source, split: SplitSettings) -> str:
-    """The identity of a prepared set: what the rows are and how they are encoded and split."""
+    """Return the identity of a prepared data set: its rows, encodings and split."""
     how = deciding(source.resolved())
     return digest([FORMAT, source.fingerprint(), how, None if source.is_split else asdict(split)])
 
 
 def prepare(source: Source, split: SplitSettings, folder: Path) -> Store:
-    """Find the store of these rows in its folder, or make it there.
+    """Open the store of these rows, or prepare it in its folder.
+
+    Rows that cannot be used leave nothing behind. If the disk is too small, what an earlier call
+    had prepared stays.
 
     Args:
         folder: named by :func:`content_key`.
 
     Raises:
-        UserError: for rows that cannot be used, or a disk too small; nothing is left behind then,
-            but what an earlier call had kept stays where the disk is too small.
         OSError: for a failed read or write; what is done is kept, and the next call goes on there.
     """
     encodings = field_encodings(source)
+    remove_leftovers(folder.parent)
     if not (folder / MANIFEST).exists():  # else the folder may be one that may only be read
         with locked(folder.with_suffix(".lock")):
             if not (folder / MANIFEST).exists():
@@ -98,15 +112,12 @@ def _make(source: Source, split: SplitSettings, encodings: dict[str, str], folde
 
 
 def field_encodings(source: Source) -> dict[str, str]:
-    """The encoding of every field that is not left out.
-
-    Raises:
-        UserError: for a name or an encoding that does not exist.
-    """
+    """Return the encoding of every field that is not left out."""
     settings = source.settings
     kinds = {column.name: column.kind for column in source.columns}
     for name in settings.exclude:
-        if name not in kinds and name not in source.left_out:
+        parts_of = name.rpartition(".")[0]  # hour, weekday and weekend of a date
+        if not {name, parts_of} & {*kinds, *source.left_out}:
             raise UserError(f"data.exclude={name}: no such field; {nearest(name, kinds)}")
     allowed = {NUMERIC: NUMERIC_ENCODINGS, MULTI: POOLINGS}
     default = {NUMERIC: settings.numeric, MULTI: POOLINGS[0]}
@@ -119,14 +130,16 @@ def field_encodings(source: Source) -> dict[str, str]:
             raise UserError(
                 f"data.encodings={item}: no field {name} of numbers or of several values; {hint}"
             )
+        if sum(other.partition(":")[0] == name for other in settings.encodings) > 1:
+            raise UserError(f"data.encodings={item}: {name} stands in it twice; name it once")
         if encoding not in allowed[kinds[name]]:
             hint = nearest(encoding, allowed[kinds[name]])
             raise UserError(f"data.encodings={item}: not known; {hint}")
         chosen[name] = encoding
-    kept = {name: way for name, way in chosen.items() if name not in settings.exclude}
-    if not kept:
+    used = {name: way for name, way in chosen.items() if name not in settings.exclude}
+    if not used:
         raise UserError(f"data.exclude={settings.exclude}: no field is left; keep one")
-    return kept
+    return used
 
 
 class _Preparation:
@@ -139,6 +152,7 @@ class _Preparation:
         self.settings = source.resolved()
         self.columns = [column for column in source.columns if column.name in encodings]
         self.passing: list[Path] = []
+        self.warnings: list[str] = []
 
     def run(self) -> dict[str, Any]:
         (self.work / VOCABULARIES).mkdir(parents=True, exist_ok=True)
@@ -155,16 +169,22 @@ class _Preparation:
             write_groups(self.settings.group, slices, parts, self.work)
         if past:
             self._add_history(fitted, past, slices, parts, part_rows)
+        schema = Schema(tuple(fitted.fields))
+        encoder = read_encoder(self.work, schema.present.fields)
+        unknown, warnings = find_unknown(self.work, encoder, slices, parts)
+        self.warnings += [*warnings, *check_rows(self.work, schema, self.source)]
         self.passing = [*slices, *self.work.glob("fitted-*.json"), self.work / ENCODED]
         return {
             "fields": [asdict(field) for field in fitted.fields],
             "statistics": fitted.statistics,
             "left_out": {
-                name: why
+                name: "; ".join(filter(None, (why, self.source.doubts.get(name))))
                 for name, why in (self.source.left_out | fitted.left_out).items()
                 if name not in self.settings.exclude
             },
             "doubts": self.source.doubts,
+            "warnings": self.warnings,
+            "unknown": unknown,
             "parts": counts,
             "settings": asdict(self.settings),
             "split": asdict(self.split),
@@ -177,12 +197,18 @@ class _Preparation:
             path.unlink()
 
     def _parts(self, slices: list[Path]) -> tuple[Bytes, Bytes]:
-        """The part (an index into PARTS) and the label of every row."""
-        labels = [pl.read_parquet(path, columns=[LABEL])[LABEL].to_numpy() for path in slices]
+        """Return the split (an index into PARTS) and the label (1 or 0) of every row."""
+        raw = [pl.read_parquet(path, columns=[LABEL]) for path in slices]
+        check_labels(self.source, slices, raw)
+        labels = [clicks(frame) for frame in raw]
         total = sum(map(len, labels))
         if self.split.kind == "time" and not self.source.is_split:
             times = [pl.read_parquet(path, columns=[TIME])[TIME].to_numpy() for path in slices]
-            return by_time(self.split, np.concatenate(times)), np.concatenate(labels)
+            time_N = np.concatenate(times)
+            parts_N = by_time(self.split, time_N)
+            how = (str(self.settings.when), self.source.time_text)
+            self.warnings += check_ties(self.split, parts_N, time_N, *how)
+            return parts_N, np.concatenate(labels)
         parts, start = [], 0
         for path, column in zip(slices, labels, strict=True):
             named = path.stem.rpartition("-")[2]
@@ -196,11 +222,11 @@ class _Preparation:
     def _check_classes(self, parts: Bytes, labels: Bytes) -> dict[str, dict[str, int]]:
         counts = {}
         for i, name in enumerate(PARTS):
-            own = labels[parts == i]
-            rows, clicks = len(own), int(own.sum())
+            part_labels = labels[parts == i]
+            rows, clicks = len(part_labels), int(part_labels.sum())
             if clicks in (0, rows):
-                own = f"{rows} {'row' if rows == 1 else 'rows'} of only one class"
-                what = own if rows else "no rows"
+                count = f"{rows} {'row' if rows == 1 else 'rows'}"
+                what = f"{count} of only one class" if rows else "no rows"
                 raise UserError(
                     f"the {name} rows of data={self.settings.name}: {what}; give more rows, "
                     "with both labels, or another split"
@@ -209,7 +235,8 @@ class _Preparation:
         return counts
 
     def _fitted(self, slices: list[Path], parts: Bytes) -> Fitted:
-        how = Fitting(self.encodings, self.settings.min_count, self.settings.bins)
+        settings = self.settings
+        how = Fitting(self.encodings, settings.min_count, settings.bins, settings.max_values)
         fitted = fit_columns(self.columns, how, slices, parts == 0, self.work)
         if not fitted.fields:
             first, why = next(iter(fitted.left_out.items()))
@@ -228,13 +255,13 @@ class _Preparation:
     ) -> None:
         """Write the fields of the history, behind the others."""
         names = [field.name for field in fitted.fields]
-        known = dict(zip(names, fitted.statistics, strict=True))
+        statistics = dict(zip(names, fitted.statistics, strict=True))
         fitted.fields += past
         schema = Schema(tuple(fitted.fields))
         without = write_histories(self.work, schema, slices, parts, part_rows)
         for field in schema.history:
-            about = known.get(str(field.past), {"distinct": PAST_LABELS - 1})
-            fitted.statistics.append(about | {"type": "history", "missing": without})
+            past_statistics = statistics.get(str(field.past), {"distinct": PAST_LABELS - 1})
+            fitted.statistics.append(past_statistics | {"type": "history", "missing": without})
 
     def _encode(
         self,

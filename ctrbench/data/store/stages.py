@@ -4,9 +4,8 @@ Each writes small pieces, flushed to the disk and renamed when they are whole, s
 that was killed goes on behind the last.
 """
 
+import io
 import logging
-import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
@@ -17,17 +16,19 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ctrbench.data.schema import LABEL, MULTI, TRUTH, Column, Slice
+from ctrbench.data.schema import LABEL, MULTI, TRUTH, Column, Slice, clicks
 from ctrbench.data.sources.base import Source
 from ctrbench.data.store.encode import RowEncoder
 from ctrbench.errors import DiskError, UserError
-from ctrbench.files import in_order, replacing
+from ctrbench.files import in_order, write_atomic
 from ctrbench.progress import Progress
 
 WORKERS = 2  # threads that parse slices while others are read, and that encode
 ENCODE_ROWS = 250_000  # rows that are put together from short slices, to be encoded at once
 ENCODE_CELLS = 2**25  # ids that are encoded at once
 FIT_CELLS = 4_000_000  # values that are counted at once
+USUAL_SHARE = 0.99  # of the training rows, whose lists are of usual length
+LEAST_VALUES = 8  # of a row that are kept in any case
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +39,7 @@ class Reading:
         self.source, self.work = source, work
 
     def run(self) -> list[Path]:
-        """The files in the source's order, named ``slice-NUMBER-PART``."""
+        """Read the source to files ``slice-NUMBER-SPLIT``, returned in its order."""
         shares: list[float] = []
         paths: list[Path] = []
 
@@ -58,7 +59,7 @@ class Reading:
         return paths
 
     def _check_disk(self, raw_bytes: int, rows: int, share: float) -> None:
-        """From the first slice: the raw slices, then the ids beside them."""
+        """Extrapolate the space for raw slices and ids from the first slice, and check it."""
         history = self.source.settings.history
         columns = len(self.source.columns) + (1 + len(history.of)) * history.length * bool(history)
         needed = int((raw_bytes + rows * (4 * columns + 1)) / share)
@@ -86,12 +87,12 @@ def check_disk(work: Path, needed: int, rows: int, written: str) -> str:
 
 
 def _amount(size: float) -> str:
-    """Bytes in words."""
+    """Format a number of bytes."""
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
 
 
 def read(piece: Slice, path: Path) -> int:
-    """Write a slice unless it is there, to its end; its rows."""
+    """Write a slice unless it is there already, and return its number of rows."""
     try:
         return _rows(path)
     except (OSError, pl.exceptions.PolarsError):
@@ -103,10 +104,10 @@ def read(piece: Slice, path: Path) -> int:
 
 
 def encoded(encoder: RowEncoder, paths: list[Path], start: int, rows: int) -> dict[str, Any]:
-    """The columns of a store, of some rows of some slices."""
+    """Encode some rows of some slices to the columns of a store."""
     frame = pl.scan_parquet(paths).slice(start, rows).collect()
     ids_NS, values_NX = encoder(frame)
-    columns = {"ids": ids_NS, "values": values_NX, "labels": frame[LABEL].to_numpy()}
+    columns = {"ids": ids_NS, "values": values_NX, "labels": clicks(frame)}
     if TRUTH in frame.columns:
         columns["truth"] = frame[TRUTH].to_numpy()
     return columns
@@ -118,12 +119,12 @@ def _rows(path: Path) -> int:
 
 @cache
 def rows_of(path: Path) -> int:
-    """Of a slice that is written, which does not change: asked for by every column."""
+    """Count the rows of a written slice; cached, as every column asks for them."""
     return _rows(path)
 
 
 def groups(slices: list[Path], at_least: int) -> Iterator[tuple[int, list[Path]]]:
-    """Slices put together to so many rows, with the number of the first row."""
+    """Group slices to at least so many rows, and yield the first row's number with each group."""
     start, rows, group = 0, 0, list[Path]()
     for path in slices:
         group.append(path)
@@ -138,7 +139,7 @@ def groups(slices: list[Path], at_least: int) -> Iterator[tuple[int, list[Path]]
 def pieces(
     slices: list[Path], rows: int, most: int, behind: int
 ) -> Iterator[tuple[list[Path], int, int]]:
-    """The rows that are encoded at once: slices, the first of their rows, how many from there on.
+    """Yield the rows to encode at once: slices, the first of their rows, the number of rows.
 
     Args:
         rows: that slices are put together to.
@@ -152,65 +153,94 @@ def pieces(
 
 
 def passes(columns: Sequence[Column], rows: int) -> Iterator[Sequence[Column]]:
-    """The columns that are counted at once: one of a long table, many of a wide one."""
+    """Yield the columns to count at once: one of a long table, many of a wide one."""
     width = max(1, FIT_CELLS // max(1, rows))
     for start in range(0, len(columns), width):
         yield columns[start : start + width]
 
 
 def count(
-    columns: Sequence[Column], slices: list[Path], is_train: npt.NDArray[np.bool_]
+    columns: Sequence[Column],
+    slices: list[Path],
+    is_train: npt.NDArray[np.bool_],
+    max_values: int | None,
 ) -> Iterator[tuple[Column, pl.DataFrame, int]]:
-    """How often each value of each column occurs in training rows (a frame of ``value`` and
-    ``count``), and the most values that a training row has."""
+    """Count the values of each column in the training rows.
+
+    Yields the column, a frame of ``value`` and ``count``, and the number of values of a row that
+    are kept.
+
+    Args:
+        max_values: of a row at most; None: by the training rows.
+    """
+    lists = [column.name for column in columns if column.kind == MULTI]
+    slots = _slots(lists, slices, is_train, max_values)
     counts: dict[str, list[pl.DataFrame]] = {column.name: [] for column in columns}
-    lengths: dict[str, list[pl.DataFrame]] = {column.name: [] for column in columns}
     for start, paths in groups(slices, FIT_CELLS):
         frame = pl.read_parquet(paths, columns=list(counts))
         train = pl.Series("train", is_train[start : start + len(frame)])
         for column in columns:
-            values = frame[column.name].alias("value")
+            values = frame[column.name].alias("value").filter(train)
             if column.kind == MULTI:
-                measured = pl.DataFrame([train, values.list.len().alias("length")])
-                lengths[column.name].append(measured.group_by("train", "length").len())
-            values = values.filter(train)
-            if column.kind == MULTI:
+                values = values.list.head(slots[column.name])
                 values = values.explode(empty_as_null=True, keep_nulls=True)
             counted = values.value_counts()
             counts[column.name].append(counted.with_columns(pl.col("count").cast(pl.Int64)))
     for column in columns:
         merged = pl.concat(counts.pop(column.name)).group_by("value").agg(pl.col("count").sum())
-        slots = _slots(column.name, found) if (found := lengths.pop(column.name)) else 1
-        yield column, merged, slots
+        yield column, merged, slots.get(column.name, 1)
 
 
-def _slots(name: str, lengths: list[pl.DataFrame]) -> int:
-    """The length of the longest list of the training rows."""
-    found = pl.concat(lengths)
-    slots: int = max([1, *found.filter("train")["length"].drop_nulls().to_list()])
-    cut = int(found.filter(pl.col("length") > slots)["len"].cast(pl.Int64).sum())
-    if cut:
-        log.info(
-            "%s: in %s validation and test rows, values beyond the first %d are left out; no "
-            "training row has more",
-            name,
-            f"{cut:,}",
-            slots,
-        )
+def _slots(
+    names: list[str], slices: list[Path], is_train: npt.NDArray[np.bool_], max_values: int | None
+) -> dict[str, int]:
+    """Return the values of a row that each column of lists keeps, and log what is cut."""
+    measured: dict[str, list[pl.DataFrame]] = {name: [] for name in names}
+    for start, paths in groups(slices, FIT_CELLS) if names else ():
+        frame = pl.read_parquet(paths, columns=names)
+        train = pl.Series("train", is_train[start : start + len(frame)])
+        for name in names:
+            lengths = pl.DataFrame([train, frame[name].list.len().fill_null(0).alias("length")])
+            measured[name].append(lengths.group_by("train", "length").len())
+    slots = {}
+    for name, frames in measured.items():
+        lengths = pl.concat(frames).group_by("train", "length").agg(pl.col("len").sum())
+        slots[name] = _kept_values(lengths.filter("train"), max_values)
+        cut = lengths.filter(pl.col("length") > slots[name])
+        if len(cut):
+            longest = int(lengths["length"].max())  # type: ignore[arg-type]
+            log.info(
+                "%s: values of a row beyond the first %d are left out, in %s training and %s other "
+                "rows; data.max_values=%d keeps all",
+                name,
+                slots[name],
+                *(
+                    f"{int(cut.filter(part)['len'].sum()):,}"
+                    for part in ("train", ~pl.col("train"))
+                ),
+                longest,
+            )
     return slots
+
+
+def _kept_values(lengths: pl.DataFrame, max_values: int | None) -> int:
+    """Return as many as a training row has, but for rows far longer than nearly all others."""
+    ordered = lengths.sort("length")
+    longest = max(1, int(ordered["length"][-1]))
+    if max_values is not None:
+        return min(longest, max_values)
+    ends = ordered["len"].cast(pl.Int64).cum_sum().to_numpy()  # rows up to each length
+    usual = int(
+        ordered["length"][int(np.searchsorted(ends, USUAL_SHARE * (ends[-1] - 1), "right"))]
+    )
+    return min(longest, max(LEAST_VALUES, 2 * usual))
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame to a file, flushed to the disk and renamed into place.
 
-    Raises:
-        OSError: if the system refuses; polars says it in words of its own.
+    Polars writes to memory: it does not always say why the system refused a write.
     """
-    try:
-        with replacing(path) as file:
-            frame.write_parquet(file, compression="lz4", statistics=False)
-    except pl.exceptions.PolarsError as error:
-        if (number := re.search(r"os error (\d+)", str(error))) is None:
-            raise
-        code = int(number[1])
-        raise OSError(code, os.strerror(code), str(path)) from None
+    content = io.BytesIO()
+    frame.write_parquet(content, compression="lz4", statistics=False)
+    write_atomic(path, content.getvalue())

@@ -39,29 +39,30 @@ class RowConvolution(nn.Module):
         band_KOCmn = F.pad(self.weight, (0, 1))[..., self.tap_mn]  # zero off the band
         band_KNM = band_KOCmn.permute(0, 2, 4, 1, 3).flatten(3, 4).flatten(1, 2)
         r_KBM = s_KBN @ band_KNM
-        return r_KBM.view(dim, batch, -1, len(self.tap_mn)).permute(1, 2, 0, 3)
+        out, places = self.weight.shape[1], len(self.tap_mn)
+        return r_KBM.view(dim, batch, out, places).permute(1, 2, 0, 3)
 
 
 def p_max_pooling(r: Tensor, p: int) -> Tensor:
-    """The p largest entries along the last dimension, in their order.
+    """Return the p largest entries along the last dimension, in their order.
 
     An exported program has torch's operations alone, as it is run without this package.
 
     Shapes: ... x n -> ... x p.
     """
     if r.device.type != "cpu" or torch.compiler.is_exporting():
-        return r.gather(-1, _of_a_sort(r, p))
-    return r.gather(-1, _of_partitions(r.detach().flatten(end_dim=-2), p).view(*r.shape[:-1], p))
+        return r.gather(-1, _top_by_sort(r, p))
+    return r.gather(-1, _top_by_partition(r.detach().flatten(end_dim=-2), p).view(*r.shape[:-1], p))
 
 
-def _of_a_sort(r: Tensor, p: int) -> Tensor:
-    """Positions of the p largest, ascending."""
+def _top_by_sort(r: Tensor, p: int) -> Tensor:
+    """Return the positions of the p largest entries, ascending."""
     return r.topk(p, dim=-1, sorted=False).indices.sort(dim=-1).values
 
 
 @torch.library.custom_op("ctrbench::largest", mutates_args=(), device_types="cpu")
-def _of_partitions(r_Nn: Tensor, p: int) -> Tensor:
-    """The same of many short rows in a third of the time: numpy partitions them by vector
+def _top_by_partition(r_Nn: Tensor, p: int) -> Tensor:
+    """Return the same for many short rows in a third of the time: numpy partitions by vector
     instructions, and what reaches the p-th largest of its row is kept."""
     rows, n = r_Nn.shape
     known_Nn = r_Nn.float() if r_Nn.dtype == torch.bfloat16 else r_Nn  # which numpy has not
@@ -70,19 +71,19 @@ def _of_partitions(r_Nn: Tensor, p: int) -> Tensor:
     place_K = np.flatnonzero(kept_Nn.numpy())
     if len(place_K) != rows * p:  # some equal the p-th largest
         (tied_T,) = (kept_Nn.sum(dim=1) != p).nonzero(as_tuple=True)
-        chosen_Tp = _of_a_sort(r_Nn.index_select(0, tied_T), p)
+        chosen_Tp = _top_by_sort(r_Nn.index_select(0, tied_T), p)
         kept_Nn[tied_T] = torch.zeros(len(tied_T), n, dtype=torch.bool).scatter_(1, chosen_Tp, True)
         place_K = np.flatnonzero(kept_Nn.numpy())
     return torch.from_numpy(place_K).view(rows, p).remainder_(n)
 
 
-@_of_partitions.register_fake
+@_top_by_partition.register_fake
 def _(r_Nn: Tensor, p: int) -> Tensor:
     return r_Nn.new_empty((r_Nn.shape[0], p), dtype=torch.int64)
 
 
 def flexible_p(layer: int, layers: int, fields: int) -> int:
-    """p_i = (1 - (i / l)^(l - i)) n for layer i < l, counted from 1, and 3 for the last."""
+    """Return p_i = (1 - (i / l)^(l - i)) n for layer i < l, counted from 1, and 3 for the last."""
     if layer == layers:
         return 3
     return max(1, int((1 - (layer / layers) ** (layers - layer)) * fields))

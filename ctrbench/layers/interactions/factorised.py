@@ -9,7 +9,7 @@ from ctrbench.layers.precision import dots
 
 
 def factorisation_machine(v_BFK: Tensor) -> Tensor:
-    """sum_{i<j} <v_i, v_j> x_i x_j of x_i v_i, in time linear in F (Rendle 2010, lemma 3.1).
+    """Return sum_{i<j} <v_i, v_j> x_i x_j of x_i v_i, in time linear in F (Rendle 2010, lemma 3.1).
 
     Shapes: BFK -> B.
     """
@@ -35,7 +35,7 @@ class _FactorisationMachine(torch.autograd.Function):
 
 
 def field_aware(v_BFKF: Tensor) -> Tensor:
-    """sum_{i<j} <v_{i, field j}, v_{j, field i}> x_i x_j (Juan et al. 2016, eq. 4).
+    """Return sum_{i<j} <v_{i, field j}, v_{j, field i}> x_i x_j (Juan et al. 2016, eq. 4).
 
     ``v_BFKF[:, i, :, j]`` is x_i v_{i, field j}.
 
@@ -68,7 +68,7 @@ class _FieldAware(torch.autograd.Function):
 
 
 def bi_interaction(v_BFK: Tensor) -> Tensor:
-    """sum_{i<j} x_i v_i * x_j v_j, elementwise (He & Chua 2017).
+    """Return sum_{i<j} x_i v_i * x_j v_j, elementwise (He & Chua 2017).
 
     Shapes: BFK -> BK.
     """
@@ -76,7 +76,7 @@ def bi_interaction(v_BFK: Tensor) -> Tensor:
 
 
 def anova_kernel(v_BFK: Tensor, degree: int) -> Tensor:
-    """sum over i_1 < ... < i_degree of <v_{i_1}, ..., v_{i_degree}> (Blondel et al. 2016).
+    """Return sum over i_1 < ... < i_degree of <v_{i_1}, ..., v_{i_degree}> (Blondel et al. 2016).
 
     By Newton's identities, a * A^a = sum_{t=1}^a (-1)^{t+1} A^{a-t} D^t with D^t = sum_i v_i^t, in
     time linear in F.
@@ -95,14 +95,14 @@ def anova_kernel(v_BFK: Tensor, degree: int) -> Tensor:
 
 
 def pair_positions(fields: int) -> Tensor:
-    """i * F + j of all i < j, in lexical order."""
+    """Return i * F + j for all i < j, in lexical order."""
     i, j = torch.triu_indices(fields, fields, offset=1)
     positions_P: Tensor = i * fields + j
     return positions_P
 
 
 def inner_products(v_BFK: Tensor, pairs_P: Tensor) -> Tensor:
-    """<v_i, v_j> of the pairs of fields at :func:`pair_positions`.
+    """Return <v_i, v_j> for the pairs of fields at :func:`pair_positions`.
 
     Shapes: BFK, P -> BP.
     """
@@ -110,7 +110,7 @@ def inner_products(v_BFK: Tensor, pairs_P: Tensor) -> Tensor:
 
 
 def pair_products(left_BFK: Tensor, right_BFK: Tensor) -> Tensor:
-    """left_i * right_j for i < j, elementwise, in lexical order: P = F (F - 1) / 2 of them.
+    """Return left_i * right_j for the P = F (F - 1) / 2 pairs i < j, elementwise, in lexical order.
 
     To cut the fields into pieces takes half as long as to gather both sides by their indices.
 

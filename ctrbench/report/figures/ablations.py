@@ -1,159 +1,161 @@
-"""Any sweep as an ablation: figures of a section in which a model's settings differ in one option,
-drawn as the paper draws its figures 7 to 11: AUC left, logloss right."""
+"""Figures of ablations, drawn as the paper draws its figures 7 to 11: AUC left, logloss right."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ctrbench.errors import UserError
 from ctrbench.report.figures.drawing import (
+    DEVIATION,
     GREY,
+    INK,
+    PALETTE,
     SOFT,
-    Drawing,
+    Figure,
     canvas,
-    entitle,
-    finish,
-    look,
-    tell,
+    line_style,
+    save_figure,
+    set_title,
+    set_tooltips,
 )
-from ctrbench.report.group import FIGURES, Section, as_text, differing
+from ctrbench.report.figures.sweeps import KEEP, Sweep, sweeps
+from ctrbench.report.group import FIGURES, Section
 from ctrbench.report.published.printed import published
-from ctrbench.settings import nearest
 
 GEOMETRIC = 4  # the least ratio of the largest to the smallest value of a logarithmic axis
+Numbers = npt.NDArray[np.float64]
 FILLED = "Filled: the setting chosen on the validation rows."
-KEEP = "model.dropout"  # drawn as the paper does: the probability of keeping
+BAND = f"Bands and bars: {DEVIATION} to each side of the mean."
+MOST_LINES = 6  # of one model; of more, those of the best validation figures
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """One model's rows that differ in one option alone, in the order of its values."""
-
-    model: str
-    key: str
-    rows: pd.DataFrame
-
-    @property
-    def values(self) -> list[Any]:
-        """Of the option: numbers, or text where one is none."""
-        values = list(self.rows[self.key])
-        if all(map(_is_number, values)):
-            return [float(1 - value if self.key == KEEP else value) for value in values]
-        return [as_text(value) for value in values]
+def ablations(section: Section, x: str | None = None) -> list[Figure]:
+    """Return a drawing for each option that was swept, a row of panels for each model."""
+    return [_ablation(key, sweeps_of_key) for key, sweeps_of_key in sweeps(section, x).items()]
 
 
-def _is_number(value: Any) -> bool:
-    """False for what is none (null) or a truth."""
-    is_truth = isinstance(value, bool | np.bool_)
-    return isinstance(value, int | float | np.number) and not is_truth and value == value
-
-
-def sweeps(section: Section, x: str | None = None) -> dict[str, list[Sweep]]:
-    """By option, the models' rows that differ in it; the other options are those of the model's
-    chosen row.
-
-    Args:
-        x: the one option to take.
-
-    Raises:
-        UserError: if no model's rows differ in ``x``.
-    """
-    found: dict[str, list[Sweep]] = {}
-    for model, own in section.groups.groupby("model", sort=False):
-        keys = differing(own)
-        chosen = own[own["chosen"]].iloc[0]
-        for key in keys:
-            rows = own
-            for other in set(keys) - {key}:
-                rows = rows[rows[other].map(as_text) == as_text(chosen[other])]
-            if len(rows) > 1:
-                found.setdefault(key, []).append(Sweep(str(model), key, _sorted(rows, key)))
-    if x is not None and x not in found:
-        hint = nearest(x, found) if found else "no option was swept"
-        raise UserError(f"x={x}: no model's runs differ in it; {hint}")
-    return {key: own for key, own in found.items() if x in (None, key)}
-
-
-def is_swept(section: Section, x: str) -> bool:
-    """Whether a model's runs differ in an option."""
-    return x in sweeps(section)
-
-
-def _sorted(rows: pd.DataFrame, key: str) -> pd.DataFrame:
-    """By the values of an option, null first; as they are where those are words."""
-    numeric = pd.to_numeric(rows[key], errors="coerce")
-    if not (numeric.notna() | rows[key].isna()).all():
-        return rows
-    return rows.iloc[np.argsort(numeric.astype(float).fillna(-np.inf), kind="stable")]
-
-
-def ablations(section: Section, x: str | None = None) -> list[Drawing]:
-    """A drawing for each option in which models' runs differ, a row of panels for each model."""
-    return [_ablation(key, own) for key, own in sweeps(section, x).items()]
-
-
-def _ablation(key: str, own: list[Sweep]) -> Drawing:
-    figure, axes = canvas(len(own), 2, (4.2, 1.8), sharex=True, sharey="col")
-    ticks = list(dict.fromkeys(value for sweep in own for value in sweep.values))
+def _ablation(key: str, sweeps_of_key: list[Sweep]) -> Figure:
+    figure, axes = canvas(len(sweeps_of_key), 2, (4.2, 1.8), sharex=True, sharey="col")
+    ticks = list(
+        dict.fromkeys(v for s in sweeps_of_key for line in s.lines for v in s.values_of(line))
+    )
     numeric = all(isinstance(value, float) for value in ticks)
-    printed = _printed(key, numeric)
-    levels = {name: (printed[name].min(), printed[name].max()) for name in FIGURES}
-    for sweep, panels in zip(own, axes, strict=True):
-        theirs = printed[printed["model"] == sweep.model]
+    ticks = sorted(ticks) if numeric else ticks
+    paper = _paper_points(key, numeric)
+    levels = {name: (paper[name].min(), paper[name].max()) for name in FIGURES}
+    for sweep, panels in zip(sweeps_of_key, axes, strict=True):
+        paper_points = paper[paper["model"] == sweep.model]
         for name, panel in zip(FIGURES, panels, strict=True):
-            _panel(panel, sweep, name, numeric)
-            if len(theirs):
-                _beside(panel, theirs, name, levels[name], numeric)
-        entitle(panels[0], f"{sweep.model}: AUC")
-        entitle(panels[1], "logloss")
+            if not numeric:  # so that all panels have the values in one order
+                panel.plot([_value(tick) for tick in ticks], np.full(len(ticks), np.nan))
+            _draw_panel(panel, sweep, name, ticks if numeric else None)
+            if len(paper_points):
+                _draw_paper(panel, paper_points, name, levels[name], numeric)
+        set_title(panels[0], f"{sweep.model}: AUC")
+        set_title(panels[1], "logloss")
+        if sweep.others:
+            panels[1].legend(
+                frameon=False,
+                fontsize=7,
+                labelcolor=INK,
+                loc="center left",
+                bbox_to_anchor=(1.02, 0.5),
+            )
+    _label_axis(axes, key, ticks, numeric)
+    caption = " ".join(
+        [
+            *(_caption(sweep) for sweep in sweeps_of_key),
+            *_explain_marks(sweeps_of_key),
+            *_source(paper, sweeps_of_key),
+        ]
+    )
+    title = f"{_plain(key)}: AUC and logloss of the test rows"
+    return save_figure(figure, f"ablation-{key}".replace("/", "-"), title, caption)
+
+
+def _label_axis(axes: list[list[Axes]], key: str, ticks: list[Any], numeric: bool) -> None:
     for panel in axes[-1]:
         panel.set_xlabel("keep probability (1 - dropout)" if key == KEEP else key)
-    if numeric and is_logarithmic(ticks):
+    if not numeric:
+        return
+    if is_logarithmic(ticks):
         axes[0][0].set_xscale("log")
-    if numeric:
-        axes[0][0].set_xticks(ticks, [f"{value:g}" for value in ticks], minor=False)
-        axes[0][0].minorticks_off()
-    if numeric and key == KEEP:
+    axes[0][0].set_xticks(ticks, [f"{value:g}" for value in ticks], minor=False)
+    axes[0][0].minorticks_off()
+    if key == KEEP:
         axes[0][0].invert_xaxis()
-    says = " ".join([*(_says(sweep) for sweep in own), FILLED, *_source(printed, own)])
-    title = f"{_plain(key)}: AUC and logloss of the test rows"
-    return finish(figure, f"ablation-{key}", title, says)
 
 
-def _panel(panel: Axes, sweep: Sweep, name: str, numeric: bool) -> None:
-    """Means with a band of one deviation; the setting chosen on the validation rows filled."""
-    style = look(sweep.model)
-    mean = sweep.rows[f"test_{name}_mean"].to_numpy(float)
-    known = sweep.rows[f"test_{name}_std"].to_numpy(float)
-    deviation = np.nan_to_num(known)
-    values = sweep.values if numeric else [_value(value) for value in sweep.values]
-    chosen = sweep.rows["chosen"].to_numpy(bool)
-    if numeric:
-        panel.fill_between(
-            values, mean - deviation, mean + deviation, color=style["color"], alpha=0.2, lw=0
-        )
-        (points,) = panel.plot(values, mean, markerfacecolor="none", ms=4, lw=1.4, **style)
-    else:
+def _draw_panel(panel: Axes, sweep: Sweep, name: str, ticks: list[float] | None) -> None:
+    """Draw each line of a sweep, the chosen setting filled.
+
+    Args:
+        ticks: the numbers of the axis; None where values are no numbers.
+    """
+    for i, rows in enumerate(sweep.lines[:MOST_LINES]):
+        style = line_style(sweep.model)
+        if i:
+            style |= {"color": PALETTE[(PALETTE.index(style["color"]) + i) % len(PALETTE)]}
+        if sweep.others:
+            style["label"] = sweep.fixed[i] or "as chosen"
+        _draw_line(panel, sweep, rows, name, ticks, style)
+
+
+def _draw_line(
+    panel: Axes,
+    sweep: Sweep,
+    rows: pd.DataFrame,
+    name: str,
+    ticks: list[float] | None,
+    style: dict[str, Any],
+) -> None:
+    """Draw means with one deviation over seeds to each side."""
+    values, chosen = sweep.values_of(rows), rows["chosen"].to_numpy(bool)
+    mean, deviation = (rows[f"test_{name}_{kind}"].to_numpy(float) for kind in ("mean", "std"))
+    if ticks is None:
+        values = [_value(value) for value in values]
         style = style | {"linestyle": "none"}
-        bars = panel.errorbar(values, mean, deviation, markerfacecolor="none", ms=5, **style)
+        bars = panel.errorbar(
+            values, mean, np.nan_to_num(deviation), markerfacecolor="none", ms=5, **style
+        )
         points = bars.lines[0]
-    marked = [value for value, is_it in zip(values, chosen, strict=True) if is_it]
-    (best,) = panel.plot(marked, mean[chosen], **style | {"linestyle": "none"}, ms=6)
-    told = [
-        f"{sweep.model}, {_value(value)}: {name} {own:.5f}"
+    else:
+        x, y, spread = with_gaps(values, mean, np.nan_to_num(deviation), ticks)
+        panel.fill_between(x, y - spread, y + spread, color=style["color"], alpha=0.2, lw=0)
+        panel.plot(x, y, lw=1.4, **style | {"marker": "none"})
+        marks = style | {"linestyle": "none", "label": None}
+        (points,) = panel.plot(values, mean, markerfacecolor="none", ms=4, **marks)
+    tooltips = [
+        f"{sweep.model}, {_value(value)}: {name} {value_at:.5f}"
         + (f" ± {spread:.5f}" if spread == spread else "")
-        for value, own, spread in zip(values, mean, known, strict=True)
+        for value, value_at, spread in zip(values, mean, deviation, strict=True)
     ]
-    tell(points, told)
-    tell(best, [f"{said}; chosen" for said, is_it in zip(told, chosen, strict=True) if is_it])
+    set_tooltips(points, tooltips)
+    if chosen.any():
+        at = int(chosen.argmax())
+        marks = style | {"linestyle": "none", "label": None}
+        (best,) = panel.plot([values[at]], [mean[at]], **marks, ms=6)
+        set_tooltips(best, [f"{tooltips[at]}; chosen"])
     panel.ticklabel_format(axis="y", useOffset=False)
 
 
-def _printed(key: str, numeric: bool) -> pd.DataFrame:
-    """The paper's points of an option, in its order."""
+def with_gaps(
+    values: list[float], mean: Numbers, deviation: Numbers, ticks: list[float]
+) -> tuple[Numbers, Numbers, Numbers]:
+    """Return the points of a line, NaN where a value of other lines is missing between its own: no
+    line is drawn there. A line that lacks most of them is of a sweep of its own and has no gap."""
+    within = [tick for tick in ticks if min(values) <= tick <= max(values)]
+    places = within if 2 * len(values) > len(within) else values
+    at = dict(zip(values, zip(mean, deviation, strict=True), strict=True))
+    nothing = (np.nan, np.nan)
+    table = np.array([(place, *at.get(place, nothing)) for place in sorted(places)], float)
+    return table[:, 0], table[:, 1], table[:, 2]
+
+
+def _paper_points(key: str, numeric: bool) -> pd.DataFrame:
+    """Return the paper's points of an option, in its order."""
     rows = published("deepfm_figures")
     rows = rows[rows["key"] == key].copy()
     if numeric:
@@ -163,14 +165,22 @@ def _printed(key: str, numeric: bool) -> pd.DataFrame:
     return rows
 
 
-def _beside(
-    panel: Axes, theirs: pd.DataFrame, name: str, level: tuple[float, float], numeric: bool
+def _draw_paper(
+    panel: Axes, paper_points: pd.DataFrame, name: str, level: tuple[float, float], numeric: bool
 ) -> None:
-    """What the paper printed, on its own data and so to its own level: the shape is compared."""
+    """Draw the paper's points to their own level, for they are of other data: compare the shape."""
     twin = panel.twinx()
     line = "-" if numeric else "none"
-    twin.plot(theirs["value"], theirs[name], color=GREY, linestyle=line, marker=".", lw=1, zorder=1)
-    end = (theirs["value"].iloc[-1], theirs[name].iloc[-1])
+    twin.plot(
+        paper_points["value"],
+        paper_points[name],
+        color=GREY,
+        linestyle=line,
+        marker=".",
+        lw=1,
+        zorder=1,
+    )
+    end = (paper_points["value"].iloc[-1], paper_points[name].iloc[-1])
     twin.annotate("paper", end, (0, 4), textcoords="offset points", color=SOFT, ha="right")
     margin = (level[1] - level[0]) / 10
     twin.set_ylim(level[0] - margin, level[1] + margin)
@@ -179,34 +189,56 @@ def _beside(
 
 
 def is_logarithmic(values: list[float]) -> bool:
-    """Whether the steps between values are more equal as ratios than as differences."""
-    known = np.sort(np.asarray(values, float))
-    if known[0] <= 0 or known[-1] < GEOMETRIC * known[0]:
+    """Return whether the steps between values are more equal as ratios than as differences."""
+    sorted_values = np.sort(np.asarray(values, float))
+    if sorted_values[0] <= 0 or sorted_values[-1] < GEOMETRIC * sorted_values[0]:
         return False
-    steps, ratios = np.diff(known), np.diff(np.log(known))
-    return bool(ratios.std() / ratios.mean() < steps.std() / steps.mean() or len(known) == 2)
-
-
-def _says(sweep: Sweep) -> str:
-    """What one model's panels show."""
-    auc = sweep.rows["test_auc_mean"].astype(float)
-    deviation = sweep.rows["test_auc_std"].astype(float).mean()
-    named = "keep probability" if sweep.key == KEEP else _plain(sweep.key)
-    of = dict(zip(sweep.rows.index, sweep.values, strict=True))
-    best, chosen = of[auc.idxmax()], of[sweep.rows["chosen"].idxmax()]
-    said = [_value(value) for value in (best, chosen)]
-    spread = f", where seeds deviate by {deviation:.4f}" if deviation == deviation else ""
-    return (
-        f"{sweep.model}: the test AUC is highest at {named} {said[0]}; the validation rows chose "
-        f"{said[1]}. It varies by {auc.max() - auc.min():.4f}{spread}."
+    steps, ratios = np.diff(sorted_values), np.diff(np.log(sorted_values))
+    return bool(
+        ratios.std() / ratios.mean() < steps.std() / steps.mean() or len(sorted_values) == 2
     )
 
 
-def _source(printed: pd.DataFrame, own: list[Sweep]) -> list[str]:
-    theirs = printed[printed["model"].isin([sweep.model for sweep in own])]
-    if theirs.empty:
+def _caption(sweep: Sweep) -> str:
+    """Describe what one model's panels show."""
+    auc = sweep.rows["test_auc_mean"].astype(float)
+    deviation = sweep.rows["test_auc_std"].astype(float).mean()
+    named = "keep probability" if sweep.key == KEEP else _plain(sweep.key)
+    value_of = dict(zip(sweep.rows.index, sweep.values, strict=True))
+    best = _value(value_of[auc.idxmax()])
+    spread = f", where seeds deviate by {deviation:.4f}" if deviation == deviation else ""
+    at = f" (at {sweep.fixed[0]})" if sweep.fixed and sweep.fixed[0] else ""
+    text = f"{sweep.model}{at}: the test AUC is highest at {named} {best}; "
+    if (chosen := sweep.rows["chosen"]).any():
+        text += f"the validation rows chose {_value(value_of[chosen.idxmax()])}."
+    else:
+        text += "the setting chosen on the validation rows is not on this line."
+    text += f" It varies by {auc.max() - auc.min():.4f}{spread}."
+    if sweep.pulled:
+        text += f" With {_plain(sweep.key)} change {', '.join(sweep.pulled)}."
+    if sweep.others:
+        count = len(sweep.lines)
+        more = f", {MOST_LINES} of them drawn" if count > MOST_LINES else ""
+        text += f" {count} lines of as many points{more}, at different values of the other options."
+    return text
+
+
+def _explain_marks(sweeps_of_key: list[Sweep]) -> list[str]:
+    """Return sentences that explain the marks of the panels."""
+    lines = [line for sweep in sweeps_of_key for line in sweep.lines[:MOST_LINES]]
+    sentences = [FILLED] if any(line["chosen"].any() for line in lines) else []
+    has_deviations = any(line["test_auc_std"].notna().any() for line in lines)
+    return [
+        *sentences,
+        BAND if has_deviations else "One seed each: the deviation over seeds is not known.",
+    ]
+
+
+def _source(paper: pd.DataFrame, sweeps_of_key: list[Sweep]) -> list[str]:
+    paper_points = paper[paper["model"].isin([sweep.model for sweep in sweeps_of_key])]
+    if paper_points.empty:
         return []
-    row = theirs.iloc[0]
+    row = paper_points.iloc[0]
     return [
         f"Grey: {row['place']} of {row['source']}, on its data set Company*, to its own level; "
         "what is compared is the shape."
@@ -219,39 +251,3 @@ def _value(value: Any) -> str:
 
 def _plain(key: str) -> str:
     return key.rpartition(".")[2].replace("_", " ")
-
-
-def heat_maps(section: Section) -> list[Drawing]:
-    """For each model whose runs differ in two options, its test AUC over both."""
-    drawings = []
-    for model, own in section.groups.groupby("model", sort=False):
-        keys = differing(own)
-        sizes = [own[key].nunique(dropna=False) for key in keys]
-        if len(keys) == 2 and min(sizes) > 1 and len(own) >= sum(sizes):  # more than a cross
-            drawings.append(_heat_map(str(model), own, *keys))
-    return drawings
-
-
-def _heat_map(model: str, own: pd.DataFrame, across: str, down: str) -> Drawing:
-    columns, index = (_sorted(own, key)[key].map(as_text).unique() for key in (across, down))
-    named = own.assign(**{key: own[key].map(as_text) for key in (across, down)})
-    grid = named.pivot(index=down, columns=across, values="test_auc_mean")
-    grid = grid.reindex(index=index, columns=columns)
-    figure, ((panel,),) = canvas(1, 1, (1.6 + 0.8 * len(grid.columns), 0.8 + 0.45 * len(grid)))
-    cells = grid.to_numpy(float)
-    panel.imshow(cells, cmap="cividis", aspect="auto")
-    middle = (np.nanmin(cells) + np.nanmax(cells)) / 2
-    for (i, j), value in np.ndenumerate(cells):
-        if value == value:
-            dark = "black" if value > middle else "white"
-            panel.text(j, i, f"{value:.4f}", ha="center", va="center", color=dark)
-    panel.set_xticks(range(len(grid.columns)), list(grid.columns))
-    panel.set_yticks(range(len(grid)), list(grid.index))
-    panel.set(xlabel=across, ylabel=down)
-    entitle(panel, f"{model}: test AUC")
-    best, chosen = own.loc[own["test_auc_mean"].idxmax()], own[own["chosen"]].iloc[0]
-    says = (
-        f"{model}: the test AUC is highest, {best['test_auc_mean']:.4f}, at {best['settings']}; "
-        f"chosen on the validation rows was {chosen['settings']}."
-    )
-    return finish(figure, f"heat-{model}", f"{model} over {across} and {down}", says)

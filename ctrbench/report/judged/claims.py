@@ -1,11 +1,12 @@
-"""The paper's claims, held against the runs of a section.
+"""Tests of the paper's claims with the runs of a section.
 
 A claim is a set of comparisons that all have to go one way. It is *reproduced* if each of them
 does by its own test (an intersection-union test, which needs no correction), *so far reproduced* if
 there are no runs for some of them, *not reproduced* if one goes the other way by a test corrected
-for their number (Holm), and else *undecided*.
-Comparisons are paired over the seeds that both sides have, or by the test rows where that is one
-alone; settings are chosen on the validation rows.
+for their number (Holm), and else *undecided*. There is *no verdict* where nothing can be tested: at
+one seed the noise of training is not known.
+Comparisons are paired over the seeds that both sides have and hold the noise of the test rows too;
+settings are chosen on the validation rows. A claim on an option counts the models of its figure.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ctrbench.report.figures.ablations import Sweep, sweeps
+from ctrbench.report.figures.sweeps import Sweep, sweeps
 from ctrbench.report.group import (
     ENVIRONMENT,
     FIGURES,
@@ -23,16 +24,17 @@ from ctrbench.report.group import (
     best_by_validation,
     epoch_seconds,
 )
-from ctrbench.report.judged.comparisons import BETTER, SIGNIFICANT, UNKNOWN, tested
+from ctrbench.report.judged.comparisons import BETTER, SIGNIFICANT
+from ctrbench.report.judged.paired import PairedTests, common_seeds
 from ctrbench.report.judged.statistics import Difference, holm, paired_t
-from ctrbench.report.published.printed import claims
+from ctrbench.report.published.printed import claims, published
 from ctrbench.report.step_times import measured_on, same_environment, seconds_of_rounds
+from ctrbench.report.tuning import chosen_trials
 
 REPRODUCED, SO_FAR = "reproduced", "so far reproduced"
 NOT_REPRODUCED, UNDECIDED = "not reproduced", "undecided"
+NO_VERDICT = "no verdict"
 SECONDS, STEP = "seconds", "step"
-DEEP = 7  # models in the paper's figures 7 to 10
-TRIALS = "tuned.trials"
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,29 @@ class Evidence:
     """One comparison of a claim.
 
     Attributes:
-        ours: the model that the paper has ahead, and ``theirs`` the other: of one sweep the same.
+        model: the one that the paper has ahead, and ``other`` the other: of one sweep the same.
         values: of the two settings of a sweep; empty between models.
         figure: ``auc``, ``logloss``, ``seconds`` (of an epoch of the runs) or ``step`` (measured in
             turn).
         seeds: that both have; of steps, rounds.
-        difference: of ``ours`` to ``theirs``; of times that of their logarithms.
+        difference: of ``model`` to ``other``; of times that of their logarithms.
         slack: what is taken from the difference before it is tested.
         measured_on: of steps, what they were measured on.
     """
 
-    ours: str
-    theirs: str
+    model: str
+    other: str
     values: tuple[str, ...]
     figure: str
     seeds: int
     difference: Difference
     slack: float = 0.0
     measured_on: str = ""
+
+    @property
+    def p(self) -> float:
+        """NaN at one seed (or round), whose noise of training is not known."""
+        return self.difference.p if self.seeds > 1 else np.nan
 
     @property
     def gain(self) -> float:
@@ -67,8 +74,7 @@ class Evidence:
     @property
     def confidence(self) -> float:
         """From -1, surely against the claim, to 1, surely for it."""
-        p = self.difference.p
-        return float(np.sign(self.gain) * (1 - p)) if p == p else 0.0
+        return float(np.sign(self.gain) * (1 - self.p)) if self.p == self.p else 0.0
 
 
 @dataclass(frozen=True)
@@ -89,36 +95,46 @@ class Verdict:
     tuning: str
 
     @property
-    def decides(self) -> Evidence:
-        """The comparison that the verdict hangs on: that which is least for the claim."""
-        return min(self.evidence, key=lambda one: one.confidence)
+    def decisive(self) -> Evidence:
+        """The comparison that decides the verdict: the one least in favour of the claim."""
+        return min(self.evidence, key=lambda item: item.confidence)
 
 
-def verdicts(section: Section, steps: dict[str, Any] | None = None) -> list[Verdict]:
-    """Of the claims that the section has runs for.
+def verdicts(
+    section: Section, steps: dict[str, Any] | None = None, tests: PairedTests | None = None
+) -> list[Verdict]:
+    """Judge the claims that the section has runs for.
 
     Args:
+        tests: the comparisons of the section, where some are made already.
         steps: training steps measured in turn, which then decide the claims about time, if they
             were measured on the section's device and in its precision.
     """
     if steps is not None and not same_environment(steps, section.environment):
         steps = None
-    found, swept = [], sweeps(section)
+    tests = tests or PairedTests(section)
+    judged, sweeps_by_key = [], sweeps(section)
     for claim in claims("deepfm"):
         if "key" in claim:
-            evidence, possible = _of_sweeps(section, claim, swept.get(claim["key"], []))
+            evidence, possible = _sweep_evidence(tests, claim, sweeps_by_key.get(claim["key"], []))
         else:
-            evidence, possible = _of_models(section, claim, steps)
+            evidence, possible = _model_evidence(section, claim, steps, tests)
         if evidence:
-            models = {name for one in evidence for name in (one.ours, one.theirs)}
-            tuning = _tuning(section, models) if "better" in claim else ""
-            found.append(Verdict(claim, judge(evidence, possible), evidence, possible, tuning))
-    return found
+            models = {name for item in evidence for name in (item.model, item.other)}
+            tuning = _tuning_text(section, models) if "better" in claim else ""
+            judged.append(Verdict(claim, judge(evidence, possible), evidence, possible, tuning))
+    return judged
 
 
 def judge(evidence: list[Evidence], possible: int) -> str:
-    """The verdict of a claim's comparisons, of so many that it has."""
+    """Return the verdict of a claim's comparisons.
+
+    Args:
+        possible: the number of comparisons that the paper has.
+    """
     claimed, against = sides(evidence)
+    if np.isnan([item.p for item in evidence]).all():
+        return NO_VERDICT
     if against.any():
         return NOT_REPRODUCED
     if not claimed.all():
@@ -127,115 +143,127 @@ def judge(evidence: list[Evidence], possible: int) -> str:
 
 
 def sides(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
-    """Of each comparison whether it goes as claimed, by its own test, and whether it goes the other
-    way, by a test corrected for their number."""
-    p = np.array([one.difference.p for one in evidence])
-    gains = np.array([one.gain for one in evidence])
+    """Return for each comparison whether it goes as claimed, by its own test, and whether it goes
+    the other way, by a test corrected for their number."""
+    p = np.array([item.p for item in evidence])
+    gains = np.array([item.gain for item in evidence])
     return (p < SIGNIFICANT) & (gains > 0), (holm(p) < SIGNIFICANT) & (gains < 0)
 
 
 Counted = tuple[list[Evidence], int]
 
 
-def _of_sweeps(section: Section, claim: dict[str, Any], swept: list[Sweep]) -> Counted:
-    """The comparisons that there are runs for, and the number of those that the paper has."""
-    wanted = claim.get("models")
-    found = [
-        one
-        for sweep in swept
-        if wanted is None or sweep.model in wanted
-        for one in _of_sweep(section, claim, sweep)
+def _sweep_evidence(
+    tests: PairedTests, claim: dict[str, Any], model_sweeps: list[Sweep]
+) -> Counted:
+    """Return the comparisons that have runs, and the number of comparisons that the paper has."""
+    figure = published("deepfm_figures")
+    in_figure = set(figure.loc[figure["key"] == claim["key"], "model"])
+    models = set(claim.get("models", in_figure)) & in_figure
+    evidence = [
+        item
+        for sweep in model_sweeps
+        if sweep.model in models
+        for item in _compare_settings(tests, claim, sweep)
     ]
-    return found, max(len(found), len(FIGURES) * (DEEP if wanted is None else len(wanted)))
+    return evidence, len(FIGURES) * len(models)
 
 
-def _of_models(section: Section, claim: dict[str, Any], steps: dict[str, Any] | None) -> Counted:
-    """The same of a claim that compares models, each in its chosen setting."""
+def _model_evidence(
+    section: Section, claim: dict[str, Any], steps: dict[str, Any] | None, tests: PairedTests
+) -> Counted:
+    """Return the same for a claim that compares models, each in its chosen setting."""
     chosen = section.groups[section.groups["chosen"]].set_index("model")
     pairs = [(a, b) for a in claim.get("better") or claim["faster"] for b in claim["than"]]
-    there = [(a, b) for a, b in pairs if {a, b} <= set(chosen.index)]
+    pairs_with_runs = [(a, b) for a, b in pairs if {a, b} <= set(chosen.index)]
     if "faster" in claim:
         slack = float(np.log(claim["slack"]))
         timed = [
-            _in_time(section, chosen.loc[[a, b]], slack)
+            _compare_epochs(section, chosen.loc[[a, b]], slack)
             if steps is None
-            else _by_steps(steps, a, b, slack)
-            for a, b in there
+            else _compare_steps(steps, a, b, slack)
+            for a, b in pairs_with_runs
         ]
-        return [one for one in timed if one is not None], len(pairs)
+        return [item for item in timed if item is not None], len(pairs)
     groups = chosen["group"]
-    found = [one for a, b in there for one in _compared(section, (a, b), (groups[a], groups[b]))]
-    return found, len(FIGURES) * len(pairs)
+    evidence = [
+        item
+        for a, b in pairs_with_runs
+        for item in _compare_groups(tests, (a, b), (groups[a], groups[b]))
+    ]
+    return evidence, len(FIGURES) * len(pairs)
 
 
-def _compared(
-    section: Section, models: tuple[str, str], groups: tuple[str, str], values: tuple[str, ...] = ()
+def _compare_groups(
+    tests: PairedTests,
+    models: tuple[str, str],
+    groups: tuple[str, str],
+    values: tuple[str, ...] = (),
 ) -> list[Evidence]:
-    """AUC and logloss of two groups over the seeds that both have."""
-    ours, theirs = _common(section.runs, *groups)
-    _, differences = tested(ours, theirs)
+    """Compare AUC and logloss of two groups over the seeds that both have."""
+    compared = tests.compare(*groups)
     return [
-        Evidence(*models, values, figure, len(ours), difference)
-        for figure, difference in zip(FIGURES, differences, strict=True)
+        Evidence(*models, values, figure, compared.seeds, difference)
+        for figure, difference in zip(FIGURES, compared.differences, strict=True)
     ]
 
 
-def _common(runs: pd.DataFrame, one: str, other: str) -> list[pd.DataFrame]:
-    """The runs of two groups of the same seeds, in the same order."""
-    both = [runs[runs["group"] == group].set_index("seed").sort_index() for group in (one, other)]
-    seeds = both[0].index.intersection(both[1].index)
-    return [found.loc[seeds] for found in both]
-
-
-def _of_sweep(section: Section, claim: dict[str, Any], sweep: Sweep) -> list[Evidence]:
-    """A model's best setting of those that the claim has ahead, and its best of the others."""
+def _compare_settings(tests: PairedTests, claim: dict[str, Any], sweep: Sweep) -> list[Evidence]:
+    """Compare a model's best setting of those that the claim has ahead with its best other one."""
     best = []
     for side in ("best", "over"):
-        rows = sweep.rows[[_is_one_of(value, claim[side]) for value in sweep.rows[sweep.key]]]
+        rows = sweep.rows[[_is_among(value, claim[side]) for value in sweep.rows[sweep.key]]]
         if rows.empty:
             return []
         best.append(rows.loc[best_by_validation(rows)])
     values = (as_text(best[0][sweep.key]), as_text(best[1][sweep.key]))
     groups = (str(best[0]["group"]), str(best[1]["group"]))
-    return _compared(section, (sweep.model, sweep.model), groups, values)
+    return _compare_groups(tests, (sweep.model, sweep.model), groups, values)
 
 
-def _is_one_of(value: Any, values: list[Any]) -> bool:
-    """Whether an option's value is in a list: numbers by their value."""
+def _is_among(value: Any, values: list[Any]) -> bool:
+    """Return whether an option's value is in a list; numbers are compared by value."""
     return as_text(value) in map(as_text, values) or any(
-        isinstance(one, int | float) and isinstance(value, int | float) and np.isclose(one, value)
-        for one in values
+        isinstance(other, int | float)
+        and isinstance(value, int | float)
+        and np.isclose(other, value)
+        for other in values
     )
 
 
-def _in_time(section: Section, pair: pd.DataFrame, slack: float) -> Evidence | None:
-    """Seconds of training an epoch, in the section's environment; None of other batch sizes."""
+def _compare_epochs(section: Section, pair: pd.DataFrame, slack: float) -> Evidence | None:
+    """Compare seconds an epoch in the section's environment; None if batch sizes differ."""
     if pair["trainer.batch_size"].nunique() > 1:
         return None
     runs = section.runs
-    here = (runs[ENVIRONMENT] == pd.Series(section.environment)).all(axis=1)
-    ours, theirs = (_log_seconds(own) for own in _common(runs[here], *pair["group"]))
+    is_here = (runs[ENVIRONMENT] == pd.Series(section.environment)).all(axis=1)
+    runs_timed = [runs[is_here & (runs["group"] == group)] for group in pair["group"]]
+    log_seconds, other_log_seconds = (
+        _log_seconds(timed_runs) for timed_runs in common_seeds(*runs_timed)
+    )
     names = list(pair.index)
-    return _timed(names[0], names[1], SECONDS, ours, theirs, slack)
+    return _compare_seconds(names[0], names[1], SECONDS, log_seconds, other_log_seconds, slack)
 
 
-def _by_steps(steps: dict[str, Any], ours: str, theirs: str, slack: float) -> Evidence | None:
-    """Steps of the same rounds, what a model starts from included; None where one is lacking."""
-    taken = [seconds_of_rounds(steps, name) for name in (ours, theirs)]
-    if taken[0] is None or taken[1] is None:
+def _compare_steps(steps: dict[str, Any], model: str, other: str, slack: float) -> Evidence | None:
+    """Compare steps of the same rounds, pre-training included; None where one is lacking."""
+    seconds = [seconds_of_rounds(steps, name) for name in (model, other)]
+    if seconds[0] is None or seconds[1] is None:
         return None
-    timed = _timed(ours, theirs, STEP, np.log(taken[0]), np.log(taken[1]), slack)
+    timed = _compare_seconds(model, other, STEP, np.log(seconds[0]), np.log(seconds[1]), slack)
     return replace(timed, measured_on=measured_on(steps))
 
 
-def _timed(ours: str, theirs: str, figure: str, these: Any, those: Any, slack: float) -> Evidence:
-    """Of logarithms of seconds, in pairs; what is at most the slack slower is as fast."""
-    found = UNKNOWN
-    if len(these) > 1:
-        moved = paired_t(these - slack, those)
-        ends = (moved.mean + slack, moved.low + slack, moved.high + slack)
-        found = Difference(*ends, moved.p)
-    return Evidence(ours, theirs, (), figure, len(these), found, slack)
+def _compare_seconds(
+    model: str, other: str, figure: str, log_seconds: Any, other_log_seconds: Any, slack: float
+) -> Evidence:
+    """Compare logarithms of seconds in pairs; a model slower by at most the slack is as fast."""
+    difference = Difference(np.nan, np.nan, np.nan, np.nan)
+    if len(log_seconds) > 1:
+        tested = paired_t(log_seconds - slack, other_log_seconds)
+        ends = (tested.mean + slack, tested.low + slack, tested.high + slack)
+        difference = Difference(*ends, tested.p)
+    return Evidence(model, other, (), figure, len(log_seconds), difference, slack)
 
 
 def _log_seconds(runs: pd.DataFrame) -> pd.Series:
@@ -243,17 +271,15 @@ def _log_seconds(runs: pd.DataFrame) -> pd.Series:
     return seconds
 
 
-def _tuning(section: Section, models: set[str]) -> str:
-    """Whether the trials of some models' tuning are known and equal."""
-    chosen = section.groups[section.groups["chosen"] & section.groups["model"].isin(models)]
-    if TRIALS not in section.runs:
+def _tuning_text(section: Section, models: set[str]) -> str:
+    """Return as text whether the models were tuned by equally many trials."""
+    trials = {name: count for name, count in chosen_trials(section).items() if name in models}
+    if all(pd.isna(count) for count in trials.values()):
         return "trials of tuning unknown"
-    first = section.runs.drop_duplicates("group").set_index("group")[TRIALS]
-    trials = dict(zip(chosen["model"], chosen["group"].map(first), strict=True))
     if any(pd.isna(count) for count in trials.values()):
         lacking = [model for model, count in trials.items() if pd.isna(count)]
         return f"trials of tuning unknown of {', '.join(lacking)}"
     if len(set(trials.values())) > 1:
-        said = ", ".join(f"{model} {count:g}" for model, count in trials.items())
-        return f"trials of tuning unequal: {said}"
+        counts = ", ".join(f"{model} {count:g}" for model, count in trials.items())
+        return f"trials of tuning unequal: {counts}"
     return f"{next(iter(trials.values())):g} trials of tuning each"

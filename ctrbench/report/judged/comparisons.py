@@ -1,48 +1,66 @@
-"""Each model against the best of a section and against the baseline."""
+"""Each model against the best of a section and against the baseline.
 
-from dataclasses import replace
-from pathlib import Path
+The best is chosen on the validation rows: the test rows would favour the model that they flatter.
+"""
+
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ctrbench.errors import UserError
-from ctrbench.report.group import BASELINE, FIGURES, Section
-from ctrbench.report.judged.statistics import LEVEL, Difference, delong, holm, paired_rows, paired_t
-from ctrbench.report.markdown import NONE, cells
-from ctrbench.runs.interface import Run
+from ctrbench.markdown import NONE, cells
+from ctrbench.report.group import BASELINE, FIGURES, Section, best_by_validation
+from ctrbench.report.judged.paired import ROWS_ALONE, SEEDS_AND_ROWS, PairedTests
+from ctrbench.report.judged.statistics import LEVEL, holm
 
 SIGNIFICANT = 1 - LEVEL
-UNKNOWN = Difference(np.nan, np.nan, np.nan, np.nan)
-LEVEL_WITH, UNTESTED = "not distinguishable", "untested"
+NOT_DIFFERENT, UNTESTED = "not significantly different", "untested"
 BETTER = {"auc": 1, "logloss": -1}
+ONE_SEED = "at one seed; training noise not included"
 
 
-def comparisons(section: Section) -> pd.DataFrame:
-    """A row for each model and what it is held against, both in their chosen setting.
+def reference(section: Section) -> str:
+    """Return the model whose chosen setting is the best on the validation rows."""
+    chosen = section.groups[section.groups["chosen"]]
+    return str(chosen.loc[best_by_validation(chosen), "model"])
 
-    Columns: ``model``, ``against``, ``seeds`` (common ones), ``test`` (how it was tested), and for
-    both figures ``FIGURE_difference``, ``_low``, ``_high``, ``_p`` (corrected by Holm's steps for
-    the number of models) and ``_says``: better, worse, not distinguishable, or untested.
+
+def comparisons(section: Section, tests: PairedTests | None = None) -> pd.DataFrame:
+    """Compare each model with the reference and with the baseline, all in their chosen setting.
+
+    Columns: ``model``, ``against``, ``seeds`` (common ones), ``test`` (the noise that it includes),
+    and for both figures ``FIGURE_difference``, ``_low``, ``_high``, ``_seeds`` and ``_rows``
+    (standard errors by source), ``_p`` (by Holm's steps: of all pairs of models where the reference
+    is the other, which was chosen among them, else of the models), ``_says``: better, worse, not
+    significantly different, or untested.
     """
-    chosen = section.groups[section.groups["chosen"]].set_index("model")
-    best = chosen["test_auc_mean"].idxmax()
-    others = dict.fromkeys(name for name in (best, BASELINE) if name in chosen.index)
+    tests = tests or PairedTests(section)
+    chosen = section.groups[section.groups["chosen"]].set_index("model")["group"]
+    others = [name for name in dict.fromkeys((reference(section), BASELINE)) if name in chosen]
+    # A model at a time, so that the components of its rows are used while they are held.
+    rows = [
+        _pair(tests, chosen, str(model), other)
+        for model in chosen.index
+        for other in others
+        if model != other
+    ]
+    pairs = len(chosen) * (len(chosen) - 1) // 2
     families = [
-        _family([_pair(section, chosen, name, other) for name in chosen.index if name != other])
+        _corrected(
+            pd.DataFrame([row for row in rows if row["against"] == other]),
+            pairs if other == others[0] else 0,
+        )
         for other in others
     ]
-    made = [family for family in families if len(family)]
-    return pd.concat(made, ignore_index=True) if made else pd.DataFrame()
+    families = [family for family in families if len(family)]
+    return pd.concat(families, ignore_index=True) if families else pd.DataFrame()
 
 
-def _family(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    table = pd.DataFrame(rows)
+def _corrected(table: pd.DataFrame, hypotheses: int) -> pd.DataFrame:
     for figure in FIGURES if len(table) else ():
-        table[f"{figure}_p"] = holm(table[f"{figure}_p"])
+        table[f"{figure}_p"] = holm(table[f"{figure}_p"], hypotheses)
         table[f"{figure}_says"] = [
-            _says(figure, difference, p)
+            _outcome(figure, difference, p)
             for difference, p in zip(
                 table[f"{figure}_difference"], table[f"{figure}_p"], strict=True
             )
@@ -50,108 +68,100 @@ def _family(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
-def _says(figure: str, difference: float, p: float) -> str:
+def _outcome(figure: str, difference: float, p: float) -> str:
     if np.isnan(p):
         return UNTESTED
     if p >= SIGNIFICANT:
-        return LEVEL_WITH
+        return NOT_DIFFERENT
     return "better" if difference * BETTER[figure] > 0 else "worse"
 
 
-def _pair(section: Section, chosen: pd.DataFrame, model: str, other: str) -> dict[str, Any]:
-    runs = section.runs.set_index("seed")
-    ours, theirs = (runs[runs["group"] == chosen.loc[name, "group"]] for name in (model, other))
-    seeds = sorted(set(ours.index) & set(theirs.index))
-    row: dict[str, Any] = {"model": model, "against": other, "seeds": len(seeds)}
-    row["test"], found = tested(ours.loc[seeds], theirs.loc[seeds])
-    for figure, difference in zip(FIGURES, found, strict=True):
-        row |= {
-            f"{figure}_difference": difference.mean,
-            f"{figure}_low": difference.low,
-            f"{figure}_high": difference.high,
-            f"{figure}_p": difference.p,
-        }
+def _pair(tests: PairedTests, groups: pd.Series, model: str, other: str) -> dict[str, Any]:
+    compared = tests.compare(groups[model], groups[other])
+    row: dict[str, Any] = {
+        "model": model,
+        "against": other,
+        "seeds": compared.seeds,
+        "test": compared.test,
+    }
+    for figure, difference in zip(FIGURES, compared.differences, strict=True):
+        row[f"{figure}_difference"] = difference.mean
+        for name in ("low", "high", "seeds", "rows", "p"):
+            row[f"{figure}_{name}"] = getattr(difference, name)
     return row
 
 
-def tested(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[str, list[Difference]]:
-    """How two settings were compared, and the difference in each of ``FIGURES``.
-
-    Args:
-        ours: runs of the common seeds.
-        theirs: the other's, in the same order.
-    """
-    if ours.empty:
-        return "untested: no common seed", [UNKNOWN, UNKNOWN]
-    pairs = [(ours[f"metrics.test.{f}"], theirs[f"metrics.test.{f}"]) for f in FIGURES]
-    if len(ours) > 1:
-        return "t-test over seeds", [paired_t(*pair) for pair in pairs]
-    plain = [replace(UNKNOWN, mean=float(a.iloc[0] - b.iloc[0])) for a, b in pairs]
-    try:
-        one, two = (Run(Path(runs["path"].iloc[0])) for runs in (ours, theirs))
-        labels_N = one.labels
-        if not len(labels_N) == len(one.logits) == len(two.logits):
-            return "untested: other rows", plain
-        on_rows = [test(one.logits, two.logits, labels_N) for test in (delong, paired_rows)]
-    except UserError:
-        return "untested: one seed, and its logits or labels are not here", plain
-    return "on the test rows", on_rows
-
-
-def level_with_best(section: Section, compared: pd.DataFrame) -> set[str]:
-    """The models that are not distinguishable from the best."""
+def models_not_different(section: Section, compared: pd.DataFrame) -> set[str]:
+    """Return the models that are not significantly different from the reference in AUC."""
     if compared.empty:
         return set()
-    chosen = section.groups[section.groups["chosen"]].set_index("model")
-    best = chosen["test_auc_mean"].idxmax()
-    level = (compared["against"] == best) & (compared["auc_says"] == LEVEL_WITH)
-    return set(compared.loc[level, "model"])
+    is_not_different = (compared["against"] == reference(section)) & (
+        compared["auc_says"] == NOT_DIFFERENT
+    )
+    return set(compared.loc[is_not_different, "model"])
 
 
-def in_words(row: pd.Series) -> str:
-    """What a comparison says."""
-    said = {figure: str(row[f"{figure}_says"]) for figure in FIGURES}
-    if set(said.values()) == {UNTESTED}:
+def seeds_text(seeds: int) -> str:
+    """Return over how many seeds a comparison is, as text."""
+    return f"at {seeds} seeds" if seeds > 1 else ONE_SEED
+
+
+def outcome_text(row: pd.Series) -> str:
+    """Return the outcome of a comparison as text."""
+    words = {figure: str(row[f"{figure}_says"]) for figure in FIGURES}
+    if set(words.values()) == {UNTESTED}:
         return str(row["test"])
-    seeds = f"at {row['seeds']} seeds" if row["seeds"] > 1 else "with one seed"
-    long = {LEVEL_WITH: f"{LEVEL_WITH} {seeds}"}
-    auc, logloss = (long.get(word, word) for word in said.values())
+    auc, logloss = words.values()
+    text = f"AUC {auc}, logloss {logloss}"
     if auc == logloss:
-        return auc if auc in long.values() else f"{auc} in AUC and logloss"
-    return f"AUC {auc}, logloss {logloss}"
+        text = auc if auc == NOT_DIFFERENT else f"{auc} in AUC and logloss"
+    if row["seeds"] > 1 and NOT_DIFFERENT not in text:
+        return text
+    return f"{text} {seeds_text(row['seeds'])}"
 
 
-def reading(compared: pd.DataFrame) -> pd.DataFrame:
-    """What a person reads of :func:`comparisons`."""
-    shown = compared[["model", "against"]].copy()
-    shown["seeds"] = compared["seeds"].astype(str)
+def comparison_table(compared: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`comparisons` as cells of text."""
+    table = compared[["model", "against"]].copy()
+    table["common seeds"] = compared["seeds"].astype(str)
     for figure in FIGURES:
-        columns = [compared[f"{figure}_{what}"] for what in ("difference", "low", "high")]
-        shown[f"{figure} difference"] = [
+        columns = [compared[f"{figure}_{name}"] for name in ("difference", "low", "high")]
+        table[f"{figure} difference"] = [
             NONE if np.isnan(mean) else f"{mean:+.5f}" + _interval(low, high)
             for mean, low, high in zip(*columns, strict=True)
         ]
-        shown[f"{figure} p"] = cells(compared[f"{figure}_p"], "{:.2g}")
-    shown["in words"] = compared.apply(in_words, axis=1)
-    return shown
+        for part in ("seeds", "rows"):
+            table[f"{figure} {part}"] = cells(compared[f"{figure}_{part}"], "{:.5f}")
+        table[f"{figure} p"] = cells(compared[f"{figure}_p"], "{:.2g}")
+    table["in words"] = compared.apply(outcome_text, axis=1)
+    return table.loc[:, (table != NONE).any()]
 
 
 def _interval(low: float, high: float) -> str:
     return "" if np.isnan(low) else f" [{low:+.5f}, {high:+.5f}]"
 
 
-def note(compared: pd.DataFrame) -> str:
-    """How the table came about."""
-    tests = set(compared["test"])
-    said = [
-        "Differences of test figures to the best by mean AUC, and to lr, each model in its chosen "
-        f"setting, with intervals of {LEVEL:.0%} and p corrected for the number of models (Holm)."
+def comparison_note(section: Section, compared: pd.DataFrame) -> str:
+    """Return the note below the table: how the comparisons are made."""
+    tests, others = set(compared["test"]), set(compared["against"])
+    best = reference(section)
+    baseline = f", and to {BASELINE}" if BASELINE in others - {best} else ""
+    family = "all pairs of models, for the best was chosen among them"
+    if baseline:
+        family = f"the models; against {best}, for that of {family}"
+    text = [
+        f"Differences of test figures to {best}, the best on the validation rows{baseline}, each "
+        f"model in its chosen setting, with intervals of {LEVEL:.0%}; p is corrected by Holm's "
+        f"steps for the number of {family}."
     ]
-    if "t-test over seeds" in tests:
-        said.append("Several seeds: a paired t-test over the common ones.")
-    if "on the test rows" in tests:
-        said.append(
-            "One seed: DeLong's test of the AUC and a bootstrap of the logloss, on the test rows; "
-            "what another seed would give, they cannot say."
+    if SEEDS_AND_ROWS in tests:
+        text.append(
+            "Several seeds: intervals and tests hold the noise of training and that of the test "
+            "rows; their standard errors stand under seeds and rows (DeLong's for the AUC)."
         )
-    return " ".join(said)
+    if ROWS_ALONE in tests:
+        text.append(
+            "One seed: the noise of the test rows alone. Training noise is not included, so "
+            "another seed may turn the difference round."
+        )
+    return " ".join(text)

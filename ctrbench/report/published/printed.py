@@ -1,4 +1,4 @@
-"""What others printed, as data: a CSV file for each table or figure, each row with its source.
+"""Published figures as data: a CSV file for each table or figure, each row with its source.
 
 The DeepFM paper was printed twice, with different numbers in Table 2; both are kept. Its figures 6
 to 11 were read off the drawings, to about .0001 in AUC and .000005 in logloss; the note says which
@@ -20,21 +20,21 @@ VERSIONS = {"arXiv": "Guo et al. 2017, arXiv 1703.04247v1", "IJCAI": "Guo et al.
 
 @cache
 def published(name: str) -> pd.DataFrame:
-    """The rows of ``published/NAME.csv``; a setting's ``value`` is text."""
+    """Return the rows of ``published/NAME.csv``; a setting's ``value`` is text."""
     with as_file(files("ctrbench.report") / "published" / f"{name}.csv") as path:
         return pd.read_csv(path, dtype={"value": "str"})
 
 
 @cache
 def claims(paper: str) -> list[dict[str, Any]]:
-    """What ``published/PAPER_claims.yaml`` says that a paper concludes; its head says how."""
+    """Return the claims of a paper from ``published/PAPER_claims.yaml``; its head explains them."""
     path = files("ctrbench.report") / "published" / f"{paper}_claims.yaml"
-    found: list[dict[str, Any]] = yaml.safe_load(path.read_text())
-    return found
+    claims_of_paper: list[dict[str, Any]] = yaml.safe_load(path.read_text())
+    return claims_of_paper
 
 
 def table2(data: str) -> dict[str, pd.DataFrame]:
-    """Table 2 by the paper's version: AUC and logloss by model; none for a set not in it."""
+    """Return Table 2 by the paper's version: AUC and logloss by model; none for other data sets."""
     rows = published("deepfm_table2")
     rows = rows[rows["data"] == data]
     versions = {
@@ -45,13 +45,13 @@ def table2(data: str) -> dict[str, pd.DataFrame]:
 
 
 def leaderboard(source: str, data: str) -> pd.DataFrame:
-    """All that a source prints of a data set, the best AUC first."""
+    """Return all results that a source prints of a data set, the best AUC first."""
     rows = published(source)
     rows = rows[rows["dataset"] == data].sort_values("auc", ascending=False, kind="stable")
     return rows.fillna({"ours": "", "lacks": ""})
 
 
 def published_rows(source: str, data: str) -> dict[str, int]:
-    """The rows of each part of a source's data set; nothing for one that it does not have."""
+    """Return the number of rows of each split of a source's data set; empty if it has none."""
     rows = published(f"{source}_sets").set_index("dataset").drop(columns="source")
     return {} if data not in rows.index else {k: int(v) for k, v in rows.loc[data].items()}

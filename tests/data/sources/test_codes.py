@@ -1,6 +1,5 @@
 """Codes of one spelling in all files, and what the first rows of a longer file suggest."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from data.sources.tables import column, prepared, rows_of, table
 from support import Compose
 
 from ctrbench.data.schema import GROUP, USER
-from ctrbench.data.sources import cells, text
+from ctrbench.data.sources import cells
 
 rng = np.random.default_rng(1)
 BRANDS = pl.Series("brand_id", rng.integers(1, 9, 300))
@@ -55,11 +54,6 @@ def test_names_of_codes(name: str, settings: Compose, tmp_path: Path) -> None:
     assert types == {name: "category", "grid": "number"}
 
 
-def test_booleans_are_spelled_as_in_parquet(settings: Compose, tmp_path: Path) -> None:
-    source = column(settings, tmp_path, ["True", "FALSE", "true", "Truely"] * 50)
-    assert rows_of(source)["x"][:4].to_list() == ["true", "false", "true", "Truely"]
-
-
 def test_who_is_missing_is_nobody(settings: Compose, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     users = [["7.0", "NULL", " ", "nan", "8"][i % 5] for i in range(300)]
@@ -88,10 +82,7 @@ def test_the_first_rows_are_not_all(
     whole = table(settings, path)
     assert whole.left_out == {"row": "its values number the rows"}
 
-    def small(path: Path, size: int = 2000, *, quoted: bool = False) -> Iterator[text.Block]:
-        return text.blocks(path, min(size, 2000), quoted=quoted)
-
-    monkeypatch.setattr(cells, "blocks", small)
+    monkeypatch.setattr(cells, "BLOCK_BYTES", 2000)
     frame.head(399).write_csv(path)
     first = table(settings, path)
     assert first.left_out == {"row": "its values number the rows"}

@@ -20,7 +20,10 @@ from ctrbench.data.sources.download import download
 from ctrbench.data.sources.registry import open_source
 from ctrbench.errors import UserError
 
-ROWS = {part: f"label,user\n1,{part}\n0,x\n".encode() * 5000 for part in ("train", "valid", "test")}
+ROWS = {
+    part: b"label,user\n" + f"1,{part}\n0,x\n".encode() * 5000
+    for part in ("train", "valid", "test")
+}
 
 
 def archive(rows: dict[str, bytes]) -> bytes:

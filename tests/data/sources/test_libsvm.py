@@ -13,9 +13,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from support import Compose, run, store_of
 
-from ctrbench.data.schema import LABEL
+from ctrbench.data.schema import LABEL, clicks
 from ctrbench.data.settings import LibsvmSettings
-from ctrbench.data.sources import libsvm, text
+from ctrbench.data.sources import libsvm, libsvm_fields, text
 from ctrbench.data.sources.libsvm import Libsvm
 from ctrbench.data.sources.registry import open_source
 from ctrbench.errors import UserError
@@ -53,7 +53,8 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Has files read in blocks of so many bytes."""
 
     def use(size: int) -> None:
-        monkeypatch.setattr(libsvm, "blocks", partial(text.blocks, block_bytes=size))
+        for module in (libsvm, libsvm_fields):
+            monkeypatch.setattr(module, "blocks", partial(text.blocks, block_bytes=size))
 
     return use
 
@@ -79,7 +80,8 @@ def test_tabs_part_entries_too(settings: Compose, tmp_path: Path) -> None:
 
 def test_rows_of_different_lengths_are_one_field(settings: Compose, tmp_path: Path) -> None:
     rows = read(settings, tmp_path, BAGS)
-    assert rows.columns == [LABEL, "features"] and rows[LABEL].to_list() == CLICKS.tolist()
+    assert rows.columns == [LABEL, "features"]
+    assert clicks(rows).tolist() == CLICKS.tolist()
     assert rows["features"].to_list() == [[str(t) for t in ts] for ts in TAGS]
 
 
@@ -188,9 +190,9 @@ def test_an_amount_keeps_its_index(
         next(Libsvm(resolved).slices_of(path)).read()
 
 
-def test_weighted_values_are_refused(settings: Compose, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="values of field features are neither"):
-        read(settings, tmp_path, ["1 3:.5 4:.7", "0 3:1"])
+def test_bad_declarations(settings: Compose, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"data.fields: 0 stands in it twice"):
+        read(settings, tmp_path, LIBFM, "data.fields=['0:category','0:multi']")
     with pytest.raises(UserError, match=r"data.fields=0:catgory: .* did you mean category"):
         read(settings, tmp_path, LIBFM, "data.fields=['0:catgory']")
 

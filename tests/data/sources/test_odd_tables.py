@@ -11,7 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from support import Compose
 
-from ctrbench.data.sources.cells import cells_of, header_of
+from ctrbench.data.sources.cells import read_cells, read_header
+from ctrbench.data.sources.layout import TextOptions, layout_of
 from ctrbench.data.sources.registry import open_source
 from ctrbench.data.sources.table import Table
 from ctrbench.errors import UserError
@@ -20,7 +21,13 @@ BAD = {
     "no label": (b"a,b\n1,2\n", "data.label=clicked: FILE has no such column; known here: a, b"),
     "short row": (b"clicked,a,b\n1,2,3\n0,1\n", "FILE, line 3: 2 columns, expected 3"),
     "long quoted row": (b'clicked,a\n1,"x"\n0,"y",3\n', "FILE, line 3: 3 columns, expected 2"),
-    "open quote": (b'clicked,a\n1,"x\n0,1\n', "FILE, line"),
+    "open quote": (b'clicked,a\n1,"x, y"\n1,"x\n0,1\n', "FILE, line 3: a quotation mark"),
+    "open quote in the header": (b'clicked,"a\n1,2\n', "FILE, line 1: not a header"),
+    "text behind a quotation": (b'clicked,a\n1,"x, y"\n1,"x"y\n', "FILE, line 3: a quotation mark"),
+    "the header again": (
+        b"clicked,a\n1,x\n0,z\nclicked,a\n1,y\n",
+        "FILE, line 4: the columns' names",
+    ),
     "name twice": (b"clicked,a,a\n1,2,3\n", "line 1: columns 2 and 3 are both named a"),
     "no name": (b"clicked,,a\n1,2,3\n", "line 1: column 2 has no name"),
     "not UTF-8": (b"clicked,a\n1,x\n0,\xff\n", "FILE, line 3: not UTF-8 text"),
@@ -50,7 +57,7 @@ def test_values_that_belie_their_type(settings: Compose, tmp_path: Path) -> None
     path.write_text("clicked,price,seen\n1,2.5,2024-01-01\n0,cheap,2024-01-02\n1,inf,soon\n")
     for types, message in {
         "price:number": r"line 3, column price: 'cheap' is not a finite number; .*price:category",
-        "seen:day": r"line 4, column seen: 'soon' is not a date; .*seen:date:FORM",
+        "seen:day": r"line 4, column seen: 'soon' is not a date .*missing=\[soon\].*seen:category",
     }.items():
         with pytest.raises(UserError, match=message):
             rows_of(table(settings, path, f"data.types=[{types},'*:category']"))
@@ -60,6 +67,9 @@ def test_bad_declarations(settings: Compose, tmp_path: Path) -> None:
     path = write(tmp_path, "csv")
     with pytest.raises(UserError, match=r"data.types=price:numbr: .* did you mean number"):
         table(settings, path, "data.types=[price:numbr]").check()
+    for twice in ("price:number,price:category", "price:number,price:number"):
+        with pytest.raises(UserError, match=r"data.types=price:.*: price stands in it twice"):
+            table(settings, path, f"data.types=[{twice}]").check()
     with pytest.raises(UserError, match=r"data.types=prise: .* no such column; did you mean price"):
         table(settings, path, "data.types=[prise:number]").check()
     with pytest.raises(UserError, match=r"data.separator='::': must be one ASCII character"):
@@ -131,7 +141,7 @@ def test_a_file_of_labels_alone(settings: Compose, tmp_path: Path) -> None:
     assert table(settings, path).left_out == {}
 
 
-@pytest.mark.parametrize("value", ["NAN", "-nan", "+NaN", "inf", "1e999"])
+@pytest.mark.parametrize("value", ["+NaN", "inf", "1e999"])
 def test_numbers_that_are_not_finite(value: str, settings: Compose, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(f"clicked,a\n1,2\n0,{value}\n0,nan\n")
@@ -142,7 +152,7 @@ def test_numbers_that_are_not_finite(value: str, settings: Compose, tmp_path: Pa
 def test_odd_headers_and_long_cells(settings: Compose, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(b"clicked,a\r1,2\r")
-    with pytest.raises(UserError, match="line 1: not a header"):
+    with pytest.raises(UserError, match="carriage returns alone"):
         table(settings, path).check()
     long = "x" * 200_000
     path.write_text(f'clicked,a\n1,"{long}"\n')
@@ -152,21 +162,20 @@ def test_odd_headers_and_long_cells(settings: Compose, tmp_path: Path) -> None:
 def test_a_quotation_mark_that_is_never_closed(
     settings: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ctrbench.data.sources import text
+    from ctrbench.data.sources import quotes
 
     path = tmp_path / "rows.csv"
-    path.write_text('clicked,a\n1,5" disk\n' + "0,x\n" * 1000)
-    monkeypatch.setattr(text, "UNCLOSED_BYTES", 1000)
-    blocks = text.blocks
-    with pytest.raises(UserError, match=r"from line 2 on: a quotation mark that is never closed"):
-        list(blocks(path, 500, quoted=True))
+    path.write_text('clicked,a\n1,"5"" disk"\n1,"x\n' + "0,x\n" * 1000)
+    monkeypatch.setattr(quotes, "UNCLOSED_BYTES", 1000)
+    with pytest.raises(UserError, match=r"line 3: a quotation mark that is never closed"):
+        list(quotes.rows_of_lines(path, layout_of(path, TextOptions()).quoting, 500, first_line=2))
 
 
 def test_columns_of_other_kinds(settings: Compose, tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     frame = FRAME.select(
         *("clicked", "city"),
-        pl.col("city").cast(pl.Binary).alias("bytes"),
+        pl.lit(b"\xff").alias("bytes"),
         (pl.col("seen") - pl.col("seen").min()).alias("duration"),
         pl.concat_list("stars", "stars").alias("list"),
         pl.struct("stars").alias("struct"),
@@ -176,16 +185,18 @@ def test_columns_of_other_kinds(settings: Compose, tmp_path: Path) -> None:
     source = table(settings, path)
     assert [c.name for c in source.columns] == ["city", "list"]
     assert source.left_out == {
-        "bytes": "values of type Binary are not used",
+        "bytes": "bytes that are not UTF-8 text are not used",
         "duration": "values of type Duration(time_unit='us') are not used",
         "struct": "values of type Struct({'stars': Int64}) are not used",
         "nested": "values of type List(List(Int64)) are not used",
     }
     codes = table(settings, path, "data.types=['*:category',list:multi]")
     assert [c.name for c in codes.columns] == ["city", "list"]
-    with pytest.raises(UserError, match=r"types=bytes:category: .* Binary are not used; .*:skip"):
+    with pytest.raises(
+        UserError, match=r"types=bytes:category: .* bytes that .* are not used; .*:skip"
+    ):
         table(settings, path, "data.types=[bytes:category]")
-    with pytest.raises(UserError, match=r"data.types=list:category: .* declare list:multi"):
+    with pytest.raises(UserError, match=r"column list: .*list:multi"):
         rows_of(table(settings, path, "data.types=[list:category]"))
     FRAME.select("clicked", "seen", FRAME["stars"].alias("seen.hour")).write_parquet(path)
     with pytest.raises(UserError, match=r"seen.hour is made of a date and a column too"):
@@ -202,7 +213,7 @@ def test_any_cells_are_read_back(rows: list[tuple[str, ...]], size: int, tmp_pat
     """Whatever stands in the cells, and wherever a block ends."""
     import csv
 
-    from ctrbench.data.sources import cells, text
+    from ctrbench.data.sources import quotes, text
 
     path = tmp_path / "any.csv"
     out = io.StringIO(newline="")
@@ -211,8 +222,8 @@ def test_any_cells_are_read_back(rows: list[tuple[str, ...]], size: int, tmp_pat
     path.write_bytes(out.getvalue().encode())
     blocks = text.blocks
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "blocks", lambda p, b=0, **k: blocks(p, b or size, **k))
-        frames = [read().frame for _, read in cells_of(path, ",")]
+        patch.setattr(quotes, "blocks", lambda p, b=0, **k: blocks(p, size, **k))
+        frames = [read().frame for _, read in read_cells(path, TextOptions(","))]
     expected = [tuple(cell or None for cell in row) for row in rows]
     assert pl.concat(frames).rows() == expected
 
@@ -224,8 +235,8 @@ def test_any_bytes_are_read_or_refused(data: bytes, tmp_path: Path) -> None:
         path = tmp_path / name
         path.write_bytes(data)
         try:
-            names = header_of(path)
-            for _, read in cells_of(path):
+            names = read_header(path)
+            for _, read in read_cells(path):
                 assert read().frame.columns == names
         except UserError as error:
             assert "\n" not in str(error)

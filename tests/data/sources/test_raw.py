@@ -9,7 +9,7 @@ import pytest
 from support import Compose
 
 from ctrbench.data.sources import raw
-from ctrbench.data.sources.cells import cells_of
+from ctrbench.data.sources.cells import read_cells
 from ctrbench.data.sources.registry import open_source
 from ctrbench.data.sources.text import blocks
 from ctrbench.errors import UserError
@@ -37,7 +37,7 @@ def test_what_is_no_file(odd: dict[str, Path], settings: Compose) -> None:
             own = settings("data=criteo", f"data.path={path}").data
             with pytest.raises(UserError, match=f"{path}: {what}; .* data.path=FILE"):
                 open_source(own)
-        for read in (blocks, cells_of):
+        for read in (blocks, read_cells):
             with pytest.raises(UserError, match=f": {what}; name a file of rows"):
                 next(read(path))
 

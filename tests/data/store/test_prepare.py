@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 from support import HISTORY, Compose, criteo_line, store_of
 
+from ctrbench.config.settings import RunSettings
 from ctrbench.data.sources import planted
 from ctrbench.data.store import arrays, crosses, fitting, stages
 from ctrbench.data.store import prepare as preparing
 from ctrbench.data.store.manifest import file_digests
 from ctrbench.errors import UserError
-from ctrbench.runs.settings import RunSettings
 
 WORDS = ["data.rows=6000", "data.vocabulary=20", "data.encodings=[I1:value]", "data.group=C9"]
 
@@ -151,12 +151,12 @@ def test_slices_are_on_the_disk_before_they_have_their_name(
 def test_a_full_disk_is_an_error_of_the_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever polars calls it."""
+    """It names the file, and nothing is left beside it."""
 
-    def fail(*_: Any, **__: Any) -> None:
-        raise pl.exceptions.ComputeError("parquet: No space left on device (os error 28)")
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(pl.DataFrame, "write_parquet", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError) as caught:
         stages.write_parquet(pl.DataFrame({"x": [1]}), tmp_path / "slice.parquet")
     assert caught.value.errno == errno.ENOSPC

@@ -11,9 +11,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from support import Compose, criteo_line, store_of
 
+from ctrbench.config.settings import RunSettings
 from ctrbench.data.sources.criteo import Criteo
 from ctrbench.errors import UserError
-from ctrbench.runs.settings import RunSettings
 
 
 def spoil(line: int, column: int, cell: str) -> Callable[[list[str]], None]:
@@ -47,9 +47,9 @@ BAD_ROWS = {
     "too few columns": (drop_cell, "line 7: 39 columns, expected 40"),
     "too many columns": (add_cell, "line 8: 41 columns, expected 40"),
     "a column moved": (move_cell, "line 7: 39 columns, expected 40"),
-    "label": (spoil(3, 0, "2"), "line 3, column label: 2; must be 0 or 1"),
-    "no label": (spoil(4, 0, ""), "line 4, column label: empty; must be 0 or 1"),
-    "text label": (spoil(5, 0, "yes"), "line 5, column label: 'yes' is not an integer"),
+    "label": (spoil(3, 0, "2"), "line 3, column label: '2' is not a label; must be 0 or 1"),
+    "no label": (spoil(4, 0, ""), "line 4, column label: empty is not a label; must be 0 or 1"),
+    "text label": (spoil(5, 0, "perhaps"), "line 5, column label: 'perhaps' is not a label"),
     "text integer": (spoil(9, 2, "many"), "line 9, column I2: 'many' is not an integer"),
     "not hex": (spoil(11, 15, "xyz"), "line 11, column C2: 'xyz' is not a category"),
     "one class": (one_class, "only one class"),

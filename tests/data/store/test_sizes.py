@@ -42,7 +42,7 @@ def test_slots_are_those_of_training_rows(
     assert ids_NS.shape == (10, 2) and (ids_NS == ids_NS[0]).all()
     known = store.encoder().encoders[0].ids(pl.Series([["t0", "t1"]]))
     assert (ids_NS[0] == known[0]).all()
-    assert "tags: in 20 validation and test rows, values beyond the first 2" in caplog.text
+    assert "beyond the first 2 are left out, in 0 training and 20 other rows" in caplog.text
 
 
 def test_a_disk_too_small(
@@ -61,7 +61,7 @@ def test_the_disk_must_hold_the_slots(
 ) -> None:
     """Which are known once the columns are fitted: here 30 in each of 100 rows."""
     usage = shutil.disk_usage(tmp_path)
-    own = settings(*lists(tmp_path, 30))
+    own = settings(*lists(tmp_path, 30), "data.max_values=30")
     for free, fits in ((100 * 4 * 30, False), (100 * (4 * 30 + 1), True)):
         found = usage._replace(free=free)
         monkeypatch.setattr(shutil, "disk_usage", lambda _, found=found: found)

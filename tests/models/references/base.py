@@ -98,9 +98,12 @@ def network(w: Weights, a: Floats, part: str, *, output: bool = True) -> Floats:
     numbers = {int(key.removeprefix(part).split(".")[0]) for key in w if key.startswith(part)}
     layers = sorted(n for n in numbers if f"{part}{n}.weight" in w)
     for n in layers:
-        a = w[f"{part}{n}.weight"] @ a + w[f"{part}{n}.bias"]
-        if f"{part}{n + 1}.0.running_mean" in w:
+        a = w[f"{part}{n}.weight"] @ a
+        if f"{part}{n + 1}.0.running_mean" in w and f"{part}{n + 1}.0.weight" in w:
+            assert f"{part}{n}.bias" not in w  # it would be subtracted again
             a = normed(w, a, f"{part}{n + 1}.0.")
+        else:
+            a = a + w[f"{part}{n}.bias"]
         if f"{part}{n + 1}.0.alpha" in w:
             a = dice(w, a, f"{part}{n + 1}.0.")
         elif not output or n != layers[-1]:
@@ -114,6 +117,16 @@ def dnn(w: Weights, row: Row) -> float:
 
 def deepfm(w: Weights, row: Row) -> float:
     return fm(w, row) + mlp(w, vectors(w["embedding.weight"], row)[:, 1:].ravel())
+
+
+def fnn_normed(w: Weights, row: Row) -> float:
+    return float(network(w, vectors(w["embedding.weight"], row).ravel(), "mlp.")[0])
+
+
+def pnn_normed(w: Weights, row: Row) -> float:
+    f = vectors(w["embedding.weight"], row)
+    pre = w["linear.weight"] @ f.ravel() + outer(f, w["products.0.weight"])
+    return float(network(w, relu(normed(w, pre, "hidden.0.")), "mlp.")[0])
 
 
 def fnn(w: Weights, row: Row) -> float:
@@ -189,6 +202,8 @@ VARIANTS: dict[str, tuple[str, list[str], Reference]] = {
         ["model.hidden=[6]"],
         lambda w, row: pnn(w, row, "theta", "outer"),
     ),
+    "fnn normed": ("fnn", ["model.batch_norm=true"], fnn_normed),
+    "opnn normed": ("opnn", ["model.batch_norm=true"], pnn_normed),
     "prelu": ("deepfm", ["model.activation=prelu"], deepfm),
     "sigmoid": (
         "opnn",

@@ -6,6 +6,7 @@ import numpy as np
 from models.references.base import Floats, Row, Weights, network, normed, vectors
 
 Cross = Callable[[Weights, Floats], Floats]
+Bridge = Callable[[Weights, Floats, Floats, int], Floats]
 
 
 def _embedded(w: Weights, row: Row) -> Floats:
@@ -74,7 +75,8 @@ def stacked(cross: Cross) -> Callable[[Weights, Row], float]:
     return reference
 
 
-def edcn(w: Weights, row: Row) -> float:
+def edcn(w: Weights, row: Row, *, bridge: Bridge | None = None) -> float:
+    bridge = bridge or _bridge
     f, x_0 = _embedded(w, row), None
     for n in range(2):
         c = h = f
@@ -86,9 +88,9 @@ def edcn(w: Weights, row: Row) -> float:
             c = normed(w, c, f"regulations.{n}.norms.0.")
             h = normed(w, h, f"regulations.{n}.norms.1.")
         x_0 = c if x_0 is None else x_0
-        c = np.outer(x_0, c) @ w[f"crosses.{n}.weight"] + w[f"crosses.{n}.bias"] + c
+        c = np.outer(x_0, c) @ w[f"crosses.{n}.weight"] + w.get(f"crosses.{n}.bias", 0) + c
         h = network(w, h, f"hidden.{n}.", output=False)
-        f = _bridge(w, c, h, n)
+        f = bridge(w, c, h, n)
     return float((w["output.weight"] @ np.concatenate([c, h, f]) + w["output.bias"])[0])
 
 
@@ -121,6 +123,11 @@ VARIANTS = {
         "edcn",
         ["model.batch_norm=false", "model.bridge=concatenation"],
         edcn,
+    ),
+    "edcn addition": (
+        "edcn",
+        ["model.bridge=addition"],
+        lambda w, row: edcn(w, row, bridge=lambda w, c, h, n: c + h),
     ),
     "edcn without regulation": ("edcn", ["model.temperature=null"], edcn),
 }

@@ -19,7 +19,7 @@ def test_the_front_is_those_that_none_beats(tmp_path: Path) -> None:
         make_run(tmp_path, model, auc=auc)
     drawing = cost(section_of(tmp_path))
     assert drawing is not None
-    assert "ffm, lr, fm by seconds of training an epoch" in drawing.says
+    assert "ffm, lr, fm by seconds of training an epoch" in drawing.caption
     assert {"lr", "fm", "ffm", "fnn"} <= set(texts(drawing.svg))
 
 
@@ -31,22 +31,22 @@ def test_one_model_has_no_front(tmp_path: Path) -> None:
 def test_the_papers_dots_stand_beside_its_own_rows_alone(tmp_path: Path) -> None:
     for folder, rows in (("some", 7), ("all", CRITEO_ROWS - 15)):
         make_run(tmp_path / folder, "lr", data="criteo", test_rows=rows)
-        drawing = leaderboard(section_of(tmp_path / folder), set())
+        drawing = leaderboard(section_of(tmp_path / folder), "lr", set())
         assert ("the paper, IJCAI" in texts(drawing.svg)) == (folder == "all")
 
 
-def test_the_band_of_those_level_with_the_best(tmp_path: Path) -> None:
+def test_the_band_of_those_not_different_from_the_best(tmp_path: Path) -> None:
     for model in ("lr", "fm"):
         make_run(tmp_path, model)
     section = section_of(tmp_path)
-    assert "Shaded" in leaderboard(section, {"fm"}).says
-    assert "Shaded" not in leaderboard(section, set()).says
+    assert "Shaded" in leaderboard(section, "lr", {"fm"}).caption
+    assert "Shaded" not in leaderboard(section, "lr", set()).caption
 
 
-def test_a_worse_model_between_level_ones_is_not_shaded(tmp_path: Path) -> None:
+def test_a_worse_model_between_others_is_not_shaded(tmp_path: Path) -> None:
     for model, auc in {"lr": 0.7, "fm": 0.73, "ffm": 0.72, "fnn": 0.71}.items():
         make_run(tmp_path, model, auc=auc)
-    svg = leaderboard(section_of(tmp_path), {"lr"}).svg
+    svg = leaderboard(section_of(tmp_path), "fm", {"lr"}).svg
     assert svg.count("opacity: 0.15") == 2  # fm, the first, and lr, the last
 
 
@@ -54,8 +54,8 @@ def test_a_worse_model_between_level_ones_is_not_shaded(tmp_path: Path) -> None:
 def test_one_seed_has_no_interval(seeds: int, tmp_path: Path) -> None:
     for seed in range(seeds):
         make_run(tmp_path, "fm", seed, auc=0.7 + seed / 100)
-    drawing = leaderboard(section_of(tmp_path), set())
-    assert ("±" in drawing.svg) == ("intervals" in drawing.says) == (seeds > 1)
+    drawing = leaderboard(section_of(tmp_path), "fm", set())
+    assert ("±" in drawing.svg) == ("standard deviation" in drawing.caption) == (seeds > 1)
 
 
 def test_names_stand_within_the_axes(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_damaged_history_stops_nothing(tmp_path: Path) -> None:
         (make_run(tmp_path, model) / "history.jsonl").write_text(text)
     drawing = learning_curves(section_of(tmp_path))
     assert drawing is not None and "fm" not in texts(drawing.svg)
-    assert "Still improving at their last evaluation: lr." in drawing.says
+    assert "Still improving at their last evaluation: lr." in drawing.caption
 
 
 @pytest.mark.parametrize("first", [0.7, 5.0])
@@ -97,8 +97,8 @@ def test_one_high_loss_does_not_flatten_the_curves(first: float, tmp_path: Path)
         path = make_run(tmp_path, model) / "history.jsonl"
         path.write_text("\n".join(map(json.dumps, lines)))
     drawing = learning_curves(section_of(tmp_path))
-    assert drawing is not None and "Lower than the frame" not in drawing.says
-    assert ("Higher than the frame: losses of wide_deep." in drawing.says) == (first > 1)
+    assert drawing is not None and "Lower than the frame" not in drawing.caption
+    assert ("Higher than the frame: losses of wide_deep." in drawing.caption) == (first > 1)
     shown = [float(text) for text in texts(drawing.svg) if text.startswith("0.")]
     assert 0.5 <= min(shown) and max(shown) <= 0.8
 
@@ -111,6 +111,22 @@ def test_a_low_loss_beyond_the_frame_is_told(tmp_path: Path) -> None:
         path.write_text("\n".join(map(json.dumps, lines)))
     drawing = learning_curves(section_of(tmp_path))
     assert drawing is not None
-    assert "Lower than the frame: losses of wide_deep." in drawing.says
+    assert "Lower than the frame: losses of wide_deep." in drawing.caption
     shown = [float(text) for text in texts(drawing.svg) if text.startswith("0.")]
     assert min(shown) > 0.1
+
+
+def test_a_single_model_is_named_once(tmp_path: Path) -> None:
+    make_run(tmp_path, "lr", auc=0.7)
+    assert leaderboard(section_of(tmp_path), "lr", set()).caption == "Only lr, 0.7000."
+
+
+@pytest.mark.parametrize("seconds", [0.7, 2.5, 90.0])
+def test_an_axis_of_seconds_has_two_labels_at_least(seconds: float, tmp_path: Path) -> None:
+    """Also where it has one power of ten."""
+    make_run(tmp_path, "lr", auc=0.7, slower=0.2 / 2)
+    make_run(tmp_path, "fm", auc=0.9, slower=seconds / 5)
+    drawing = cost(section_of(tmp_path))
+    assert drawing is not None
+    numbers = [float(text) for text in texts(drawing.svg) if re.fullmatch(r"[\d.]+", text)]
+    assert len([number for number in numbers if not 0.65 < number < 0.95]) >= 2

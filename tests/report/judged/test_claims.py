@@ -10,6 +10,7 @@ from scipy import stats
 
 from ctrbench.models.registry import names
 from ctrbench.report.judged.claims import (
+    NO_VERDICT,
     NOT_REPRODUCED,
     REPRODUCED,
     SO_FAR,
@@ -20,17 +21,25 @@ from ctrbench.report.judged.claims import (
     verdicts,
 )
 from ctrbench.report.judged.statistics import Difference
-from ctrbench.report.judged.verdicts import numbers, reading, summary
+from ctrbench.report.judged.verdicts import verdict_numbers, verdict_rows, verdict_summary
 from ctrbench.report.published.printed import claims
 
 NOISE = (0.0, 0.001, -0.001, 0.0005)
 
 
 def model(folder: Path, name: str, auc: float, spread: float = 1.0, **options: Any) -> None:
-    """Runs of four seeds, whose logloss follows their AUC."""
-    for seed, noise in enumerate(NOISE):
-        own = auc + noise + spread * 1e-4 * ((seed * 7 + len(name)) % 5)
-        make_run(folder, name, seed, own, logloss=1 - own, options=options)
+    """Runs of four seeds, whose logloss follows their AUC; all score the rows alike."""
+    more = {"options": options, "scored": True}
+    for seed, (noise, own) in enumerate(zip(NOISE, noise_of(name), strict=True)):
+        figure = auc + noise + spread * own
+        slower = 1 + own / 100
+        make_run(folder, name, seed, figure, logloss=1 - figure, slower=slower, **more)
+
+
+def noise_of(name: str) -> list[float]:
+    """Of a model's four seeds."""
+    values: list[float] = (np.random.default_rng(list(name.encode())).random(4) / 2000).tolist()
+    return values
 
 
 def by_words(folder: Path) -> dict[str, Verdict]:
@@ -59,7 +68,7 @@ def test_interactions_help(tmp_path: Path) -> None:
     model(tmp_path, "deepfm", 0.76)
     found = of(tmp_path, "improves on LR")
     assert found.verdict == SO_FAR and len(found.evidence) == 4 and found.possible == 16
-    assert found.decides.seeds == 4 and found.decides.difference.p < 0.05
+    assert found.decisive.seeds == 4 and found.decisive.difference.p < 0.05
     assert of(tmp_path, "Low- and high-order").verdict == SO_FAR
     for name in ("fnn", "ipnn", "opnn", "pnn"):
         model(tmp_path, name, 0.74)
@@ -72,8 +81,8 @@ def test_one_the_other_way_is_enough(tmp_path: Path) -> None:
     model(tmp_path, "deepfm", 0.76)
     found = of(tmp_path, "improves on LR")
     assert found.verdict == NOT_REPRODUCED
-    assert (found.decides.ours, found.decides.theirs) == ("fm", "lr")
-    row = next(row for row in reading([found]))
+    assert (found.decisive.model, found.decisive.other) == ("fm", "lr")
+    row = next(row for row in verdict_rows([found]))
     assert row["verdict"] == "not reproduced" and "fm to lr: " in row["decided by"]
     assert row["the paper's"] == "Criteo +0.00900, Company* +0.00380"
     assert row["compared"].startswith("2 as claimed, 2 the other way; 12 without runs")
@@ -83,10 +92,13 @@ def test_one_the_other_way_is_enough(tmp_path: Path) -> None:
 def test_what_cannot_be_told(tmp_path: Path) -> None:
     model(tmp_path, "lr", 0.70)
     for seed, gain in enumerate((0.02, -0.02, 0.01, 0.0)):
-        make_run(tmp_path, "fm", seed, 0.7 + gain, logloss=0.3 - gain)
+        make_run(tmp_path, "fm", seed, 0.7 + gain, logloss=0.3 - gain, scored=True)
     assert of(tmp_path, "improves on LR").verdict == UNDECIDED
-    assert "2 not told apart" in reading([of(tmp_path, "improves on LR")])[0]["compared"]
-    assert "undecided" in summary(verdicts(section_of(tmp_path)))
+    assert (
+        "2 not significantly different"
+        in verdict_rows([of(tmp_path, "improves on LR")])[0]["compared"]
+    )
+    assert "undecided" in verdict_summary(verdicts(section_of(tmp_path)))
 
 
 def test_the_other_way_is_counted_as_it_is_judged() -> None:
@@ -98,17 +110,17 @@ def test_the_other_way_is_counted_as_it_is_judged() -> None:
         found = Verdict({"says": "", "where": ""}, judge(evidence, 4), evidence, 4, "")
         assert found.verdict == (NOT_REPRODUCED if against else UNDECIDED)
         apart = "1 the other way, 3" if against else "4"
-        assert reading([found])[0]["compared"] == f"{apart} not told apart"
+        assert verdict_rows([found])[0]["compared"] == f"{apart} not significantly different"
 
 
 def test_common_seeds_alone(tmp_path: Path) -> None:
     """A model that lacks seeds is compared over the others, against an independent test."""
     model(tmp_path, "lr", 0.70)
     for seed, auc in enumerate((0.74, 0.75, 0.743)):
-        make_run(tmp_path, "fm", seed, auc, logloss=1 - auc)
+        make_run(tmp_path, "fm", seed, auc, logloss=1 - auc, scored=True)
     found = of(tmp_path, "improves on LR")
     auc = next(one for one in found.evidence if one.figure == "auc")
-    lr = [0.70 + noise + 1e-4 * ((seed * 7 + 2) % 5) for seed, noise in enumerate(NOISE)][:3]
+    lr = [0.70 + a + b for a, b in zip(NOISE, noise_of("lr"), strict=True)][:3]
     assert auc.seeds == 3
     assert auc.difference.p == pytest.approx(stats.ttest_rel((0.74, 0.75, 0.743), lr).pvalue)
 
@@ -120,9 +132,9 @@ def test_a_sweep_of_one_option(relu: float, tanh: float, expected: str, tmp_path
     model(tmp_path, "deepfm", relu, activation="relu")
     model(tmp_path, "deepfm", tanh, 3, activation="tanh")
     found = of(tmp_path, "relu is better")
-    assert found.verdict == expected and found.decides.values == ("relu", "tanh")
+    assert found.verdict == expected and found.decisive.values == ("relu", "tanh")
     assert not [says for says in by_words(tmp_path) if "IPNN" in says and "tanh is" in says]
-    row = reading([found])[0]
+    row = verdict_rows([found])[0]
     assert "deepfm relu to tanh: " in row["decided by"] and "Company* " in row["the paper's"]
     assert "tuning" not in row["compared"]
 
@@ -133,8 +145,47 @@ def test_sides_are_chosen_by_validation(tmp_path: Path) -> None:
     for dropout, auc in ((0.0, 0.70), (0.1, 0.74), (0.3, 0.75), (0.5, 0.72)):
         model(tmp_path, "fnn", auc, spread=10 * dropout, dropout=dropout)
     found = of(tmp_path, "Keeping units")
-    assert found.decides.values == ("0.3", "0.5") and found.verdict == SO_FAR
-    assert "fnn keep 0.7 to keep 0.5: " in reading([found])[0]["decided by"]
+    assert found.decisive.values == ("0.3", "0.5") and found.verdict == SO_FAR
+    assert "fnn keep 0.7 to keep 0.5: " in verdict_rows([found])[0]["decided by"]
+
+
+def test_one_seed_gives_no_verdict(tmp_path: Path) -> None:
+    """Whatever the test rows say: the noise of training is not known."""
+    for name, auc in {"lr": 0.7, "fm": 0.76, "deepfm": 0.77}.items():
+        make_run(tmp_path, name, 0, auc, logloss=1 - auc, scored=True)
+    found = verdicts(section_of(tmp_path))
+    assert len(found) > 1 and {one.verdict for one in found} == {NO_VERDICT}
+    row = verdict_rows(found)[0]
+    assert "at one seed; training noise not included" in row["decided by"]
+    assert row["compared"].startswith("4 untested")
+
+
+def test_runs_without_scores_give_no_verdict(tmp_path: Path) -> None:
+    """The noise of the test rows is not known."""
+    for seed, noise in enumerate(NOISE):
+        for name, auc in {"lr": 0.7, "fm": 0.76}.items():
+            make_run(tmp_path, name, seed, auc + noise + seed * len(name) / 1e4)
+    assert of(tmp_path, "improves on LR").verdict == NO_VERDICT
+
+
+@pytest.mark.parametrize(
+    ("word", "key", "values", "possible"),
+    [
+        ("Keeping units", "dropout", (0.1, 0.5), 14),
+        ("constant shape", "shape", ("constant", "increasing"), 12),
+        ("or five hidden layers are", "layers", (3, 1), 14),
+    ],
+)
+def test_a_swept_option_counts_the_models_of_its_figure(
+    word: str, key: str, values: tuple[Any, Any], possible: int, tmp_path: Path
+) -> None:
+    """dnn and dcnv2 are no models of the paper, and Figure 11 has no IPNN."""
+    names = ("deepfm", "dnn", "dcnv2", *(("ipnn",) if key == "shape" else ()))
+    for name in names:
+        for value, auc in zip(values, (0.76, 0.75), strict=True):
+            model(tmp_path, name, auc, spread=auc, **{key: value})
+    found = of(tmp_path, word)
+    assert {one.model for one in found.evidence} == {"deepfm"} and found.possible == possible
 
 
 def test_times(tmp_path: Path) -> None:
@@ -143,10 +194,10 @@ def test_times(tmp_path: Path) -> None:
         model(tmp_path, name, 0.7)
     found = of(tmp_path, "Pre-training makes FNN slower")
     assert found.verdict == REPRODUCED
-    assert np.exp(found.decides.difference.mean) == pytest.approx(1 / 13)
-    assert "0.08 times the seconds" in reading([found])[0]["decided by"]
+    assert np.exp(found.decisive.difference.mean) == pytest.approx(1 / 13, rel=1e-4)
+    assert "0.08 times the seconds" in verdict_rows([found])[0]["decided by"]
     assert of(tmp_path, "nearly the fastest").verdict == SO_FAR  # as fast is within a tenth
-    assert reading([found])[0]["the paper's"] == "0.62 times on cpu, 0.59 times on gpu"
+    assert verdict_rows([found])[0]["the paper's"] == "0.62 times on cpu, 0.59 times on gpu"
 
 
 def test_steps_measured_in_turn_decide_of_time(tmp_path: Path) -> None:
@@ -166,13 +217,13 @@ def test_steps_measured_in_turn_decide_of_time(tmp_path: Path) -> None:
     found = claimed["Pre-training makes FNN slower than DeepFM"]
     expected = stats.ttest_rel(np.log([2.0, 2.2, 2.41]), np.log([1.0, 1.1, 1.2]))
     assert found.verdict == NOT_REPRODUCED
-    assert found.decides.difference.p == pytest.approx(expected.pvalue)
-    assert "2.00 times the step [" in reading([found])[0]["decided by"]
-    assert ", 3 rounds (" in reading([found])[0]["decided by"] and found.tuning == ""
-    assert reading([found])[0]["decided by"].endswith("batch 4,096, 1,000,000 features)")
+    assert found.decisive.difference.p == pytest.approx(expected.pvalue)
+    assert "2.00 times the step [" in verdict_rows([found])[0]["decided by"]
+    assert ", 3 rounds (" in verdict_rows([found])[0]["decided by"] and found.tuning == ""
+    assert verdict_rows([found])[0]["decided by"].endswith("batch 4,096, 1,000,000 features)")
     elsewhere = steps | {"environment": steps["environment"] | {"device": "another"}}
     claimed = {one.claim["says"]: one for one in verdicts(section, elsewhere)}
-    assert claimed["Pre-training makes FNN slower than DeepFM"].decides.figure == "seconds"
+    assert claimed["Pre-training makes FNN slower than DeepFM"].decisive.figure == "seconds"
     steps["models"].append({"model": "fm", "rounds": [9.0, 9.0, 9.0]})
     fnn["starts_from"] = "fm"
     claimed = {one.claim["says"]: one for one in verdicts(section_of(tmp_path), steps)}
@@ -194,7 +245,7 @@ def test_equal_tuning(trials: tuple[int, int | None], said: str, tmp_path: Path)
 def test_every_comparison_is_kept_as_numbers(tmp_path: Path) -> None:
     model(tmp_path, "lr", 0.70)
     model(tmp_path, "fm", 0.75)
-    table = numbers(verdicts(section_of(tmp_path)), "rows")
+    table = verdict_numbers(verdicts(section_of(tmp_path)), "rows")
     assert set(table["figure"]) == {"auc", "logloss"} and set(table["data"]) == {"rows"}
     assert (table["difference"] * table["claimed_sign"] > 0).all()
 

@@ -1,0 +1,1 @@
+"""``ctrbench bench gpu``: check a GPU's results and measure its speed."""

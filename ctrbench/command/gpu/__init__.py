@@ -1,1 +1,0 @@
-"""What a GPU does right, and how fast: ``ctrbench bench gpu``."""

@@ -1,0 +1,1 @@
+"""From the overrides of a command to checked settings, and from settings back to overrides."""

@@ -1,0 +1,120 @@
+"""Settings of verbs and of experiments."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from ctrbench.config.explain import explain_value
+from ctrbench.errors import UserError
+from ctrbench.settings import check, nearest, option, settings, settings_from
+
+MIN_WARMUP = 10  # evaluations at least, and three times the patience
+
+
+@settings("tune")
+@dataclass
+class TuneSettings:
+    """The keys of ``ctrbench tune`` in addition to those of a run."""
+
+    trials: int = option("trials per model, counted over all restarts", default=30, ge=1)
+    warmup: int | None = option(
+        "evaluations before a trial may be ended early; null: three times the patience, at least "
+        f"{MIN_WARMUP}",
+        default=None,
+        ge=1,
+    )
+
+
+@dataclass
+class ReportSettings:
+    """The keys of ``ctrbench report``."""
+
+    results: str | None = option(
+        "folder whose runs are read where no FOLDER is named, and which the report is written to",
+        default=None,
+    )
+    name: str | None = option("the report is written to results/report/NAME", default=None)
+    x: str | None = option(
+        "the option that figures are drawn over; each that was swept, unless it is given",
+        default=None,
+    )
+    slice: str | None = option("field by whose values AUC is sliced", default=None)
+
+
+@dataclass
+class FetchSettings:
+    """The keys of ``ctrbench download``."""
+
+    results: str = option("folder that everything goes to", default="results")
+    url: str | None = option("another address of the archive", default=None)
+
+
+@dataclass
+class ExportSettings:
+    """The keys of ``ctrbench export``."""
+
+    onnx: str = option("true: write an ONNX file too", default="false", choices=("true", "false"))
+
+
+@settings("bench")
+@dataclass
+class BenchSettings:
+    """The keys of ``ctrbench bench`` in addition to those of a run."""
+
+    features: int = option(
+        "features of the 39 fields together", default=1_000_000, ge=1_000, lt=2**31
+    )
+    rows: int = option("rows that batches are drawn from", default=48 * 4_096, ge=1)
+    rounds: int = option("how often each figure is measured", default=20, ge=2)
+    epochs: int = option("how often a whole epoch beside peers is measured", default=3, ge=2)
+
+
+@dataclass
+class Experiment:
+    """The section ``experiment`` of an experiment's YAML file.
+
+    Attributes:
+        title: of its report.
+        models: what its models have in common, as the registry of models knows it: ``[all]``,
+            ``[compared, model.dropout]``; they are the axis ``model``.
+        data: the data set or layout whose rows it is about; None: any rows.
+        recipes: who published the recipes that its runs follow, those of the data set; they are
+            the axis ``recipe``, and ``model=`` chooses among them.
+        sweep: the values of each key.
+        pivot: for a second table: an option, ``columns``, and a test figure, ``value``.
+        measure: what is made in place of runs.
+    """
+
+    title: str = ""
+    models: list[str] = field(default_factory=list)
+    data: str | None = None
+    recipes: str | None = None
+    sweep: dict[str, Any] = field(default_factory=dict)
+    pivot: dict[str, str] | None = None
+    measure: str | None = None
+
+
+def bench_settings(words: list[str]) -> BenchSettings:
+    """Return the settings of overrides ``bench.KEY=VALUE``."""
+    settings: BenchSettings = verb_settings("bench", words, "bench.")
+    return settings
+
+
+def verb_settings(name: str, words: list[str], prefix: str = "") -> Any:
+    """Return the settings of a verb from ``PREFIX KEY=VALUE``, of the class registered as
+    ``name``."""
+    try:
+        values: Any = OmegaConf.from_dotlist([word.removeprefix(prefix) for word in words])
+        verb_values = settings_from(name, values)
+    except yaml.YAMLError:
+        raise UserError(f"{' '.join(words)}: not readable as KEY=VALUE") from None
+    except ConfigKeyError as error:
+        hint = nearest(str(error.key), getattr(error.object_type, "__dataclass_fields__", ()))
+        raise UserError(f"{prefix}{error.key}: no such key; {hint}") from None
+    except OmegaConfBaseException as error:
+        raise UserError(explain_value(error, prefix)) from None
+    check(verb_values, prefix)
+    return verb_values

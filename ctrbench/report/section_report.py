@@ -1,0 +1,281 @@
+"""The report of one section: its statistics, figures and tables, each computed once."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from ctrbench.errors import UserError, one_line
+from ctrbench.markdown import Rows
+from ctrbench.report import tables
+from ctrbench.report.figures.ablations import ablations
+from ctrbench.report.figures.drawing import Figure
+from ctrbench.report.figures.heat_maps import heat_maps
+from ctrbench.report.figures.overview import cost, leaderboard, learning_curves
+from ctrbench.report.figures.sweeps import is_swept, why_not_swept
+from ctrbench.report.group import Section, options_of_rows
+from ctrbench.report.html import Link, slug
+from ctrbench.report.judged.claims import STEP, Verdict, verdicts
+from ctrbench.report.judged.comparisons import (
+    comparison_note,
+    comparison_table,
+    comparisons,
+    models_not_different,
+    reference,
+)
+from ctrbench.report.judged.paired import PairedTests
+from ctrbench.report.judged.verdicts import (
+    verdict_numbers,
+    verdict_rows,
+    verdict_rule,
+    verdict_summary,
+)
+from ctrbench.report.leaders import headline, leaders
+from ctrbench.report.predictions import calibration, slices
+from ctrbench.report.predictions.read import Predictions, read_predictions
+from ctrbench.report.published.leaderboards import Leaderboard, leaderboards
+from ctrbench.report.step_times import DRAWING as STEPS
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a report.
+
+    Attributes:
+        rows: cells of text.
+        numbers: the same as numbers, for a CSV file of the name ``file``; empty without one.
+        intro: the sentence above the table.
+        notes: the sentences below it.
+    """
+
+    title: str
+    rows: Rows
+    file: str = ""
+    numbers: pd.DataFrame = field(default_factory=pd.DataFrame)
+    intro: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """The user's choices for a report.
+
+    Attributes:
+        x: the option to draw figures over; None draws one for each that was swept.
+        field: by whose values the test rows are sliced, beside the other slicings.
+        steps: as :func:`verdicts` takes it.
+    """
+
+    x: str | None = None
+    field: str | None = None
+    steps: dict[str, Any] | None = None
+
+
+class SectionReport:
+    """Statistics, figures and tables of one section."""
+
+    def __init__(self, section: Section, options: ReportOptions, prefix: str = "") -> None:
+        """Nothing is computed before it is asked for.
+
+        Args:
+            prefix: of the names of its figures.
+        """
+        self.section = section
+        self.title = section.title
+        self._options = options
+        self._prefix = prefix
+        self._tests = PairedTests(section)
+
+    @cached_property
+    def _comparisons(self) -> pd.DataFrame:
+        return comparisons(self.section, self._tests)
+
+    @cached_property
+    def _verdicts(self) -> list[Verdict]:
+        return verdicts(self.section, self._options.steps, self._tests)
+
+    @cached_property
+    def headline(self) -> str:
+        """The best model, and the others that differ from it by more than noise."""
+        return headline(self.section, self._comparisons)
+
+    @cached_property
+    def about(self) -> str:
+        """The numbers of rows and seeds, and the machine."""
+        run, seeds = self.section.runs.iloc[0], self.section.runs["seed"].nunique()
+        rows = sum(int(run[f"dataset.rows.{name}"]) for name in ("train", "valid", "test"))
+        return (
+            f"{rows:,} rows, {int(run['dataset.rows.test']):,} of them for the test; "
+            f"{tables.count_text(seeds, 'seed')}; "
+            f"{tables.environment_text(self.section.environment)}"
+        )
+
+    @cached_property
+    def leaders(self) -> Table:
+        """Each model in its chosen setting."""
+        return Table("Leaderboard", leaders(self.section))
+
+    @cached_property
+    def settings_cells(self) -> pd.DataFrame:
+        """All settings of all models as cells of text."""
+        return tables.settings_table(self.section)
+
+    @cached_property
+    def settings(self) -> Table:
+        """All settings of all models."""
+        rows: Rows = self.settings_cells.to_dict("records")
+        numbers = tables.settings_numbers(self.section)
+        notes = tables.settings_notes(self.section)
+        return Table("Settings", rows, "table", numbers, notes=notes)
+
+    @cached_property
+    def other_times(self) -> Table:
+        """Times in other environments; without rows where there is only one."""
+        return Table("Times elsewhere", tables.other_times(self.section).to_dict("records"))
+
+    @cached_property
+    def differences(self) -> Table:
+        """The comparisons of the models; without rows where nothing is compared."""
+        compared = self._comparisons
+        if compared.empty:
+            return Table("Differences", [])
+        rows = comparison_table(compared).to_dict("records")
+        return Table("Differences", rows, notes=[comparison_note(self.section, compared)])
+
+    @cached_property
+    def untested(self) -> str:
+        """Why no difference can be tested; empty where one can."""
+        compared = self._comparisons
+        if compared.empty or compared["auc_p"].notna().any():
+            return ""
+        return f"Differences between the models are {' or '.join(set(compared['test']))}."
+
+    @cached_property
+    def verdicts(self) -> Table:
+        """The verdicts on the paper's claims, each linked to its figure."""
+        if not self._verdicts:
+            return Table("Verdicts", [])
+        rows = verdict_rows(self._verdicts)
+        for row, verdict in zip(rows, self._verdicts, strict=True):
+            if (name := self._figure_of(verdict)) is not None:
+                row["claim"] = Link(row["claim"], name)
+        return Table(
+            "Verdicts",
+            rows,
+            "claims",
+            verdict_numbers(self._verdicts, self.title),
+            verdict_summary(self._verdicts),
+            [verdict_rule()],
+        )
+
+    def _figure_of(self, verdict: Verdict) -> str | None:
+        if verdict.decisive.figure == STEP:
+            return STEPS
+        figures = self.cost if "faster" in verdict.claim else [self.leaderboard]
+        if "key" in verdict.claim:
+            name = f"ablation-{verdict.claim['key']}"
+            figures = [figure for figure in self.ablations if figure.name.endswith(name)]
+        return figures[0].name if figures else None
+
+    @cached_property
+    def published(self) -> list[Leaderboard]:
+        """Published leaderboards whose recipes were followed."""
+        return leaderboards(self.section)
+
+    @cached_property
+    def leaderboard(self) -> Figure:
+        """Test AUC of each model."""
+        best, others = (
+            reference(self.section),
+            models_not_different(self.section, self._comparisons),
+        )
+        return self._named(leaderboard(self.section, best, others))
+
+    @cached_property
+    def cost(self) -> list[Figure]:
+        """Quality against cost; empty without times."""
+        figure = cost(self.section)
+        return [] if figure is None else [self._named(figure)]
+
+    @cached_property
+    def ablations(self) -> list[Figure]:
+        """Ablations and heat maps of what was swept."""
+        x = self._options.x
+        figures = ablations(self.section, x) if x is None or is_swept(self.section, x) else []
+        return [self._named(f) for f in figures + (heat_maps(self.section) if x is None else [])]
+
+    @cached_property
+    def gallery(self) -> list[Figure]:
+        """Cost, ablations and learning curves."""
+        learning = learning_curves(self.section)
+        curves = [] if learning is None else [self._named(learning)]
+        return [*self.cost, *self.ablations, *curves]
+
+    @cached_property
+    def details(self) -> list[Figure | Table]:
+        """Figures and tables of the predictions; empty where they are not at hand."""
+        rows = read_predictions(self.section)
+        if rows is None:
+            return []
+        details = _calibration(rows) + slice_details(rows, self._options.field)
+        return [self._named(item) if isinstance(item, Figure) else item for item in details]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All figures, in the order of the page."""
+        figures = [item for item in self.details if isinstance(item, Figure)]
+        return [self.leaderboard, *self.gallery, *figures]
+
+    @property
+    def detail_tables(self) -> list[Table]:
+        """The tables of the predictions."""
+        return [item for item in self.details if isinstance(item, Table)]
+
+    def _named(self, figure: Figure) -> Figure:
+        return replace(figure, name=self._prefix + figure.name)
+
+
+def section_reports(sections: list[Section], options: ReportOptions) -> list[SectionReport]:
+    """Return the report of each section; with several their figures' names begin with the title."""
+    x = options.x
+    if x is not None and sections and not any(is_swept(section, x) for section in sections):
+        if x in options_of_rows([section.runs for section in sections]):
+            raise UserError(
+                f"x={x}: runs that differ in it have other test rows; each is a section of its "
+                "own, and their figures are not compared"
+            )
+        raise UserError(f"x={x}: {why_not_swept(sections, x)}")
+    several = len(sections) > 1
+    return [
+        SectionReport(section, options, f"{slug(section.title)}-" if several else "")
+        for section in sections
+    ]
+
+
+def _calibration(rows: Predictions) -> list[Figure | Table]:
+    tenths = calibration.deciles(rows)
+    cells = calibration.calibration_rows(rows, tenths)
+    table = Table("Calibration", cells, "calibration", tenths)
+    return [calibration.draw_calibration(rows, tenths), table]
+
+
+def slice_details(rows: Predictions, field: str | None) -> list[Figure | Table]:
+    """Return a figure and a table for each slicing; a damaged store is named in a table."""
+    details: list[Figure | Table] = []
+    try:
+        slicings = slices.slicings(rows, field)
+    except Exception as error:  # a store is damaged, in whatever way
+        if field is not None:
+            raise
+        reason = [{"store": str(rows.store), "cannot be read": one_line(error)}]
+        details.append(Table("Slices left out", reason))
+        slicings = slices.slicings(replace(rows, store=None))
+    for slicing in slicings:
+        scores = slices.slice_metrics(rows, slicing)
+        figure = slices.draw_slices(scores, slicing)
+        details += [] if figure is None else [figure]
+        numbers = scores.assign(by=slicing.title)
+        title = f"AUC of slices {slicing.title}"
+        details.append(Table(title, slices.slice_rows(scores), "slices", numbers))
+    return details

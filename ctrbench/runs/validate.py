@@ -1,0 +1,79 @@
+"""Whether the record of a finished run has all that tables and figures are made of.
+
+Records come from other machines and other people: what a report computes with is checked first, run
+by run, so that an odd one is listed with the reason and ends nothing.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from ctrbench.errors import UserError
+from ctrbench.monitor import check_monitor
+
+COUNTS = (
+    *("seed", "batch_size", "dataset.features", "dataset.fields", "environment.threads"),
+    *(f"dataset.rows.{name}" for name in ("train", "valid", "test")),
+)
+NUMBERS = (
+    *("metrics.valid.auc", "metrics.valid.logloss", "metrics.test.auc", "metrics.test.logloss"),
+    "seconds_per_epoch",
+)
+WORDS = (
+    *("model", "data", "identity", "settings.model.name", "dataset.content"),
+    *(f"environment.{name}" for name in ("device", "precision", "torch")),
+)
+# Below these everything is a number or lacking, and these may be lacking.
+OPTIONAL = ("metrics.", "seconds.", "parameters.")
+OPTIONAL_NUMBERS = ("pretrain_seconds_per_epoch", "epochs", "best_epoch", "settings.model.dropout")
+OPTIONAL_WORDS = ("environment.commit", "files.logits.npy", "files.labels.npy")
+SECTIONS = ("model", "optimizer", "trainer")
+LARGEST = 2**63
+ADVICE = "delete its folder and run it again, or copy it again"
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value is a whole number that a table can hold."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
+
+
+def _is_number(value: Any) -> bool:
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and math.isfinite(value) and abs(value) < LARGEST
+
+
+def check_result(path: Path, result: dict[str, Any], flat: dict[str, Any]) -> None:
+    """Refuse a record without what tables and figures are made of.
+
+    Args:
+        flat: the same under dotted names.
+
+    Raises:
+        UserError: naming the file and the key.
+    """
+    for name in COUNTS:
+        _require(path, name, is_count(flat.get(name)), "a whole number")
+    for name in NUMBERS:
+        _require(path, name, _is_number(flat.get(name)), "a number")
+    for name in WORDS:
+        _require(path, name, isinstance(flat.get(name), str), "a text")
+    optional = [name for name in flat if name.startswith(OPTIONAL) or name in OPTIONAL_NUMBERS]
+    for name in optional:
+        _require(path, name, flat[name] is None or _is_number(flat[name]), "a number")
+    for name in OPTIONAL_WORDS:
+        _require(path, name, isinstance(flat.get(name, ""), str | None), "a text")
+    settings = result["settings"]
+    for name in SECTIONS:
+        _require(path, f"settings.{name}", isinstance(settings.get(name), dict), "a section")
+    if "monitor" in settings["trainer"]:
+        try:
+            check_monitor(settings["trainer"]["monitor"])
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+    same = settings["model"]["name"] == result["model"]
+    _require(path, "model", same, f"{settings['model']['name']}, which its settings name")
+
+
+def _require(path: Path, name: str, holds: bool, what: str) -> None:
+    if not holds:
+        raise UserError(f"{path}: lacks {name} ({what}); {ADVICE}")

@@ -1,0 +1,1 @@
+"""Sweeps: their jobs are checked, handed to Hydra's launcher, followed and summarised."""
