@@ -44,7 +44,7 @@ KEYS = re.compile(r"(?<![\w.])(optimizer|trainer)\.")
 
 
 @contextmanager
-def of_first_stage() -> Iterator[None]:
+def name_pretraining_keys() -> Iterator[None]:
     """Name the keys of a run as they are named where it is another run's first stage."""
     try:
         yield

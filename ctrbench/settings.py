@@ -39,7 +39,7 @@ def option(
     named: bool = False,
     default: Any = MISSING,
     default_factory: Callable[[], Any] | None = None,
-    decides: bool = True,
+    affects_result: bool = True,
     neutral: Any = _NO_VALUE,
 ) -> Any:
     """A documented dataclass field without a value (the YAML gives it), and its limits.
@@ -49,33 +49,35 @@ def option(
 
     Args:
         named: a part of paths: letters, digits, ``-``, ``_`` and ``.``.
-        decides: whether a result can depend on it; what cannot is left out of :func:`deciding`.
-        neutral: the value, as :func:`deciding` gives it, with which all is as before the option
-            existed. It is left out too, so that a new option changes the identity of no older run.
+        affects_result: whether a result can depend on it; what cannot is left out of
+            :func:`identity_settings`.
+        neutral: the value, as :func:`identity_settings` gives it, with which all is as before the
+            option existed. It is left out too, so that a new option changes the identity of no
+            older run.
     """
     limits = {"ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices, "named": named}
-    about = {"doc": doc, "decides": decides, "neutral": neutral, **limits}
+    about = {"doc": doc, "affects_result": affects_result, "neutral": neutral, **limits}
     if default_factory is not None:
         return dataclasses.field(default_factory=default_factory, metadata=about)
     return dataclasses.field(default=default, metadata=about)
 
 
-def deciding(section: Any) -> dict[str, Any]:
+def identity_settings(section: Any) -> dict[str, Any]:
     """The values that a result depends on, nested ones too, for a hash of them: all but those
-    declared ``decides=False`` and those that are neutral."""
+    declared ``affects_result=False`` and those that are neutral."""
     found = {}
     for field in dataclasses.fields(section):
-        if field.metadata.get("decides", True):
+        if field.metadata.get("affects_result", True):
             value = getattr(section, field.name)
-            value = deciding(value) if dataclasses.is_dataclass(value) else value
+            value = identity_settings(value) if dataclasses.is_dataclass(value) else value
             if value != field.metadata.get("neutral", _NO_VALUE):
                 found[field.name] = value
     return found
 
 
 def neutral(registered: str) -> dict[str, Any]:
-    """Return the neutral values of the class registered under a name, which :func:`deciding`
-    leaves out; none of a name that is not registered."""
+    """Return the neutral values of a registered class, which :func:`identity_settings` leaves out;
+    none of a name that is not registered."""
     cls = _REGISTERED.get(registered)
     fields = () if cls is None else dataclasses.fields(cls)
     values = {field.name: field.metadata.get("neutral", _NO_VALUE) for field in fields}

@@ -24,9 +24,9 @@ from ctrbench.data.settings import HistorySettings
 from ctrbench.data.store.history import past_fields
 from ctrbench.data.store.opened import Store
 from ctrbench.models.registry import properties_of
-from ctrbench.runs.planned import Planned
+from ctrbench.runs.plan import RunPlan
 from ctrbench.runs.record import RunDirectory
-from ctrbench.runs.run import run as run_planned
+from ctrbench.runs.run import run as run_plan
 
 Compose = Callable[..., RunSettings]
 REAL = Path(os.environ.get("CTRBENCH_REAL_DATA", "/nonexistent"))
@@ -128,17 +128,17 @@ def _moved(value: Any, folder: str) -> Any:
 
 def run(settings: RunSettings) -> dict[str, Any]:
     """Train; the result."""
-    return run_planned(Planned(settings))
+    return run_plan(RunPlan(settings))
 
 
 def run_directory(settings: RunSettings) -> RunDirectory:
     """Where the run of the settings lies."""
-    return Planned(settings).directory
+    return RunPlan(settings).directory
 
 
 def store_of(settings: RunSettings) -> Store:
     """The prepared rows of a run."""
-    return Planned(settings).prepare()
+    return RunPlan(settings).prepare()
 
 
 def criteo_line(label: int | str, seed: int) -> str:

@@ -30,11 +30,11 @@ def plan_measurement(words: list[str]) -> tuple[list[RunSettings], BenchSettings
     measurement. Tuned values are off unless asked for: they exist for some models and data sets
     only."""
     own = bench_settings([word for word in words if word.startswith("bench.")])
-    planned = plan_sweep(
+    plans = plan_sweep(
         without_tuned_values([word for word in words if not word.startswith("bench.")])
     )
-    planned[0].results.check()
-    runs = [one.settings for one in planned]
+    plans[0].results.check()
+    runs = [one.settings for one in plans]
     one_of_each(runs)
     return runs, own
 

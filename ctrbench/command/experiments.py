@@ -22,7 +22,7 @@ from ctrbench.sweep.jobs import plan_jobs, sweep_jobs
 from ctrbench.sweep.launch import launch, new_folder
 
 if TYPE_CHECKING:
-    from ctrbench.runs.planned import Planned
+    from ctrbench.runs.plan import RunPlan
 
 OWN = ("budget", "experiment.")  # words that an experiment's file may use
 
@@ -137,28 +137,28 @@ def reproduce(name: str, words: list[str]) -> None:
     overrides = sweep_overrides(name, experiment, words)
     with Activity(f"checking the runs of {name}"):
         swept = sweep_jobs(overrides)
-        planned = plan_jobs(swept)
-    planned[0].results.check()
+        plans = plan_jobs(swept)
+    plans[0].results.check()
     failed = None
     try:
-        launch(overrides, swept, planned, new_folder(planned[0].results))
+        launch(overrides, swept, plans, new_folder(plans[0].results))
     except UserError as error:  # the other runs have a report all the same
         failed = error
-    if any(run.directory.result() is not None for run in planned):
+    if any(run.directory.result() is not None for run in plans):
         with Activity("writing the report"):
-            text = _report(name, experiment, planned)
+            text = _report(name, experiment, plans)
         print(text)
     if failed is not None:
         raise failed
 
 
-def _report(name: str, experiment: Experiment, planned: list["Planned"]) -> str:
+def _report(name: str, experiment: Experiment, plans: list["RunPlan"]) -> str:
     from ctrbench.report.report import write_report
     from ctrbench.report.step_times import find_step_times
 
-    title = report_title(name, experiment, planned[0].settings.budget.name)
-    begun = [run.directory.path for run in planned if run.directory.path.exists()]
-    results = planned[0].results
+    title = report_title(name, experiment, plans[0].settings.budget.name)
+    begun = [run.directory.path for run in plans if run.directory.path.exists()]
+    results = plans[0].results
     steps = find_step_times([], results)
     pivot = experiment.pivot
     return write_report(begun, results.report(name), title, pivot, steps=steps)

@@ -16,7 +16,7 @@ from ctrbench.sweep.estimates import Estimates
 from ctrbench.sweep.jobs import Job, expand_lists, naming_job, plan_jobs, plan_run, sweep_jobs
 
 if TYPE_CHECKING:
-    from ctrbench.runs.planned import Planned
+    from ctrbench.runs.plan import RunPlan
 
 
 def listing(words: list[str], *, by_steps: bool, activity: Activity) -> str:
@@ -101,12 +101,12 @@ def dry_run(name: str, words: list[str], *, by_steps: bool) -> str:
     return _runs_of(plan_jobs(swept), words, Estimates(by_steps))
 
 
-def _runs_of(planned: list["Planned"], swept: list[str], estimates: Estimates) -> str:
+def _runs_of(plans: list["RunPlan"], swept: list[str], estimates: Estimates) -> str:
     from ctrbench.runs.frame import FINISHED, read_run  # takes pandas with it
 
     lines, left, unknown = [], 0.0, 0
-    states = [read_run(one.directory.path)["state"] for one in planned]
-    for one, words, state in zip(planned, swept, states, strict=True):
+    states = [read_run(one.directory.path)["state"] for one in plans]
+    for one, words, state in zip(plans, swept, states, strict=True):
         seconds = None if state == FINISHED else estimates.seconds(one)
         if state != FINISHED:
             left, unknown = left + (seconds or 0), unknown + (seconds is None)

@@ -14,7 +14,7 @@ from ctrbench.config.compose import initialized_hydra, options_in
 from ctrbench.config.refusals import NAMES
 from ctrbench.config.settings import RunSettings
 from ctrbench.training.schedule import ScheduleSettings
-from ctrbench.training.settings import StageSettings, TrainerSettings
+from ctrbench.training.settings import PretrainingSettings, TrainerSettings
 
 EXCLUDED = ("pretraining.tuned", "trainer.schedule.KEY", "data.download")
 MAX_NAMED_CHOICES = 4  # choices, which are named beside a key that they alone have
@@ -26,7 +26,7 @@ def option_reference() -> str:
     group."""
     fields = [field for field in dataclasses.fields(RunSettings) if field.name != "experiment"]
     groups: dict[str, Any] = {f.name: f.type for f in fields if dataclasses.is_dataclass(f.type)}
-    groups["pretraining"] = StageSettings
+    groups["pretraining"] = PretrainingSettings
     lines, defaults = ["run:"], Defaults()
     for field in fields:
         if field.name not in groups:

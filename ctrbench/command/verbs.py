@@ -50,20 +50,20 @@ def train(given: Any) -> None:
         jobs_to_run = (
             jobs.sweep_jobs(given.words) if given.multirun else [jobs.single_job(given.words)]
         )
-        planned = jobs.plan_jobs(jobs_to_run)
+        plans = jobs.plan_jobs(jobs_to_run)
     if given.cfg:
-        return _show([job.settings for job in planned], given.package)
-    planned[0].results.check()
+        return _show([job.settings for job in plans], given.package)
+    plans[0].results.check()
     if not given.multirun:
-        launch.train_run(planned[0])
+        launch.train_run(plans[0])
         return
     from ctrbench.sweep.summary import summarise
 
-    folder = launch.new_folder(planned[0].results)
+    folder = launch.new_folder(plans[0].results)
     try:
-        launch.launch(given.words, jobs_to_run, planned, folder)
+        launch.launch(given.words, jobs_to_run, plans, folder)
     finally:
-        if table := summarise(jobs_to_run, planned, folder):
+        if table := summarise(jobs_to_run, plans, folder):
             print(table, flush=True)
 
 
@@ -162,9 +162,9 @@ def prepare(given: Any) -> None:
     """Encode a data set; training finds it again."""
     from ctrbench.sweep.jobs import plan_rows
 
-    planned = plan_rows(given.words)
-    planned.results.check()
-    store = planned.prepare()
+    plan = plan_rows(given.words)
+    plan.results.check()
+    store = plan.prepare()
     if given.verify:
         store.verify()
     for warning in store.manifest["warnings"]:
@@ -181,12 +181,12 @@ def data(given: Any) -> None:
     """Look at a data set before training: its columns, their types, its clicks."""
     from ctrbench.sweep.jobs import plan_rows
 
-    planned = plan_rows(given.words)
-    planned.results.check()
+    plan = plan_rows(given.words)
+    plan.results.check()
     from ctrbench.report.dataset import write_page
 
-    folder = planned.results.report(f"data-{planned.settings.data.name}-{planned.content}")
-    print(write_page(planned.prepare(), folder))
+    folder = plan.results.report(f"data-{plan.settings.data.name}-{plan.content}")
+    print(write_page(plan.prepare(), folder))
 
 
 @verb(
@@ -259,14 +259,14 @@ def rows(given: Any) -> None:
     """Print planted rows in Criteo's raw layout."""
     from ctrbench.sweep.jobs import plan_rows
 
-    planned = plan_rows(given.words)
+    plan = plan_rows(given.words)
     from ctrbench.data.sources.criteo import to_text
     from ctrbench.data.sources.planted import Planted
 
-    if not isinstance(planned.source, Planted):
-        name = planned.settings.data.name
+    if not isinstance(plan.source, Planted):
+        name = plan.settings.data.name
         raise UserError(f"data={name}: only planted rows are made; data=planted")
-    for piece in planned.source.slices():
+    for piece in plan.source.slices():
         sys.stdout.buffer.write(to_text(piece.read()))
 
 

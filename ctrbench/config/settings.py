@@ -51,31 +51,31 @@ class RunSettings:
         "where rows are held in training: device, host, or disk (read as they are needed); auto: "
         "the first that has the memory",
         choices=("auto", "device", "host", "disk"),
-        decides=False,
+        affects_result=False,
     )
     precision: str = option("fp32, or bf16: autocast of the forward pass", choices=("fp32", "bf16"))
-    threads: int | None = option("CPU threads; null: torch's choice", ge=1, decides=False)
-    results: str = option("folder that everything goes to", decides=False)
+    threads: int | None = option("CPU threads; null: torch's choice", ge=1, affects_result=False)
+    results: str = option("folder that everything goes to", affects_result=False)
     tracker: str = option(
         "where the history is written too, as it grows: none, tensorboard, wandb",
         choices=("none", "tensorboard", "wandb"),
-        decides=False,
+        affects_result=False,
     )
-    experiment: Any = option("what an experiment says of itself: experiments", decides=False)
-    budget: BudgetSettings = option("what runs may cost: conf/budget", decides=False)
+    experiment: Any = option("what an experiment says of itself: experiments", affects_result=False)
+    budget: BudgetSettings = option("what runs may cost: conf/budget", affects_result=False)
     pretraining: Any = option(
         "the pre-training run that this one starts from, of a model that has one", default=None
     )
     tuned: TunedSettings | None = option(
         "DATA/MODEL of conf/tuned, taken where it exists; none: no tuned values",
         default=None,
-        decides=False,
+        affects_result=False,
     )
 
     recipe: RecipeSettings | None = option(
         "SOURCE/DATA/MODEL of conf/recipe: the published recipe to follow",
         default=None,
-        decides=False,
+        affects_result=False,
     )
 
     def __post_init__(self) -> None:

@@ -77,7 +77,7 @@ class DataSettings:
         neutral=None,
     )
     crosses: list[list[str]] = option(
-        "crosses for Wide & Deep: [[C1, C2], [C1, C3, C4]]", decides=False
+        "crosses for Wide & Deep: [[C1, C2], [C1, C3, C4]]", affects_result=False
     )
     time: str | None = option(
         "column that says when a row is, for split=time; null: that of the history",
@@ -121,12 +121,14 @@ class FileSettings(DataSettings):
     """
 
     path: str | None = option(
-        "the file, plain or compressed, to be split by `split`", decides=False
+        "the file, plain or compressed, to be split by `split`", affects_result=False
     )
-    train: str | None = option("file of training rows, where the split is yours", decides=False)
-    valid: str | None = option("file of validation rows", decides=False)
-    test: str | None = option("file of test rows", decides=False)
-    download: Any = option("the public set that `ctrbench download` fetches", decides=False)
+    train: str | None = option(
+        "file of training rows, where the split is yours", affects_result=False
+    )
+    valid: str | None = option("file of validation rows", affects_result=False)
+    test: str | None = option("file of test rows", affects_result=False)
+    download: Any = option("the public set that `ctrbench download` fetches", affects_result=False)
 
 
 @settings("criteo")
@@ -196,7 +198,7 @@ class MovieLensSettings(DataSettings):
     """MovieLens-1M as clicks: ratings of 4 and 5 are clicks, 1 and 2 are none, 3 is dropped."""
 
     path: str | None = option(
-        "the folder of the three files, by GroupLens or tab-separated", decides=False
+        "the folder of the three files, by GroupLens or tab-separated", affects_result=False
     )
 
 

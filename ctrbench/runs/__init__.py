@@ -1,9 +1,7 @@
-"""A run is a directory: its settings, training, opening, prediction and export.
-
-Called, the package gives all runs below some folders as a table: ``ctrbench.runs("results")``.
-"""
+"""A run is a directory: its plan, training, opening, prediction and export."""
 
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -12,19 +10,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class _Runs(ModuleType):
+class _CallableModule(ModuleType):
+    """Until 0.4: ``ctrbench.runs("results")``, the name of ``ctrbench.load_runs`` before 0.3."""
+
     def __call__(self, *folders: str | Path) -> "pd.DataFrame":
-        """Return a table with a row for each run; see
-        :func:`ctrbench.runs.frame.select_columns`. Settings that all runs share are left out.
+        from ctrbench.runs.frame import load_runs
 
-        Raises:
-            UserError: for a folder that is not there, or without a run.
-        """
-        from ctrbench.files import expanded
-        from ctrbench.runs.frame import find_runs, frame, select_columns
-
-        paths = [expanded(str(folder)) for folder in folders or ("results",)]
-        return select_columns(frame(find_runs(paths)))
+        warnings.warn("ctrbench.runs(...) is now ctrbench.load_runs(...)", FutureWarning, 2)
+        return load_runs(*folders)
 
 
-sys.modules[__name__].__class__ = _Runs
+sys.modules[__name__].__class__ = _CallableModule

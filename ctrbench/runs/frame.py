@@ -12,6 +12,7 @@ import pandas as pd
 from ctrbench.config.settings import RunSettings
 from ctrbench.data.settings import FileSettings
 from ctrbench.errors import UserError, describe_os_error, one_line
+from ctrbench.files import expanded
 from ctrbench.runs.record import JOURNAL, RunDirectory
 from ctrbench.runs.validate import check_result, is_count
 from ctrbench.settings import digest, neutral
@@ -27,10 +28,10 @@ CORE = (
 NAMED = ("model.name", "data.name", "data.content")  # which other columns say
 MARKS = {"result.json", "failed.json", "history.jsonl", "checkpoint.pt"}
 CONFIG_MARK = b"\nclasses:"  # of a resolved config: other files may be named config.yaml too
-DECIDING = {field.name for field in fields(RunSettings) if field.metadata["decides"]}
-OPTIONS = (DECIDING - {"seed"}) | {"version"}  # what runs are grouped by
+AFFECTING_RESULT = {field.name for field in fields(RunSettings) if field.metadata["affects_result"]}
+OPTIONS = (AFFECTING_RESULT - {"seed"}) | {"version"}  # what runs are grouped by
 # Options of a data set that its content stands for.
-FILES = {f"data.{f.name}" for f in fields(FileSettings) if not f.metadata["decides"]}
+FILES = {f"data.{f.name}" for f in fields(FileSettings) if not f.metadata["affects_result"]}
 
 
 def find_runs(folders: Iterable[Path]) -> list[Path]:
@@ -62,6 +63,12 @@ def _is_run(path: Path, files: set[str]) -> bool:
         return "config.yaml" in files and CONFIG_MARK in (path / "config.yaml").read_bytes()
     except OSError:
         return False
+
+
+def load_runs(*folders: str | Path) -> pd.DataFrame:
+    """Return the table of ``ctrbench.load_runs``: one row per run below the folders."""
+    paths = [expanded(str(folder)) for folder in folders or ("results",)]
+    return select_columns(frame(find_runs(paths)))
 
 
 def frame(runs: Iterable[Path]) -> pd.DataFrame:

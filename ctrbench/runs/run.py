@@ -20,7 +20,7 @@ from ctrbench import metrics
 from ctrbench.data.batches import Batches, choose
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.opened import Store
-from ctrbench.errors import DivergenceError, UserError, of_first_stage
+from ctrbench.errors import DivergenceError, UserError, name_pretraining_keys
 from ctrbench.files import file_digest, locked, remove_leftovers, replacing, temporary_folder
 from ctrbench.machine import (
     environment,
@@ -35,7 +35,7 @@ from ctrbench.optim import registry as optimizers
 from ctrbench.progress import Progress
 from ctrbench.quoting import list_override
 from ctrbench.runs.opened import read_weights
-from ctrbench.runs.planned import Planned
+from ctrbench.runs.plan import RunPlan
 from ctrbench.runs.record import RunDirectory, relative_paths, stored_overrides
 from ctrbench.runs.size import check_batch_size, check_size
 from ctrbench.runs.tracker import tracking
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 LARGE_VALUE = 1e4  # of an unscaled field, that can make a loss infinite
 
 
-def run(planned: Planned, watch: Record = lambda history: None) -> dict[str, Any]:
+def run(plan: RunPlan, watch: Record = lambda history: None) -> dict[str, Any]:
     """Train, or find the finished run; returns its result.
 
     Args:
@@ -56,7 +56,7 @@ def run(planned: Planned, watch: Record = lambda history: None) -> dict[str, Any
     Raises:
         UserError: for data that cannot be used, a model too large or a loss that is not finite.
     """
-    directory = planned.directory
+    directory = plan.directory
     with locked(directory.lock):
         remove_leftovers(directory.path)
         result = directory.result()
@@ -65,12 +65,12 @@ def run(planned: Planned, watch: Record = lambda history: None) -> dict[str, Any
             (directory.path / directory.ended).unlink()
             result = None
         if result is None:
-            with directory.started(planned.settings.title):
-                result = _Run(planned, watch).train()
+            with directory.started(plan.settings.title):
+                result = _Run(plan, watch).train()
                 directory.finish(result)
         else:
             log.info("already finished: %s", directory.path)
-            if result.get("code", planned.code) != planned.code:
+            if result.get("code", plan.code) != plan.code:
                 log.info("it was trained by other code than this: move it away to train it again")
         directory.checkpoint.unlink(missing_ok=True)
     return result
@@ -79,8 +79,8 @@ def run(planned: Planned, watch: Record = lambda history: None) -> dict[str, Any
 class _Run:
     """A run that is not finished yet."""
 
-    def __init__(self, planned: Planned, watch: Record) -> None:
-        self.planned, self.settings, self.directory = planned, planned.settings, planned.directory
+    def __init__(self, plan: RunPlan, watch: Record) -> None:
+        self.plan, self.settings, self.directory = plan, plan.settings, plan.directory
         self.watch = watch
         self.device = resolve_device(self.settings.device)
         if self.device.type == "cuda":  # its random numbers are those of a checkpoint
@@ -91,10 +91,10 @@ class _Run:
         use_threads(self.settings.threads)
         reuse_memory()
         started = time.perf_counter()
-        store = self.planned.prepare()
+        store = self.plan.prepare()
         for warning in store.manifest["warnings"]:
             log.warning("%s", warning)
-        as_published = self.planned.source.as_published()
+        as_published = self.plan.source.as_published()
         prepare_seconds = time.perf_counter() - started
         self._check(store)
         stage = self._first_stage()
@@ -106,7 +106,7 @@ class _Run:
         except DivergenceError as error:
             raise DivergenceError(f"{error}; {self._divergence_remedy(store)}") from None
         figures = {"valid": _best_figures(progress)}
-        if self.planned.scores_test:
+        if self.plan.scores_test:
             figures["valid"] |= self._beside(trainer, store)
             figures["test"] = self._test(trainer, store)
         _write_weights(self.directory, progress.best_weights)
@@ -148,26 +148,26 @@ class _Run:
             "model": settings.model.name,
             "data": settings.data.name,
             "seed": settings.seed,
-            "identity": self.planned.identity,
-            "settings": self.planned.decides,
+            "identity": self.plan.identity,
+            "settings": self.plan.identity_settings,
             "peak_memory_bytes": peak_memory(self.device),
             "environment": environment(self.device, settings.precision),
-            "code": self.planned.code,
+            "code": self.plan.code,
             "files": {path.name: file_digest(path) for path in kept if path.exists()},
         }
 
     def _first_stage(self) -> dict[str, Any] | None:
         """The result of the stage before: trained now, or found as trained before."""
-        if self.planned.stage is not None:
-            with of_first_stage():
-                return run(self.planned.stage)
-        return None if self.planned.start is None else self.planned.start.result()
+        if self.plan.pretraining is not None:
+            with name_pretraining_keys():
+                return run(self.plan.pretraining)
+        return None if self.plan.start is None else self.plan.start.result()
 
     def _write_inputs(self, store: Store) -> None:
         """All settings, and what rows are encoded by."""
-        resolved = replace(self.settings, data=self.planned.source.resolved())
+        resolved = replace(self.settings, data=self.plan.source.resolved())
         config = asdict(resolved) | {"classes": {"data": resolved.data.registered}}
-        config |= {"overrides": stored_overrides(self.planned.overrides), "job": self.planned.job}
+        config |= {"overrides": stored_overrides(self.plan.overrides), "job": self.plan.job}
         text = yaml.safe_dump(relative_paths(config), sort_keys=False)
         self.directory.write(self.directory.config.name, text)
         shutil.rmtree(self.directory.encoder, ignore_errors=True)
@@ -194,8 +194,8 @@ class _Run:
         """With fresh weights by the seed, or those of the stage before."""
         torch.manual_seed(self.settings.seed)
         model = models.build(store.schema, self.settings.model).to(self.device)
-        if self.planned.start is not None:
-            _start_from(model, self.planned.start.trained_weights())
+        if self.plan.start is not None:
+            _start_from(model, self.plan.start.trained_weights())
         return model
 
     def _batches(self, store: Store, name: str, rows_in: str) -> Batches:
@@ -203,8 +203,8 @@ class _Run:
         return Batches(store.part(name), batch_size, self.device, rows_in)
 
     def _tracking(self, steps: int) -> AbstractContextManager[Record]:
-        kind = "run" if self.planned.scores_test else "trial"
-        return tracking(self.settings, self.directory.path, kind, self.planned.identity, steps)
+        kind = "run" if self.plan.scores_test else "trial"
+        return tracking(self.settings, self.directory.path, kind, self.plan.identity, steps)
 
     def _fit(self, trainer: Trainer) -> checkpoint.Progress:
         batches = trainer.train

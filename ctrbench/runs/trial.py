@@ -4,11 +4,11 @@ from pathlib import Path
 
 from ctrbench.config.settings import RunSettings
 from ctrbench.data.sources.base import Source
-from ctrbench.runs.planned import Planned
+from ctrbench.runs.plan import RunPlan
 from ctrbench.runs.record import TrialDirectory
 
 
-class Trial(Planned):
+class Trial(RunPlan):
     """Trains as the run of its settings does, whose identity it has, in the folder of a search.
 
     The stage before it is a trial too.
@@ -20,7 +20,7 @@ class Trial(Planned):
         self.folder = folder
         super().__init__(settings, source)
 
-    def _plan_stage(self, settings: RunSettings) -> "Trial":
+    def _new_plan(self, settings: RunSettings) -> "Trial":
         return Trial(settings, self.folder / "pretraining", self.source)
 
     @property

@@ -15,7 +15,7 @@ from ctrbench.runs.record import RunDirectory
 from ctrbench.settings import digest
 
 if TYPE_CHECKING:
-    from ctrbench.runs.planned import Planned
+    from ctrbench.runs.plan import RunPlan
 
 WARM_UP, STEPS = 4, 10  # on a GPU the fourth is recorded
 EPOCHS = 10  # of a run that was never made; fewer where trainer.epochs is lower
@@ -41,43 +41,45 @@ class Estimates:
         runs = results.run(data, model, "any").parent
         return self.by_steps or runs.is_dir() or results.trials.exists()
 
-    def seconds(self, planned: "Planned") -> float | None:
+    def seconds(self, plan: "RunPlan") -> float | None:
         """Return the seconds of a run; None if nothing is known. Runs that differ only in their
         seed are estimated once.
 
         Of the finished runs of its model and data set those count whose settings are nearest, by
         their rows where these are others.
         """
-        key = digest({name: value for name, value in planned.decides.items() if name != "seed"})
+        key = digest(
+            {name: value for name, value in plan.identity_settings.items() if name != "seed"}
+        )
         if key not in self.told:
-            self.told[key] = self._of_finished(planned) or self._of_steps(planned, key)
+            self.told[key] = self._of_finished(plan) or self._of_steps(plan, key)
         return self.told[key]
 
-    def _of_finished(self, planned: "Planned") -> float | None:
-        known = self._finished(planned)
+    def _of_finished(self, plan: "RunPlan") -> float | None:
+        known = self._finished(plan)
         if not known:
             return None
-        own = dict(_flat(planned.decides))
+        own = dict(_flat(plan.identity_settings))
         distances = [_distance(own, dict(_flat(one["settings"]))) for one in known]
         least = min(distances)
         nearest = [one for one, far in zip(known, distances, strict=True) if far == least]
-        return statistics.mean(_scaled(one, planned) for one in nearest)
+        return statistics.mean(_scaled(one, plan) for one in nearest)
 
-    def _finished(self, planned: "Planned") -> list[dict[str, Any]]:
+    def _finished(self, plan: "RunPlan") -> list[dict[str, Any]]:
         """Return the results of its model and data set, read once."""
-        folder = planned.directory.path.parent
+        folder = plan.directory.path.parent
         if folder not in self.finished:
             self.finished[folder] = list(_results_in(folder))
         return self.finished[folder]
 
-    def _of_steps(self, planned: "Planned", key: str) -> float | None:
+    def _of_steps(self, plan: "RunPlan", key: str) -> float | None:
         """Return the seconds as its steps took them, timed before or now."""
-        path = planned.results.trials
+        path = plan.results.trials
         kept: dict[str, float] = {}
         with suppress(OSError, ValueError):
             kept = json.loads(path.read_text())
         if key not in kept and self.by_steps:
-            kept[key] = Trial(planned).seconds
+            kept[key] = Trial(plan).seconds
             write_atomic(path, json.dumps(kept, indent=1) + "\n")
         return kept.get(key)
 
@@ -103,28 +105,28 @@ def _distance(own: dict[str, str], other: dict[str, str]) -> int:
     return sum(own.get(key) != other.get(key) for key in own.keys() | other.keys())
 
 
-def _scaled(result: dict[str, Any], planned: "Planned") -> float:
+def _scaled(result: dict[str, Any], plan: "RunPlan") -> float:
     spent = result["seconds"]
     total: float = spent["train"] + spent["evaluate"] + spent["pretrain"]
-    rows = getattr(planned.settings.data, "rows", None)  # of rows that are made
+    rows = getattr(plan.settings.data, "rows", None)  # of rows that are made
     return total if rows is None else total * rows / sum(result["dataset"]["rows"].values())
 
 
 class Trial:
     """A few timed steps of a run on its own rows, which are prepared if necessary."""
 
-    def __init__(self, planned: "Planned") -> None:
-        self.planned = planned
-        self.store = planned.prepare()
+    def __init__(self, plan: "RunPlan") -> None:
+        self.plan = plan
+        self.store = plan.prepare()
 
     @cached_property
     def seconds(self) -> float:
         """The seconds of the run at :data:`EPOCHS` epochs, its pre-training run included."""
-        settings, rows = self.planned.settings, self.store.summary()["rows"]
+        settings, rows = self.plan.settings, self.store.summary()["rows"]
         evaluated = (rows["valid"] / rows["train"]) * FORWARD
         epochs = min(settings.trainer.epochs, EPOCHS)
         steps = rows["train"] / settings.trainer.rows_of_step(rows["train"])
-        stage = self.planned.stage
+        stage = self.plan.pretraining
         first = 0.0 if stage is None else Trial(stage).seconds
         return first + float(epochs * steps * self.seconds_per_step() * (1 + evaluated))
 
@@ -141,7 +143,7 @@ class Trial:
         from ctrbench.training.cuda_graph import make_training_loop
         from ctrbench.training.step import Step
 
-        settings = self.planned.settings
+        settings = self.plan.settings
         device = resolve_device(settings.device)
         use_threads(settings.threads)
         reuse_memory()

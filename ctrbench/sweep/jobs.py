@@ -20,7 +20,7 @@ from ctrbench.settings import digest
 
 if TYPE_CHECKING:
     from ctrbench.data.sources.base import Source
-    from ctrbench.runs.planned import Planned
+    from ctrbench.runs.plan import RunPlan
 
 CHOOSE_SWEEPER = ("hydra", "experiment", "budget")
 OF_ROWS = {"data", "split", "results", "seed", "threads", "device", "budget"}
@@ -40,35 +40,35 @@ class Job:
     swept: list[str]
 
 
-def plan_run(overrides: list[str]) -> "Planned":
+def plan_run(overrides: list[str]) -> "RunPlan":
     """Compose and check the run of a command's overrides."""
     return plan_jobs([Job(overrides, [])])[0]
 
 
-def plan_rows(overrides: list[str]) -> "Planned":
+def plan_rows(overrides: list[str]) -> "RunPlan":
     """Plan a run for its rows: of ``lr``, which takes any, where the overrides name no model."""
     sections = {key.partition(".")[0] for key in keys_of(overrides)}
     return plan_run(["model=lr", *overrides] if sections <= OF_ROWS else overrides)
 
 
-def plan_sweep(overrides: list[str]) -> list["Planned"]:
+def plan_sweep(overrides: list[str]) -> list["RunPlan"]:
     """Compose and check every job of a sweep."""
     return plan_jobs(sweep_jobs(overrides))
 
 
-def plan_jobs(jobs: Iterable[Job]) -> list["Planned"]:
+def plan_jobs(jobs: Iterable[Job]) -> list["RunPlan"]:
     """Compose and check jobs; a data set that several have in common is opened once."""
-    planned, sources = [], dict[str, "Source"]()
+    plans, sources = [], dict[str, "Source"]()
     for job in jobs:
         with naming_job(job):
             settings = to_settings(compose(with_tuned_values(job.overrides)))
-            from ctrbench.runs.planned import Planned  # late: a mistyped command needs no torch
+            from ctrbench.runs.plan import RunPlan  # late: a mistyped command needs no torch
 
             rows = digest([settings.data.registered, asdict(settings.data)])
-            run = Planned(settings, sources.get(rows), job.overrides)
+            run = RunPlan(settings, sources.get(rows), job.overrides)
             sources[rows] = run.source
-            planned.append(run)
-    return planned
+            plans.append(run)
+    return plans
 
 
 @contextmanager

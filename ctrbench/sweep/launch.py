@@ -48,14 +48,14 @@ from ctrbench.sweep.jobs import Job, draws_values
 from ctrbench.sweep.watch import Watch
 
 if TYPE_CHECKING:
-    from ctrbench.runs.planned import Planned
+    from ctrbench.runs.plan import RunPlan
 
 log = logging.getLogger(__name__)
 DIVERGED = 2.0  # logloss over that of the mean click rate
 
 
 def launch(
-    overrides: list[str], jobs: list[Job], planned: list["Planned"], folder: SweepFolder
+    overrides: list[str], jobs: list[Job], plans: list["RunPlan"], folder: SweepFolder
 ) -> None:
     """Run what is not finished of a sweep, with the launcher and sweeper that were chosen.
 
@@ -66,7 +66,7 @@ def launch(
     if words:
         config = compose([*jobs[0].overrides, *words])
     is_drawn = draws_values(config.hydra.sweeper)
-    todo = _unfinished(jobs, planned)
+    todo = _unfinished(jobs, plans)
     if not is_drawn and not todo:
         log.info("runs: %d of %d done", len(jobs), len(jobs))
         return
@@ -93,10 +93,10 @@ def launch(
         raise UserError(f"the sweep was stopped: {stopped}")
 
 
-def _unfinished(jobs: list[Job], planned: list["Planned"]) -> list[Job]:
+def _unfinished(jobs: list[Job], plans: list["RunPlan"]) -> list[Job]:
     """Return the jobs whose runs have no result; of several with the same run, the first."""
     first: dict[str, Job] = {}
-    for job, run in zip(jobs, planned, strict=True):
+    for job, run in zip(jobs, plans, strict=True):
         if run.identity not in first and run.directory.result() is None:
             first[run.identity] = job
     return list(first.values())
@@ -208,46 +208,46 @@ def _logging_to(path: Path) -> Iterator[None]:
 
 def _run_job(config: DictConfig, folder: SweepFolder, told: JobFile) -> float:
     from ctrbench.machine import gpus
-    from ctrbench.runs.planned import Planned
+    from ctrbench.runs.plan import RunPlan
 
     settings = to_settings(config)
     concurrent = folder.side_by_side
     share = machine_share(told.number, concurrent, gpus() if concurrent > 1 else 0)
     is_set = {"threads": settings.threads is not None, "device": settings.device != "auto"}
     share = {key: value for key, value in share.items() if not is_set[key]}
-    planned = Planned(replace(settings, **share), overrides=told.words, job=told.number)
-    is_found = planned.directory.result() is not None
-    told = replace(told, found=is_found, path=str(planned.directory.path.absolute()))
+    plan = RunPlan(replace(settings, **share), overrides=told.words, job=told.number)
+    is_found = plan.directory.result() is not None
+    told = replace(told, found=is_found, path=str(plan.directory.path.absolute()))
     folder.tell(told)
-    result = train_run(planned)
+    result = train_run(plan)
     folder.tell(replace(told, state=DONE))
     figure: float = monitored(settings.trainer.monitor, result["metrics"]["valid"])
     return figure
 
 
-def train_run(planned: "Planned") -> dict[str, Any]:
+def train_run(plan: "RunPlan") -> dict[str, Any]:
     """Train one run, with a line in the log before and after it."""
     from ctrbench.runs.run import run
 
-    log.info("%s", planned.settings.title)
-    if warning := warn_of_other_data(planned.settings):
+    log.info("%s", plan.settings.title)
+    if warning := warn_of_other_data(plan.settings):
         log.warning("%s", warning)
-    tuned = planned.settings.tuned
-    if tuned is not None and tuned.content not in (None, planned.content):
+    tuned = plan.settings.tuned
+    if tuned is not None and tuned.content not in (None, plan.content):
         log.info("its tuned values were found on other rows or another split")
-    if tuned is not None and tuned.budget not in (None, planned.settings.budget.name):
+    if tuned is not None and tuned.budget not in (None, plan.settings.budget.name):
         log.info("its tuned values were found with budget=%s", tuned.budget)
     try:
-        result = run(planned)
+        result = run(plan)
     except UserError as error:
-        raise type(error)(f"{planned.settings.title}: {error}") from None
+        raise type(error)(f"{plan.settings.title}: {error}") from None
     test = result["metrics"]["test"]
     log.info(
         "test AUC %.5f, logloss %.5f, best epoch %d: %s",
-        *(test["auc"], test["logloss"], result["best_epoch"], planned.directory.path),
+        *(test["auc"], test["logloss"], result["best_epoch"], plan.directory.path),
     )
     if test.get("gauc") is not None:
-        figures = (test["gauc"], f"{test['gauc_groups']:,}", planned.settings.data.group)
+        figures = (test["gauc"], f"{test['gauc_groups']:,}", plan.settings.data.group)
         log.info("test GAUC %.5f, of %s values of %s", *figures)
     if "best_auc" in test:
         log.info(
@@ -255,7 +255,7 @@ def train_run(planned: "Planned") -> dict[str, Any]:
             *(test["best_auc"], test["best_logloss"], test["excess_logloss"]),
         )
     if test.get("ne", 0) > 1:
-        rates = " or ".join(planned.settings.optimizer.rates())
+        rates = " or ".join(plan.settings.optimizer.rates())
         log.info(
             "worse than predicting the mean click rate for every row, of logloss %.5f%s",
             test["logloss"] / test["ne"],

@@ -16,18 +16,18 @@ from ctrbench.sweep.folder import SweepFolder
 from ctrbench.sweep.jobs import Job
 
 if TYPE_CHECKING:
-    from ctrbench.runs.planned import Planned
+    from ctrbench.runs.plan import RunPlan
 
 MOST = 20  # rows
 Finished = tuple[dict[str, str], dict[str, Any]]  # the overrides that were swept, the result
 
 
-def summarise(jobs: list[Job], planned: list["Planned"], folder: SweepFolder) -> str:
+def summarise(jobs: list[Job], plans: list["RunPlan"], folder: SweepFolder) -> str:
     """Return the table of a sweep's finished runs, averaged over seeds; empty without one."""
-    runs = _finished(jobs, planned, folder)
+    runs = _finished(jobs, plans, folder)
     if not runs:
         return ""
-    monitor = planned[0].settings.trainer.monitor
+    monitor = plans[0].settings.trainer.monitor
     by_setting = defaultdict[tuple[tuple[str, str], ...], list[dict[str, Any]]](list)
     for swept, result in runs:
         options = {"model": result["model"]} | swept
@@ -46,12 +46,12 @@ def summarise(jobs: list[Job], planned: list["Planned"], folder: SweepFolder) ->
     if len(ranked) > MOST:
         lines[-1] += f"; the best {MOST} of {len(ranked)} settings"
     lines += differing_code((result["model"], result.get("code")) for _, result in runs)
-    return "\n".join([*lines, f"next: {_next(planned[0].results)}"])
+    return "\n".join([*lines, f"next: {_next(plans[0].results)}"])
 
 
-def _finished(jobs: list[Job], planned: list["Planned"], folder: SweepFolder) -> list[Finished]:
+def _finished(jobs: list[Job], plans: list["RunPlan"], folder: SweepFolder) -> list[Finished]:
     directories = [
-        (values_by_key(job.swept), run.directory) for job, run in zip(jobs, planned, strict=True)
+        (values_by_key(job.swept), run.directory) for job, run in zip(jobs, plans, strict=True)
     ]
     if len(jobs) == 1 and jobs[0].swept == []:  # a sweeper drew the jobs, or there was one
         shared = set(jobs[0].overrides)

@@ -57,7 +57,9 @@ class TrainerSettings:
         "learning-rate schedule: conf/schedule", neutral={"name": "constant"}
     )
     captured: bool = option(
-        "on a GPU: capture the step as a CUDA graph and replay it", default=True, decides=False
+        "on a GPU: capture the step as a CUDA graph and replay it",
+        default=True,
+        affects_result=False,
     )
 
     def validate(self) -> None:
@@ -133,7 +135,7 @@ class RecipeSettings:
 
 @settings("stage")
 @dataclass
-class StageSettings:
+class PretrainingSettings:
     """A training run of its own before this one, which starts from its weights."""
 
     model: ModelSettings = option("model.KEY of the first stage (fnn: of its FM)")
@@ -143,5 +145,5 @@ class StageSettings:
         "directory of a finished run to start from; null: the first stage is trained"
     )
     tuned: TunedSettings | None = option(
-        "where its tuned values come from", default=None, decides=False
+        "where its tuned values come from", default=None, affects_result=False
     )

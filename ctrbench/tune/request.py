@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from ctrbench.config.compose import compose, to_settings, with_tuned_values
 from ctrbench.config.keys import keys_of, values_by_key
 from ctrbench.errors import UserError
-from ctrbench.runs.planned import Planned
+from ctrbench.runs.plan import RunPlan
 from ctrbench.runs.trial import Trial
 from ctrbench.settings import digest
 from ctrbench.tune.space import SECTIONS, examples, search_space
@@ -38,7 +38,7 @@ class Request:
         self.model, self.given = model, [word for word in words if word not in searched]
         self.words = shared_overrides(model, words)
         self.config = compose(self.words)
-        self.base = Planned(to_settings(self.config))
+        self.base = RunPlan(to_settings(self.config))
         self.space = search_space(model, searched, self.fixed)
         for row in examples(self.space):
             self._check(row)

@@ -164,8 +164,8 @@ class Search:
         return False
 
     def _try(self, study: optuna.Study, trial: optuna.Trial) -> None:
-        planned = self.request.plan(trial.user_attrs[OVERRIDES])
-        directory = planned.directory
+        plan = self.request.plan(trial.user_attrs[OVERRIDES])
+        directory = plan.directory
         reported = 0
 
         def watch(history: list[dict[str, Any]], *, may_prune: bool = True) -> None:
@@ -177,7 +177,7 @@ class Search:
                     raise optuna.TrialPruned(f"after {reported} evaluations")
 
         try:
-            result = run(planned, watch)
+            result = run(plan, watch)
         except (optuna.TrialPruned, DivergenceError) as error:
             _delete_weights(directory)
             study.tell(trial, state=TrialState.PRUNED)
@@ -187,7 +187,7 @@ class Search:
             lines = directory.history.read_text().splitlines()
             watch([json.loads(line) for line in lines], may_prune=False)
             trial.set_user_attr("valid", result["metrics"]["valid"])
-            trial.set_user_attr("identity", planned.identity)
+            trial.set_user_attr("identity", plan.identity)
             _delete_weights(directory)
             study.tell(trial, monitored(self.monitor, result["metrics"]["valid"]))
             self._tell_best(study)

@@ -11,7 +11,7 @@ from ctrbench.config.compose import compose, to_settings
 from ctrbench.errors import UserError
 from ctrbench.models.registry import having, names, properties_of
 from ctrbench.report.published.printed import published
-from ctrbench.runs.planned import Planned
+from ctrbench.runs.plan import RunPlan
 from ctrbench.sweep.jobs import plan_sweep, sweep_jobs
 
 TINY = ["data.rows=2000", "data.vocabulary=30", "model.hidden=[8]", "trainer.epochs=1"]
@@ -64,7 +64,7 @@ def test_models_come_from_the_registry() -> None:
     ],
 )
 def test_widths_that_would_hide_an_axis(name: str, word: str, told: str) -> None:
-    def planned(*words: str) -> list[Planned]:
+    def planned(*words: str) -> list[RunPlan]:
         given = ["model=deepfm", "seed=0", *words]
         return plan_sweep(sweep_overrides(name, find_experiment(name, given), given))
 

@@ -21,8 +21,8 @@ from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.runs.frame import flatten
 from ctrbench.training.schedule import ScheduleSettings
 from ctrbench.training.settings import (
+    PretrainingSettings,
     RecipeSettings,
-    StageSettings,
     TrainerSettings,
     TunedSettings,
 )
@@ -34,7 +34,7 @@ GROUPS = {
     OptimizerSettings: "optimizer.",
     TrainerSettings: "trainer.",
     ScheduleSettings: "trainer.schedule.",
-    StageSettings: "pretraining.",
+    PretrainingSettings: "pretraining.",
     RunSettings: "",
 }
 DEFAULT = re.compile(r" \(default: (.*)\)$")

@@ -10,7 +10,7 @@ from support import ctrbench, run, run_directory, settings_in
 from ctrbench.config.compose import compose, to_settings
 from ctrbench.config.reconstruction import reconstruct_overrides
 from ctrbench.errors import UserError
-from ctrbench.runs.planned import Planned
+from ctrbench.runs.plan import RunPlan
 from ctrbench.sweep.jobs import plan_run
 from ctrbench.training.settings import TunedSettings
 
@@ -32,11 +32,11 @@ RUNS = {
 @pytest.mark.parametrize("name", RUNS)
 def test_the_same_identity(name: str, tmp_path: Path) -> None:
     """By its config alone, of a command with other words."""
-    planned = Planned(settings_in(tmp_path)(*RUNS[name]))
-    classes = {key: getattr(planned.settings, key).registered for key in ("model", "data")}
-    words = reconstruct_overrides(asdict(planned.settings) | {"classes": classes})
+    plan = RunPlan(settings_in(tmp_path)(*RUNS[name]))
+    classes = {key: getattr(plan.settings, key).registered for key in ("model", "data")}
+    words = reconstruct_overrides(asdict(plan.settings) | {"classes": classes})
     assert words is not None and words[1] == "data=planted"
-    assert plan_run(words).identity == planned.identity
+    assert plan_run(words).identity == plan.identity
     assert not any(word.startswith(("results=", "classes")) for word in words)
 
 
@@ -93,7 +93,7 @@ def test_a_named_first_stage_is_told_alone(more: list[str], tmp_path: Path) -> N
     own = settings("model=fnn", *small, f"pretraining.run={run_directory(fm).path}")
     classes = {key: getattr(own, key).registered for key in ("model", "data")}
     again = reconstruct_overrides(asdict(own) | {"classes": classes})
-    assert again is not None and plan_run(again).identity == Planned(own).identity
+    assert again is not None and plan_run(again).identity == RunPlan(own).identity
     assert [word.partition("=")[0] for word in again if "pretraining" in word] == [
         "pretraining.run"
     ]
@@ -112,7 +112,7 @@ def test_tuned_values_are_told_as_they_are_or_by_none(name: str, tmp_path: Path)
         assert again is not None and "tuned=none" in again
         assert ("tuned@pretraining=none" in again) == (name == "fnn")
         made = plan_run(again)
-        assert made.identity == Planned(own).identity and made.settings.tuned is None
+        assert made.identity == RunPlan(own).identity and made.settings.tuned is None
 
 
 def test_a_model_that_there_is_not() -> None:

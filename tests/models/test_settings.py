@@ -7,7 +7,7 @@ from ctrbench.data.settings import VALUE_ENCODINGS
 from ctrbench.errors import UserError
 from ctrbench.models import registry
 from ctrbench.models.settings.base import ModelSettings
-from ctrbench.runs.planned import Planned
+from ctrbench.runs.plan import RunPlan
 from ctrbench.settings import extending
 
 ALL = [*(f"I{i}" for i in range(1, 14)), *(f"C{i}" for i in range(1, 27))]
@@ -22,37 +22,37 @@ def only(*names: str) -> str:
 def test_one_field_for_an_interaction_of_two(name: str, settings: Compose) -> None:
     said = rf"model={name}: its interactions take 2 or more .*, and the data has 1; choose another"
     with pytest.raises(UserError, match=said):
-        Planned(settings(f"model={name}", only("C1")))
-    Planned(settings(f"model={name}", only("C1", "C2")))
+        RunPlan(settings(f"model={name}", only("C1")))
+    RunPlan(settings(f"model={name}", only("C1", "C2")))
 
 
 def test_fnn_of_one_field_has_no_first_stage(settings: Compose) -> None:
     with pytest.raises(UserError, match=r"model=fnn: the FM .* the data has 1; .*pretrain=false$"):
-        Planned(settings("model=fnn", only("C1")))
-    Planned(settings("model=fnn", "model.pretrain=false", only("C1")))
+        RunPlan(settings("model=fnn", only("C1")))
+    RunPlan(settings("model=fnn", "model.pretrain=false", only("C1")))
 
 
 @pytest.mark.parametrize("name", [name for name in registry.names() if name not in TAKE_TWO])
 def test_one_field_is_enough_for_all_others(name: str, settings: Compose) -> None:
     if name not in ("hofm", "wide_deep", "fnn"):  # of three, declared crosses, an FM before it
-        Planned(settings(*asked(name), only("C1")))
+        RunPlan(settings(*asked(name), only("C1")))
 
 
 def test_an_order_above_the_fields(settings: Compose) -> None:
-    Planned(settings("model=hofm", only("C1", "C2", "C3")))
+    RunPlan(settings("model=hofm", only("C1", "C2", "C3")))
     with pytest.raises(UserError, match="model=hofm: its interactions take 3 or more fields"):
-        Planned(settings("model=hofm", only("C1", "C2")))
+        RunPlan(settings("model=hofm", only("C1", "C2")))
 
 
 @pytest.mark.parametrize("encoding", VALUE_ENCODINGS)
 def test_values_are_one_vector_of_dlrm(encoding: str, settings: Compose) -> None:
     words = ["model=dlrm", f"data.numeric={encoding}"]
-    Planned(settings(*words, only("I1", "I2", "C1")))
+    RunPlan(settings(*words, only("I1", "I2", "C1")))
     with pytest.raises(UserError, match="take 1 or more fields that are not fed as a"):
-        Planned(settings(*words, only("I1", "I2")))
+        RunPlan(settings(*words, only("I1", "I2")))
     with pytest.raises(UserError, match=r"take 2 or more vectors \(a field's"):
-        Planned(settings(*words, only("C1")))
-    Planned(settings(*words, "model.interaction=cat", only("C1")))
+        RunPlan(settings(*words, only("C1")))
+    RunPlan(settings(*words, "model.interaction=cat", only("C1")))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_values_are_one_vector_of_dlrm(encoding: str, settings: Compose) -> None
 )
 def test_knobs_that_do_not_fit(words: str, said: str, settings: Compose) -> None:
     with pytest.raises(UserError) as caught:
-        Planned(settings(*words.split()))
+        RunPlan(settings(*words.split()))
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 

@@ -28,9 +28,9 @@ def test_the_command_of_a_damaged_run_repairs_it(
 ) -> None:
     if name == "config.yaml" and damage is flip:
         pytest.skip("a changed setting of a readable config is another description, not damage")
-    planned = settings("model=wide_deep", "model.hidden=[4]", "data.rows=400", "trainer.epochs=1")
-    run(planned)
-    directory = run_directory(planned)
+    plan = settings("model=wide_deep", "model.hidden=[4]", "data.rows=400", "trainer.epochs=1")
+    run(plan)
+    directory = run_directory(plan)
     before = {path: path.read_bytes() for path in directory.path.rglob("*") if path.is_file()}
     result = directory.result()
     assert callable(damage)
@@ -38,7 +38,7 @@ def test_the_command_of_a_damaged_run_repairs_it(
     if name not in ("logits.npy", "labels.npy", "history.jsonl"):
         with pytest.raises(UserError, match=name.split("/")[0]):
             OpenedRun(directory.path)
-    again = run(planned)
+    again = run(plan)
     assert result is not None and again["metrics"] == result["metrics"]
     for path, content in before.items():
         assert path.name in ("result.json", "history.jsonl") or path.read_bytes() == content
@@ -46,6 +46,6 @@ def test_the_command_of_a_damaged_run_repairs_it(
 
 
 def test_a_whole_run_is_not_trained_again(settings: Compose) -> None:
-    planned = settings("model=lr", "data.rows=400", "trainer.epochs=1")
-    first = run(planned)
-    assert run(planned) == first
+    plan = settings("model=lr", "data.rows=400", "trainer.epochs=1")
+    first = run(plan)
+    assert run(plan) == first

@@ -19,7 +19,7 @@ from ctrbench.runs.frame import find_runs, frame
 def test_a_row_a_run(tmp_path: Path) -> None:
     make_run(tmp_path, "lr", 0, 0.7)
     make_run(tmp_path, "fm", 1, 0.8, options={"embedding_dim": 4, "maps": [1, 2]})
-    table = ctrbench.runs(tmp_path).set_index("model")
+    table = ctrbench.load_runs(tmp_path).set_index("model")
     assert list(table["metrics.test.auc"]) == [0.8, 0.7] and list(table["seed"]) == [1, 0]
     assert table.loc["fm", "model.embedding_dim"] == 4 and table.loc["fm", "model.maps"] == "[1, 2]"
     assert table["environment.threads"].eq(2).all() and table["state"].eq("finished").all()
@@ -32,7 +32,7 @@ def test_the_group_is_all_but_the_seed(tmp_path: Path) -> None:
         make_run(tmp_path, "lr", seed, environment={"threads": seed + 1})
     make_run(tmp_path, "lr", 0, options={"x": 1})
     make_run(tmp_path, "lr", 0, effects="others")
-    groups = ctrbench.runs(tmp_path).groupby("group").size()
+    groups = ctrbench.load_runs(tmp_path).groupby("group").size()
     assert sorted(groups) == [1, 1, 2]
 
 
@@ -49,7 +49,7 @@ def test_a_broken_result(text: str, tmp_path: Path) -> None:
     make_run(tmp_path, "lr")
     path = make_run(tmp_path, "fm") / "result.json"
     path.write_bytes(text.encode(errors="surrogateescape"))
-    broken, good = (row for _, row in ctrbench.runs(tmp_path).iterrows())
+    broken, good = (row for _, row in ctrbench.load_runs(tmp_path).iterrows())
     assert good["state"] == "finished" and broken["state"] == "broken"
     assert RESULTS[text] in broken["reason"]
 
@@ -58,10 +58,10 @@ def test_a_result_of_words(tmp_path: Path) -> None:
     path = make_run(tmp_path, "lr") / "result.json"
     result = json.loads(path.read_text())
     path.write_text(json.dumps(result | {"seconds_per_epoch": "2"}))
-    assert "lacks seconds_per_epoch" in ctrbench.runs(tmp_path)["reason"][0]
+    assert "lacks seconds_per_epoch" in ctrbench.load_runs(tmp_path)["reason"][0]
     del result["settings"]
     path.write_text(json.dumps(result))
-    assert "lacks settings.model.name" in ctrbench.runs(tmp_path)["reason"][0]
+    assert "lacks settings.model.name" in ctrbench.load_runs(tmp_path)["reason"][0]
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "model: 3\ndata: 4\nsplit: 5", "\udcff", None])
@@ -73,7 +73,7 @@ def test_a_broken_config(text: str | None, finished: bool, tmp_path: Path) -> No
     path.unlink()
     if text is not None:
         path.write_bytes(text.encode(errors="surrogateescape"))
-    (row,) = (row for _, row in ctrbench.runs(tmp_path).iterrows())
+    (row,) = (row for _, row in ctrbench.load_runs(tmp_path).iterrows())
     if text is None and not finished:
         assert row["state"] == "unfinished"
     else:
@@ -86,11 +86,11 @@ def test_unfinished_and_failed(tmp_path: Path) -> None:
         (path / "result.json").unlink()
     said = {"what": "training", "when": "noon", "message": "the loss is nan"}
     (failed / "failed.json").write_text(json.dumps(said))
-    table = ctrbench.runs(tmp_path).set_index("model")
+    table = ctrbench.load_runs(tmp_path).set_index("model")
     assert table["state"].to_dict() == {"lr": "unfinished", "fm": "failed"}
     assert table.loc["fm", "reason"] == "the loss is nan (noon)"
     (failed / "failed.json").write_text("{}")
-    table = ctrbench.runs(tmp_path).set_index("model")
+    table = ctrbench.load_runs(tmp_path).set_index("model")
     assert table.loc["fm", "state"] == "broken" and "failed.json" in table.loc["fm", "reason"]
 
 
@@ -111,7 +111,7 @@ def test_moved_and_copied(tmp_path: Path) -> None:
     """What a run says does not depend on where it lies."""
     path = make_run(tmp_path / "runs", "lr")
     shutil.copytree(path, tmp_path / "copy" / "deep" / "down")
-    one, two = (row for _, row in ctrbench.runs(tmp_path).drop(columns="path").iterrows())
+    one, two = (row for _, row in ctrbench.load_runs(tmp_path).drop(columns="path").iterrows())
     assert one.equals(two)
 
 
@@ -144,7 +144,7 @@ def test_columns_that_every_table_has(models: list[str], tmp_path: Path) -> None
             if folder == "failed":
                 (path / "result.json").unlink()
                 (path / "failed.json").write_text('{"message": "nan", "when": "noon"}')
-        tables.append(ctrbench.runs(tmp_path / folder))
+        tables.append(ctrbench.load_runs(tmp_path / folder))
     for table in tables:
         assert {"path", "model", "data", "seed", "status", "metrics.test.auc"} <= set(table.columns)
         assert {"metrics.valid.logloss", "seconds.train", "seconds_per_epoch"} <= set(table.columns)
@@ -154,3 +154,11 @@ def test_columns_that_every_table_has(models: list[str], tmp_path: Path) -> None
     both = pd.concat(tables, ignore_index=True)
     assert sorted(both["status"]) == ["failed"] * len(models) + ["finished"] * len(models)
     assert both["path"].nunique() == 2 * len(models)
+
+
+def test_old_name_of_load_runs_warns(tmp_path: Path) -> None:
+    """``ctrbench.runs(...)`` still works for one release."""
+    make_run(tmp_path, "fm")
+    with pytest.warns(FutureWarning, match="load_runs"):
+        old = ctrbench.runs(tmp_path)  # type: ignore[operator]
+    assert old.equals(ctrbench.load_runs(tmp_path))

@@ -44,7 +44,7 @@ def test_a_run_by_the_words_of_the_command(tmp_path: Path) -> None:
     assert len(store.schema.fields) == 39 and not (tmp_path / "runs").exists()
     trained = ctrbench.train(*words)
     written = (trained.path / "result.json").stat().st_mtime_ns
-    assert ctrbench.runs(tmp_path)["identity"].tolist() == [trained.path.name]
+    assert ctrbench.load_runs(tmp_path)["identity"].tolist() == [trained.path.name]
     assert trained.store == store.folder
     assert trained.config["overrides"] == words[:-1] and trained.config["job"] is None
     again = ctrbench.train(*words)

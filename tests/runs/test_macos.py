@@ -11,7 +11,7 @@ from support import HISTORY, Compose, run, small
 from ctrbench import machine
 from ctrbench.data.store.arrays import create
 from ctrbench.files import file_digest
-from ctrbench.runs.planned import Planned
+from ctrbench.runs.plan import RunPlan
 from ctrbench.sweep.folder import usable_cores
 
 LINUX_ONLY = ("posix_fallocate", "posix_fadvise", "POSIX_FADV_WILLNEED", "sched_getaffinity")
@@ -30,7 +30,7 @@ def trained(settings: Compose, results: Path) -> str:
     own = settings(*small("rnn"), HISTORY, "rows_in=disk", "trainer.epochs=1", "data.rows=2000")
     own.results = str(results)
     run(own)
-    return file_digest(Planned(own).directory.weights)
+    return file_digest(RunPlan(own).directory.weights)
 
 
 def test_a_run(tmp_path: Path, settings: Compose, request: pytest.FixtureRequest) -> None:

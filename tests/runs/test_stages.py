@@ -13,7 +13,7 @@ from ctrbench.config.compose import compose
 from ctrbench.errors import UserError
 from ctrbench.runs import run as running
 from ctrbench.runs.frame import read_run
-from ctrbench.runs.planned import Planned
+from ctrbench.runs.plan import RunPlan
 
 STAGE = ["trainer.epochs=2", "trainer.batch_size=512"]
 # FNN without words of a first stage.
@@ -159,7 +159,7 @@ def test_what_has_no_room_is_refused_before_the_first_stage(settings: Compose) -
     own = settings(*small("fnn"), *words)
     with pytest.raises(UserError, match=r"warmup=1e\+06: takes all [\d,]+ steps of the run"):
         run(own)
-    stage = Planned(own).stage
+    stage = RunPlan(own).pretraining
     assert stage is not None and not stage.directory.path.exists()
 
 

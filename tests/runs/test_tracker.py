@@ -12,7 +12,7 @@ from support import Compose, run, run_directory
 
 from ctrbench.errors import UserError
 from ctrbench.runs import run as running
-from ctrbench.runs.planned import Planned
+from ctrbench.runs.plan import RunPlan
 from ctrbench.training import trainer
 
 WORDS = ["model=fm", "trainer.epochs=3", "trainer.eval_every=4", "trainer.patience=9"]
@@ -126,7 +126,7 @@ def test_tensorboard_has_the_history_once(settings: Compose, stopped: None) -> N
 
 def test_a_tracker_decides_nothing(settings: Compose) -> None:
     plain, tracked = settings(*WORDS), settings(*WORDS, "tracker=tensorboard")
-    assert Planned(plain).identity == Planned(tracked).identity
+    assert RunPlan(plain).identity == RunPlan(tracked).identity
 
 
 def test_wandb_offline_has_the_history_once(
@@ -156,6 +156,6 @@ def test_a_tracker_that_is_not_installed(
     for found in (None, ModuleSpec(name, None, is_package=True)):
         monkeypatch.setattr(importlib.util, "find_spec", lambda name, found=found: found)
         with pytest.raises(UserError, match=rf"tracker={name}: .* 'ctrbench\[{name}\]'"):
-            Planned(settings(*WORDS, f"tracker={name}"))
+            RunPlan(settings(*WORDS, f"tracker={name}"))
     with pytest.raises(UserError, match="tracker=tensorbord: not known; did you mean tensorboard"):
         settings(*WORDS, "tracker=tensorbord")

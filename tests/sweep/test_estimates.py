@@ -12,7 +12,7 @@ from ctrbench.command import listing
 from ctrbench.config.compose import compose, to_settings
 from ctrbench.progress import Activity
 from ctrbench.results import Results
-from ctrbench.runs.planned import Planned
+from ctrbench.runs.plan import RunPlan
 from ctrbench.sweep import estimates
 from ctrbench.sweep.estimates import Estimates, Trial
 from ctrbench.sweep.jobs import plan_run
@@ -20,47 +20,47 @@ from ctrbench.sweep.jobs import plan_run
 TINY = ["data.rows=2000", "data.vocabulary=30", "trainer.epochs=1", "model=lr", "threads=1"]
 
 
-def finished(planned: Planned, seconds: float, rows: int = 4000) -> None:
+def finished(plan: RunPlan, seconds: float, rows: int = 4000) -> None:
     """A result of a planned run, made by hand."""
     result = {
         "status": "ok",
-        "identity": planned.identity,
-        "settings": planned.decides,
+        "identity": plan.identity,
+        "settings": plan.identity_settings,
         "seconds": {"prepare": 100.0, "train": seconds, "evaluate": 1.0, "pretrain": 2.0},
         "dataset": {"rows": {"train": rows - 200, "valid": 100, "test": 100}},
     }
-    planned.directory.write("result.json", json.dumps(result))
+    plan.directory.write("result.json", json.dumps(result))
 
 
 def test_the_nearest_runs_count(settings: Compose) -> None:
     """Of the same settings but for the seed; else of those that differ in the fewest."""
-    finished(Planned(settings("model=fm", "seed=1")), 10.0)
-    finished(Planned(settings("model=fm", "seed=2")), 20.0)
-    finished(Planned(settings("model=fm", "optimizer.lr=0.5")), 60.0)
+    finished(RunPlan(settings("model=fm", "seed=1")), 10.0)
+    finished(RunPlan(settings("model=fm", "seed=2")), 20.0)
+    finished(RunPlan(settings("model=fm", "optimizer.lr=0.5")), 60.0)
     known = Estimates()
-    assert known.seconds(Planned(settings("model=fm"))) == 18.0
-    assert known.seconds(Planned(settings("model=fm", "optimizer.lr=0.5", "seed=9"))) == 63.0
-    other = Planned(settings("model=fm", "optimizer.lr=0.5", "optimizer.eps=1e-7"))
+    assert known.seconds(RunPlan(settings("model=fm"))) == 18.0
+    assert known.seconds(RunPlan(settings("model=fm", "optimizer.lr=0.5", "seed=9"))) == 63.0
+    other = RunPlan(settings("model=fm", "optimizer.lr=0.5", "optimizer.eps=1e-7"))
     assert known.seconds(other) == 63.0
-    assert known.seconds(Planned(settings("model=lr"))) is None
+    assert known.seconds(RunPlan(settings("model=lr"))) is None
 
 
 def test_other_rows(settings: Compose) -> None:
     """Three times the rows take three times as long."""
-    finished(Planned(settings("model=fm")), 9.0)
-    assert Estimates().seconds(Planned(settings("model=fm", "data.rows=12000"))) == 36.0
+    finished(RunPlan(settings("model=fm")), 9.0)
+    assert Estimates().seconds(RunPlan(settings("model=fm", "data.rows=12000"))) == 36.0
 
 
 def test_a_trial_is_kept(settings: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trial, "seconds_per_step", lambda self: 0.5)
-    planned = Planned(settings("model=fnn", "model.hidden=[8]"))
-    rows = planned.prepare().summary()["rows"]
+    plan = RunPlan(settings("model=fnn", "model.hidden=[8]"))
+    rows = plan.prepare().summary()["rows"]
     steps = rows["train"] / 512
     evaluated = 1 + rows["valid"] / rows["train"] * estimates.FORWARD
     expected = (2 + 10) * steps * 0.5 * evaluated  # two epochs, and of its FM, with no cap, ten
-    assert Estimates().seconds(planned) is None
-    assert Estimates(by_steps=True).seconds(planned) == pytest.approx(expected)
-    assert Estimates().seconds(planned) == pytest.approx(expected)
+    assert Estimates().seconds(plan) is None
+    assert Estimates(by_steps=True).seconds(plan) == pytest.approx(expected)
+    assert Estimates().seconds(plan) == pytest.approx(expected)
 
 
 def test_the_listing(tmp_path: Path) -> None:
@@ -101,8 +101,8 @@ def test_a_recipe_is_estimated_as_itself(tmp_path: Path) -> None:
         def may_know(self, results: Results, data: str, model: str) -> bool:
             return model == "lr"
 
-        def seconds(self, planned: Planned) -> float | None:
-            recipe = planned.settings.recipe
+        def seconds(self, plan: RunPlan) -> float | None:
+            recipe = plan.settings.recipe
             asked.append("" if recipe is None else recipe.data)
             return None
 

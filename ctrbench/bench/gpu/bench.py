@@ -21,7 +21,7 @@ from ctrbench.errors import UnavailableError, UserError, one_line
 from ctrbench.machine import environment, resolve_device, use_threads
 from ctrbench.models import registry as models
 from ctrbench.results import Results
-from ctrbench.settings import check, deciding, digest
+from ctrbench.settings import check, digest, identity_settings
 
 PRECISIONS = ("fp32", "bf16")
 OF_EPOCHS = ("lr", "deepfm")
@@ -89,7 +89,7 @@ def measure(gpu: Gpu, runs: Runs, own: GpuSettings, results: Results) -> GpuReco
 
 
 def _asked(run: RunSettings, own: GpuSettings | None = None) -> str:
-    return digest([deciding(run), own and deciding(own)])
+    return digest([identity_settings(run), own and identity_settings(own)])
 
 
 def _enter(

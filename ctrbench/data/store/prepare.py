@@ -53,14 +53,14 @@ from ctrbench.data.store.unknown import find_unknown
 from ctrbench.errors import DiskError, UserError
 from ctrbench.files import in_order, locked, remove_leftovers
 from ctrbench.progress import Progress
-from ctrbench.settings import deciding, digest, nearest
+from ctrbench.settings import digest, identity_settings, nearest
 
 log = logging.getLogger(__name__)
 
 
 def content_key(source: Source, split: SplitSettings) -> str:
     """Return the identity of a prepared data set: its rows, encodings and split."""
-    how = deciding(source.resolved())
+    how = identity_settings(source.resolved())
     return digest([FORMAT, source.fingerprint(), how, None if source.is_split else asdict(split)])
 
 

@@ -10,7 +10,7 @@ from support import REAL, Compose, run, store_of
 from ctrbench.data.schema import LABEL
 from ctrbench.data.sources.registry import open_source
 from ctrbench.errors import UserError
-from ctrbench.runs.planned import Planned
+from ctrbench.runs.plan import RunPlan
 
 USERS = [[u, "MF"[u % 2], 1 + u % 7, u % 5, f"{u % 9:05}"] for u in range(1, 31)]
 ITEMS = [
@@ -115,10 +115,10 @@ def test_what_is_no_time(cell: str, settings: Compose, tmp_path: Path) -> None:
 def test_no_times_but_grouplenss(folder: Path, settings: Compose) -> None:
     words = ["data=movielens", f"data.path={folder}", PAST]
     if (folder / "ratings.dat").exists():
-        Planned(settings(*words))
+        RunPlan(settings(*words))
     else:
         with pytest.raises(UserError, match=r"data.history.time=time: data=movielens has no such"):
-            Planned(settings(*words))
+            RunPlan(settings(*words))
 
 
 BAD = {

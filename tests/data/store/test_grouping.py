@@ -13,8 +13,8 @@ from ctrbench.data.sources import planted
 from ctrbench.data.sources.registry import open_source
 from ctrbench.data.store import stages
 from ctrbench.errors import UserError
-from ctrbench.runs.planned import Planned
-from ctrbench.settings import deciding
+from ctrbench.runs.plan import RunPlan
+from ctrbench.settings import identity_settings
 
 rng = np.random.default_rng(0)
 ROWS = 400
@@ -149,17 +149,17 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_group(name: str, table: list[str], settings: Compose) -> None:
     with pytest.raises(UserError, match=REFUSED[name]):
-        Planned(settings(*table, f"data.group={name}"))
+        RunPlan(settings(*table, f"data.group={name}"))
 
 
 def test_the_key_is_that_of_the_rows(table: list[str], settings: Compose) -> None:
     """A group changes it, another one again; without any it is as if there were no such option."""
     keys = [
-        Planned(settings(*table, *words)).content
+        RunPlan(settings(*table, *words)).content
         for words in ([], ["data.group=null"], ["data.group=user"], ["data.group=site"])
     ]
     assert keys[0] == keys[1] and len(set(keys)) == 3
-    assert "group" not in deciding(settings(*table).data)
+    assert "group" not in identity_settings(settings(*table).data)
     assert store_of(settings(*table)).part("test").groups_N is None
 
 

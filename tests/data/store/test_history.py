@@ -20,8 +20,8 @@ from ctrbench.data.store import history
 from ctrbench.data.store.history import Timed
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import UserError
-from ctrbench.runs.planned import Planned
-from ctrbench.settings import deciding
+from ctrbench.runs.plan import RunPlan
+from ctrbench.settings import identity_settings
 
 WORDS = "data.history={user: who, time: seen, of: [item, kind], length: 4, labels: true}"
 TYPES = "data.types=[who:category,seen:number,item:category,kind:category]"
@@ -192,13 +192,13 @@ def test_killed_it_goes_on_to_the_same_bytes(
 
 def test_the_key(settings: Compose, tmp_path: Path) -> None:
     """Rows without a history keep theirs; every part of a history is in it."""
-    unused = deciding(settings().data)
+    unused = identity_settings(settings().data)
     assert not {"history", "time", "mood"} & set(unused)
     write_rows(tmp_path / "rows.csv", 300)
     base = table(tmp_path / "rows.csv")
     words = ["", WORDS, WORDS.replace("4", "5"), WORDS.replace("true", "false")]
     words += [WORDS.replace(", kind", ""), WORDS.replace("seen", "item")]
-    keys = {Planned(settings(*base, *([word] if word else []))).content for word in words}
+    keys = {RunPlan(settings(*base, *([word] if word else []))).content for word in words}
     assert len(keys) == len(words)
 
 
@@ -266,7 +266,7 @@ def test_what_is_refused(name: str, settings: Compose, tmp_path: Path) -> None:
         own = settings(
             *table(tmp_path / "rows.csv"), "data.numeric=value", f"data.history={{{parts}}}"
         )
-        Planned(own).prepare()
+        RunPlan(own).prepare()
     assert said in str(caught.value) and "\n" not in str(caught.value)
     assert not list((tmp_path / "stores").glob("*/*.partial"))
 
@@ -277,8 +277,8 @@ def test_a_field_named_as_the_labels_are(settings: Compose, tmp_path: Path) -> N
     path.write_text(path.read_text().replace("kind", "label", 1))
     words = [word.replace("kind", "label") for word in (*table(path), WORDS)]
     with pytest.raises(UserError, match=r"a field named label, and labels=true, would both be"):
-        Planned(settings(*words))
-    Planned(settings(*words, "data.history.labels=false"))
+        RunPlan(settings(*words))
+    RunPlan(settings(*words, "data.history.labels=false"))
 
 
 def test_a_gap_in_time(settings: Compose, tmp_path: Path) -> None:
@@ -310,9 +310,9 @@ def test_rows_without_users(settings: Compose, criteo_file: Path) -> None:
     with pytest.raises(
         UserError, match="time=I1: data=criteo has no such column of one value a row; data"
     ):
-        Planned(settings(*words))
+        RunPlan(settings(*words))
     with pytest.raises(UserError, match=r"split=time: needs data.time=COLUMN"):
-        Planned(settings("split=time"))
+        RunPlan(settings("split=time"))
     with pytest.raises(UserError, match=r"data.time=time: data.history.time=hour is another"):
         settings("data.time=time", "data.history={user:user,time:hour,of:[C1]}")
     assert dataclasses.is_dataclass(settings("split=time", "data.time=time"))

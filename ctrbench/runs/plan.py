@@ -1,0 +1,162 @@
+"""The plan of a run: checked settings, rows, identity and directory."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from ctrbench.config.settings import RunSettings
+from ctrbench.data.sources.base import Source
+from ctrbench.data.sources.registry import open_source
+from ctrbench.data.split import check_fractions
+from ctrbench.data.store.crosses import check_crosses, with_crosses
+from ctrbench.data.store.grouping import check_group
+from ctrbench.data.store.history import check_history, past_encodings
+from ctrbench.data.store.opened import Store
+from ctrbench.data.store.prepare import content_key, field_encodings, prepare
+from ctrbench.errors import UserError, name_pretraining_keys
+from ctrbench.files import expanded
+from ctrbench.results import Results
+from ctrbench.runs.code import code_digests
+from ctrbench.runs.record import RunDirectory
+from ctrbench.runs.tracker import check_tracker
+from ctrbench.settings import check, digest, identity_settings
+from ctrbench.training.settings import PretrainingSettings
+
+
+class RunPlan:
+    """What a run will do: checked settings, the opened source of its rows, its directory.
+
+    Args:
+        source: the data set, if it is open already.
+        overrides: those of the command; the run's record keeps them, the result does not depend on
+            them.
+        job: the number within a sweep; None for a single run.
+
+    Attributes:
+        pretraining: the plan of the pre-training run, unless its weights are there already.
+        start: the directory of the weights to start from, or None.
+    """
+
+    scores_test = True
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        source: Source | None = None,
+        overrides: Sequence[str] = (),
+        job: int | None = None,
+    ) -> None:
+        self.overrides, self.job = list(overrides), job
+        check(settings)
+        check_tracker(settings.tracker)
+        check_fractions(settings.split)
+        self.settings = settings
+        by_time = settings.split.kind == "time"
+        self.source = source or open_source(settings.data, by_time=by_time)
+        self.results = Results(settings.results)
+        check_group(self.source)
+        encodings = field_encodings(self.source)
+        check_history(self.source, settings.split, encodings)
+        settings.model.check_fields(encodings | past_encodings(settings.data.history))
+        settings.model.check_history(settings.data.history)
+        if (crosses := settings.model.crossing()) is not None:
+            check_crosses(crosses.fields, encodings)
+        self.pretraining, self.start = self._plan_pretraining()
+
+    def _plan_pretraining(self) -> tuple["RunPlan | None", RunDirectory | None]:
+        """Plan the run that trains the first weights: the same rows and seed, its own settings."""
+        pretraining = self.settings.pretraining
+        if pretraining is None:
+            return None, None
+        if pretraining.run:
+            directory = RunDirectory(expanded(pretraining.run))
+            self._check_start(directory, pretraining)
+            return None, directory
+        settings = replace(
+            self.settings,
+            model=pretraining.model,
+            optimizer=pretraining.optimizer,
+            trainer=pretraining.trainer,
+            tuned=pretraining.tuned,
+            pretraining=None,
+        )
+        with name_pretraining_keys():
+            plan = self._new_plan(settings)
+        return plan, plan.directory
+
+    def _check_start(self, directory: RunDirectory, pretraining: PretrainingSettings) -> None:
+        result = directory.result()
+        if result is None or result["model"] != pretraining.model.name:
+            raise UserError(
+                f"pretraining.run={pretraining.run}: not a finished run of "
+                f"model={pretraining.model.name}"
+            )
+        if result["dataset"]["content"] != self.content:
+            raise UserError(
+                f"pretraining.run={pretraining.run}: was not trained on these rows; leave "
+                "pretraining.run out to train one on them"
+            )
+
+    def _new_plan(self, settings: RunSettings) -> "RunPlan":
+        return RunPlan(settings, self.source)
+
+    @cached_property
+    def content(self) -> str:
+        """The key of the prepared rows."""
+        return content_key(self.source, self.settings.split)
+
+    @cached_property
+    def identity_settings(self) -> dict[str, Any]:
+        """All settings that affect the result; ``result.json`` keeps them as ``settings``."""
+        # Late imports: a mistake in the settings is reported before torch is loaded.
+        from ctrbench.machine import resolve_device
+        from ctrbench.models.registry import find
+
+        values = identity_settings(self.settings)
+        del values["split"]  # is part of the content
+        values["data"] = {"name": self.settings.data.name, "content": self.content}
+        values["device"] = resolve_device(self.settings.device).type
+        values["pretraining"] = self._start_settings(values)
+        values["version"] = find(self.settings.model).version
+        return values
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """Digests of the code that trains the run."""
+        from ctrbench.models.registry import find
+
+        return code_digests(find(self.settings.model))
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of :attr:`identity_settings`."""
+        return digest(self.identity_settings)
+
+    def _start_settings(self, values: dict[str, Any]) -> Any:
+        """Return the settings of the pre-training run that differ from ``values``.
+
+        A run that is named by ``pretraining.run`` counts with its seed; one that is trained for
+        this run does not, so that runs of several seeds are one setting.
+        """
+        shared = {"data", "device", "precision"}
+        if self.pretraining is not None:
+            start, shared = self.pretraining.identity_settings, shared | {"seed"}
+        elif self.start is not None and (result := self.start.result()) is not None:
+            start = result.get("settings", {"identity": result["identity"]})
+        else:
+            return None
+        return {k: v for k, v in start.items() if k not in shared or v != values[k]}
+
+    @property
+    def directory(self) -> RunDirectory:
+        """The directory of the run."""
+        settings = self.settings
+        path = self.results.run(settings.data.name, settings.model.name, self.identity)
+        return RunDirectory(path)
+
+    def prepare(self) -> Store:
+        """Prepare the rows, with the crosses of the model, unless they are prepared already."""
+        folder = self.results.store(self.settings.data.name, self.content)
+        store = prepare(self.source, self.settings.split, folder)
+        return with_crosses(store, self.settings.model.crossing())
