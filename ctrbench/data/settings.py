@@ -60,7 +60,17 @@ class DataSettings:
     registered: ClassVar[str] = ""  # of rows in no layout
     name: str = option("name of the data set", named=True)
     numeric: str = option("encoding of the numeric fields", choices=NUMERIC_ENCODINGS)
-    encodings: list[str] = option("encodings of single fields, [I1:value, genres:sum, ...]")
+    encodings: list[str] = option(
+        "encodings of single fields, [I1:value, genres:sum, C14:target, ...]; *:target, of all "
+        "categorical fields"
+    )
+    target_folds: int = option(
+        "folds of the training rows by which C14:target computes click rates",
+        default=5,
+        neutral=5,
+        ge=2,
+        le=100,
+    )
     bins: int = option("bins of the quantile encoding", ge=2)
     min_count: int = option("training rows a value must occur in to have an id", ge=1)
     max_values: int | None = option(

@@ -10,10 +10,11 @@ from ctrbench.data.sources.base import Source
 from ctrbench.data.sources.registry import open_source
 from ctrbench.data.split import check_fractions
 from ctrbench.data.store.crosses import check_crosses, with_crosses
+from ctrbench.data.store.encodings import field_encodings
 from ctrbench.data.store.grouping import check_group
 from ctrbench.data.store.history import check_history, past_encodings
 from ctrbench.data.store.opened import Store
-from ctrbench.data.store.prepare import content_key, field_encodings, prepare
+from ctrbench.data.store.prepare import content_key, prepare
 from ctrbench.errors import UserError, name_pretraining_keys
 from ctrbench.files import expanded
 from ctrbench.results import Results

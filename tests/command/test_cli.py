@@ -114,7 +114,7 @@ MISTAKES = {
     "train model.activation=relo": "model.activation=relo: not known; did you mean relu?",
     "train split.fractions=[0.5,0.4,0.2]": "split.fractions=[0.5, 0.4, 0.2]: give three shares",
     "train data.effects=[1]": "data.effects=[1.0]: give four shares",
-    "prepare data.encodings=[C1:value]": "data.encodings=C1:value: no field C1 of numbers",
+    "prepare data.encodings=[C1:value]": "data.encodings=C1:value: not known for a categorical",
     "prepare data.encodings=[I1:log]": "data.encodings=I1:log: not known",
     "train data=criteo": "data=criteo needs data.path=FILE",
     "train data=criteo data.path=/no/file": "/no/file: no such file",

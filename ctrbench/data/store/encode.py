@@ -14,6 +14,7 @@ import polars as pl
 
 from ctrbench.data.schema import MULTI, NUMERIC, Column, Field, Schema
 from ctrbench.data.settings import POOLINGS
+from ctrbench.data.store.target_encoder import TargetStatistic
 
 Ids = npt.NDArray[np.int32]
 Values = npt.NDArray[np.float32]
@@ -198,24 +199,38 @@ class Unscaled(Scaled):
 
 
 class RowEncoder:
-    """The fitted columns of a set: raw rows to ids and values."""
+    """The fitted columns of a set: raw rows to ids and values.
+
+    Args:
+        encoders: of the columns, then the target statistics of some of them.
+    """
 
     def __init__(self, encoders: Sequence[Encoder]) -> None:
         self.encoders = encoders
         self.schema = Schema(tuple(encoder.field for encoder in encoders))
         self.scaled = [encoder for encoder in encoders if isinstance(encoder, Scaled)]
+        self.statistics = [e for e in encoders if isinstance(e, TargetStatistic)]
+
+    @property
+    def values(self) -> int:
+        """X, the columns of values."""
+        return len(self.scaled) + len(self.statistics)
 
     def __call__(self, frame: pl.DataFrame) -> tuple[Ids, Values]:
         """Return the ids NS and values NX of a source's frame."""
         ids_NS = np.empty((len(frame), self.schema.slots), np.int32)
-        slot = 0
+        slots, slot = dict[str, int](), 0
         for encoder in self.encoders:
-            ids = encoder.ids(frame[encoder.field.name])
+            name = encoder.of if isinstance(encoder, TargetStatistic) else encoder.field.name
+            ids = encoder.ids(frame[name])
             ids_NS[:, slot : slot + encoder.field.slots] = ids.reshape(len(frame), -1)
+            slots[encoder.field.name] = slot
             slot += encoder.field.slots
-        values_NX = np.empty((len(frame), len(self.scaled)), np.float32)
+        values_NX = np.empty((len(frame), self.values), np.float32)
         for i, encoder in enumerate(self.scaled):
             values_NX[:, i] = encoder.values(frame[encoder.field.name])
+        for i, statistic in enumerate(self.statistics, start=len(self.scaled)):
+            values_NX[:, i] = statistic.values(ids_NS[:, slots[statistic.of]])
         return ids_NS, values_NX
 
 
@@ -223,6 +238,8 @@ def restore(field: Field, state: pl.Series) -> Encoder:
     """Restore an encoder from its field and its :meth:`state`."""
     if field.encoding == "quantile":
         return Quantiles(field.name, state.to_numpy())
+    if field.encoding == "value" and isinstance(state.dtype, pl.Struct):
+        return TargetStatistic(field.name, state[0]["of"], np.array(state[0]["by_id"]))
     if field.encoding == "value":
         return Scaled(field.name, *state) if len(state) else Unscaled(field.name)
     vocabulary = Vocabulary(field.name, field.encoding, state)

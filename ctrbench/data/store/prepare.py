@@ -20,8 +20,6 @@ import polars as pl
 
 from ctrbench.data.schema import (
     LABEL,
-    MULTI,
-    NUMERIC,
     PAST_LABELS,
     TIME,
     TRUTH,
@@ -29,10 +27,12 @@ from ctrbench.data.schema import (
     Schema,
     clicks,
 )
-from ctrbench.data.settings import NUMERIC_ENCODINGS, POOLINGS, SplitSettings
+from ctrbench.data.settings import SplitSettings
 from ctrbench.data.sources.base import Source
 from ctrbench.data.split import PARTS, assign, by_time, check_ties
 from ctrbench.data.store.arrays import ENCODED, Bytes, Writers
+from ctrbench.data.store.cross_fitting import with_placeholders, write_target_statistics
+from ctrbench.data.store.encodings import field_encodings, target_statistics
 from ctrbench.data.store.fitting import Fitted, Fitting, fit_columns
 from ctrbench.data.store.found import described
 from ctrbench.data.store.grouping import write_groups
@@ -53,7 +53,7 @@ from ctrbench.data.store.unknown import find_unknown
 from ctrbench.errors import DiskError, UserError
 from ctrbench.files import in_order, locked, remove_leftovers
 from ctrbench.progress import Progress
-from ctrbench.settings import digest, identity_settings, nearest
+from ctrbench.settings import digest, identity_settings
 
 log = logging.getLogger(__name__)
 
@@ -111,37 +111,6 @@ def _make(source: Source, split: SplitSettings, encodings: dict[str, str], folde
     log.info("data=%s:\n%s", source.settings.name, described(manifest))
 
 
-def field_encodings(source: Source) -> dict[str, str]:
-    """Return the encoding of every field that is not left out."""
-    settings = source.settings
-    kinds = {column.name: column.kind for column in source.columns}
-    for name in settings.exclude:
-        parts_of = name.rpartition(".")[0]  # hour, weekday and weekend of a date
-        if not {name, parts_of} & {*kinds, *source.left_out}:
-            raise UserError(f"data.exclude={name}: no such field; {nearest(name, kinds)}")
-    allowed = {NUMERIC: NUMERIC_ENCODINGS, MULTI: POOLINGS}
-    default = {NUMERIC: settings.numeric, MULTI: POOLINGS[0]}
-    chosen = {name: default.get(kind, "vocabulary") for name, kind in kinds.items()}
-    choosable = [name for name, kind in kinds.items() if kind in allowed]
-    for item in settings.encodings:
-        name, _, encoding = item.partition(":")
-        if name not in choosable:
-            hint = nearest(name, choosable) if choosable else "this set has none"
-            raise UserError(
-                f"data.encodings={item}: no field {name} of numbers or of several values; {hint}"
-            )
-        if sum(other.partition(":")[0] == name for other in settings.encodings) > 1:
-            raise UserError(f"data.encodings={item}: {name} stands in it twice; name it once")
-        if encoding not in allowed[kinds[name]]:
-            hint = nearest(encoding, allowed[kinds[name]])
-            raise UserError(f"data.encodings={item}: not known; {hint}")
-        chosen[name] = encoding
-    used = {name: way for name, way in chosen.items() if name not in settings.exclude}
-    if not used:
-        raise UserError(f"data.exclude={settings.exclude}: no field is left; keep one")
-    return used
-
-
 class _Preparation:
     """One preparation, in a folder of its own."""
 
@@ -164,7 +133,7 @@ class _Preparation:
         fitted = self._fitted(slices, parts)
         past = past_fields(self.settings.history, fitted.fields) if self.settings.history else ()
         part_rows = [count["rows"] for count in counts.values()]
-        self._encode(fitted.fields, past, slices, parts, part_rows)
+        self._encode(fitted, past, slices, parts, part_rows)
         if self.settings.group is not None:
             write_groups(self.settings.group, slices, parts, self.work)
         if past:
@@ -265,15 +234,18 @@ class _Preparation:
 
     def _encode(
         self,
-        fields: list[Field],
+        fitted: Fitted,
         past: Sequence[Field],
         slices: list[Path],
         parts: Bytes,
         part_rows: list[int],
     ) -> None:
-        encoder = read_encoder(self.work, fields)
+        encoder = read_encoder(self.work, fitted.fields)
+        statistics = target_statistics(self.source, fitted.fields)
+        if statistics:
+            encoder = with_placeholders(encoder, statistics)
         has_truth = TRUTH in pl.read_parquet_schema(slices[0])
-        slots, values = encoder.schema.slots, len(encoder.scaled)
+        slots, values = encoder.schema.slots, encoder.values
         row_bytes = 4 * (slots + values + sum(field.slots for field in past)) + 1
         check_disk(self.work, len(parts) * row_bytes, len(parts), "*.npy")
         progress = Progress("encoded", total=len(parts))
@@ -286,3 +258,16 @@ class _Preparation:
                 start = writers.rows_done
                 writers.write(parts[start : start + len(columns["ids"])], columns)
                 progress.update(len(columns["ids"]))
+        if statistics:
+            self._add_target_statistics(fitted, encoder.schema, statistics)
+
+    def _add_target_statistics(
+        self, fitted: Fitted, schema: Schema, statistics: dict[str, str]
+    ) -> None:
+        """Compute the target statistics, behind the fields that they are of."""
+        write_target_statistics(self.work, schema, statistics, self.settings.target_folds)
+        names = [field.name for field in fitted.fields]
+        by_name = dict(zip(names, fitted.statistics, strict=True))
+        fitted.fields = list(schema.fields)
+        for of in statistics.values():
+            fitted.statistics.append(by_name[of] | {"type": "target", "missing": 0.0})

@@ -1,0 +1,76 @@
+"""The encoding of every field: by its kind, or as ``data.encodings`` declares it."""
+
+from collections.abc import Iterable
+
+from ctrbench.data.schema import CATEGORICAL, MULTI, NUMERIC, Field
+from ctrbench.data.settings import NUMERIC_ENCODINGS, POOLINGS
+from ctrbench.data.sources.base import Source
+from ctrbench.data.store.target_encoder import TARGET, count_of, rate_of
+from ctrbench.errors import UserError
+from ctrbench.settings import nearest
+
+ALLOWED = {CATEGORICAL: (TARGET,), NUMERIC: NUMERIC_ENCODINGS, MULTI: POOLINGS}
+ALL = "*"
+
+
+def field_encodings(source: Source) -> dict[str, str]:
+    """Return the encoding of every field that is not left out, target statistics last."""
+    settings = source.settings
+    kinds = {column.name: column.kind for column in source.columns}
+    for name in settings.exclude:
+        parts_of = name.rpartition(".")[0]  # hour, weekday and weekend of a date
+        if not {name, parts_of} & {*kinds, *source.left_out}:
+            raise UserError(f"data.exclude={name}: no such field; {nearest(name, kinds)}")
+    default = {NUMERIC: settings.numeric, MULTI: POOLINGS[0]}
+    chosen = {name: default.get(kind, "vocabulary") for name, kind in kinds.items()}
+    for item in settings.encodings:
+        name, _, encoding = item.partition(":")
+        if (name, encoding) != (ALL, TARGET):
+            _check_item(item, kinds, settings.encodings)
+        if encoding != TARGET:
+            chosen[name] = encoding
+    statistics = _statistics(source, kinds)
+    for name in statistics.keys() & kinds.keys():
+        raise UserError(f"data.encodings: the data has a column {name} already; exclude it")
+    chosen |= dict.fromkeys(statistics, "value")
+    used = {name: way for name, way in chosen.items() if name not in settings.exclude}
+    if not used:
+        raise UserError(f"data.exclude={settings.exclude}: no field is left; keep one")
+    return used
+
+
+def _check_item(item: str, kinds: dict[str, str], items: list[str]) -> None:
+    """Refuse an item of ``data.encodings`` that does not fit its field."""
+    name, _, encoding = item.partition(":")
+    if name not in kinds:
+        raise UserError(f"data.encodings={item}: no field {name}; {nearest(name, kinds)}")
+    if items.count(item) > 1 or sum(other.partition(":")[0] == name for other in items) > 1:
+        raise UserError(f"data.encodings={item}: {name} stands in it twice; name it once")
+    allowed = ALLOWED[kinds[name]]
+    if encoding not in allowed:
+        raise UserError(
+            f"data.encodings={item}: not known for a {kinds[name]} field; "
+            f"{nearest(encoding, allowed)}"
+        )
+
+
+def _statistics(source: Source, kinds: dict[str, str]) -> dict[str, str]:
+    """Return the names of the target statistics that are declared, and the field of each."""
+    excluded, names = {*source.settings.exclude}, list[str]()
+    for item in source.settings.encodings:
+        name, _, encoding = item.partition(":")
+        if encoding == TARGET and name in excluded:
+            raise UserError(f"data.encodings={item}: {name} is excluded; leave one of them out")
+        if (name, encoding) == (ALL, TARGET):
+            names += [n for n, kind in kinds.items() if kind == CATEGORICAL and n not in excluded]
+        elif encoding == TARGET:
+            names.append(name)
+    statistics = {of(n): n for n in dict.fromkeys(names) for of in (rate_of, count_of)}
+    return {name: of for name, of in statistics.items() if name not in excluded}
+
+
+def target_statistics(source: Source, fields: Iterable[Field]) -> dict[str, str]:
+    """Return the names of the target statistics of fields that are of use, and each one's field."""
+    kinds = {column.name: column.kind for column in source.columns}
+    names = {field.name for field in fields}
+    return {name: of for name, of in _statistics(source, kinds).items() if of in names}
