@@ -72,8 +72,8 @@ def prepare(*overrides: str) -> "Store":
     Raises:
         UserError: for overrides that do not fit, for data that cannot be used.
     """
-    from ctrbench.sweep.jobs import plan_rows
+    from ctrbench.sweep.jobs import plan_dataset
 
-    plan = plan_rows(list(overrides))
-    plan.results.check()
-    return plan.prepare()
+    dataset = plan_dataset(list(overrides))
+    dataset.results.check()
+    return dataset.prepare()

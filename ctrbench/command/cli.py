@@ -24,7 +24,7 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   download NAME                                        a public set: criteo_x4, frappe_x1, ...
   predict RUN FILE                                     a probability per row of FILE
   export RUN [onnx=true]                               the model as a program of its own
-  rows data=planted data.rows=1000                     planted rows in Criteo's raw layout
+  rows data=criteo data.path=FILE out=FOLDER           the rows of each split, for other systems
   bench model=deepfm                                   a training step beside the machine's limit
   bench peers                                          the same beside FuxiCTR and DeepCTR-Torch
   bench gpu                                            check a GPU's results and measure its speed
@@ -116,7 +116,8 @@ def _report_stop(arguments: list[str]) -> int:
 def _run(words: list[str]) -> int:
     import logging
 
-    import ctrbench.command.verbs  # noqa: F401 registers the verbs
+    import ctrbench.command.verbs
+    import ctrbench.command.verbs_exchange  # noqa: F401 they register the verbs
     from ctrbench.command.verb_parser import VERBS, refuse_verb
     from ctrbench.version import __version__
 

@@ -9,7 +9,6 @@ from ctrbench.bench.gpu.settings import PREFIX, GpuSettings
 from ctrbench.command.verb_parser import CONFIG_DIR, flag, verb
 from ctrbench.config.verb_settings import (
     BenchSettings,
-    ExportSettings,
     FetchSettings,
     ReportSettings,
     TuneSettings,
@@ -17,7 +16,7 @@ from ctrbench.config.verb_settings import (
 from ctrbench.errors import UserError
 from ctrbench.files import expanded
 from ctrbench.progress import Activity
-from ctrbench.settings import check, nearest
+from ctrbench.settings import nearest
 
 if TYPE_CHECKING:
     from ctrbench.config.settings import RunSettings
@@ -160,11 +159,11 @@ def tune(given: Any) -> None:
 )
 def prepare(given: Any) -> None:
     """Encode a data set; training finds it again."""
-    from ctrbench.sweep.jobs import plan_rows
+    from ctrbench.sweep.jobs import plan_dataset
 
-    plan = plan_rows(given.words)
-    plan.results.check()
-    store = plan.prepare()
+    dataset = plan_dataset(given.words)
+    dataset.results.check()
+    store = dataset.prepare()
     if given.verify:
         store.verify()
     for warning in store.manifest["warnings"]:
@@ -179,14 +178,14 @@ def prepare(given: Any) -> None:
 )
 def data(given: Any) -> None:
     """Look at a data set before training: its columns, their types, its clicks."""
-    from ctrbench.sweep.jobs import plan_rows
+    from ctrbench.sweep.jobs import plan_dataset
 
-    plan = plan_rows(given.words)
-    plan.results.check()
+    dataset = plan_dataset(given.words)
+    dataset.results.check()
     from ctrbench.report.dataset import write_page
 
-    folder = plan.results.report(f"data-{plan.settings.data.name}-{plan.content}")
-    print(write_page(plan.prepare(), folder))
+    folder = dataset.results.report(f"data-{dataset.settings.name}-{dataset.content}")
+    print(write_page(dataset.prepare(), folder))
 
 
 @verb(
@@ -211,63 +210,6 @@ def download(given: Any) -> None:
     for path in download(public, results.download(name), own.url):
         print(path)
     print(f"train with: ctrbench train data={name} results={own.results} model=...")
-
-
-@verb(
-    "RUN FILE",
-    "ctrbench predict results/runs/criteo/deepfm/0123456789abcdef rows.txt > probabilities.txt",
-    names=2,
-    composes=False,
-)
-def predict(given: Any) -> None:
-    """Print the probability of a click for each row of FILE, which is in the layout of the run's
-    data set."""
-    if len(given.names) != 2:
-        raise UserError("predict takes a run's directory and a file: ctrbench predict RUN FILE")
-    run, file = map(expanded, given.names)
-    if not file.exists():
-        raise UserError(f"{file}: no such file; ctrbench predict RUN FILE scores the rows of one")
-    from ctrbench.runs.predict import predict
-
-    predict(run, file, sys.stdout.buffer)
-
-
-@verb(
-    "RUN [onnx=true]",
-    "ctrbench export results/runs/criteo/deepfm/0123456789abcdef onnx=true",
-    names=1,
-    settings={"": ExportSettings},
-    composes=False,
-)
-def export(given: Any) -> None:
-    """Write the model of a run as a program of its own: torch.export, and ONNX."""
-    own = ExportSettings(**_values(given.words))
-    check(own)
-    if len(given.names) != 1:
-        raise UserError("export takes a run's directory: ctrbench export RUN [onnx=true]")
-    from ctrbench.runs.export import export
-
-    for path in export(expanded(given.names[0]), onnx=own.onnx == "true"):
-        print(path)
-
-
-@verb(
-    "[--config-dir DIR] [KEY=VALUE ...]",
-    "ctrbench rows data=planted data.rows=1000 > rows.txt",
-)
-def rows(given: Any) -> None:
-    """Print planted rows in Criteo's raw layout."""
-    from ctrbench.sweep.jobs import plan_rows
-
-    plan = plan_rows(given.words)
-    from ctrbench.data.sources.criteo import to_text
-    from ctrbench.data.sources.planted import Planted
-
-    if not isinstance(plan.source, Planted):
-        name = plan.settings.data.name
-        raise UserError(f"data={name}: only planted rows are made; data=planted")
-    for piece in plan.source.slices():
-        sys.stdout.buffer.write(to_text(piece.read()))
 
 
 @verb(

@@ -45,6 +45,15 @@ class ReportSettings:
 
 
 @dataclass
+class RowsSettings:
+    """The keys of ``ctrbench rows`` in addition to those of a run."""
+
+    out: str | None = option(
+        "folder that train.parquet, valid.parquet and test.parquet are written to", default=None
+    )
+
+
+@dataclass
 class FetchSettings:
     """The keys of ``ctrbench download``."""
 

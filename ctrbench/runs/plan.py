@@ -6,15 +6,10 @@ from functools import cached_property
 from typing import Any
 
 from ctrbench.config.settings import RunSettings
+from ctrbench.data.dataset import Dataset
 from ctrbench.data.sources.base import Source
-from ctrbench.data.sources.registry import open_source
-from ctrbench.data.split import check_fractions
-from ctrbench.data.store.crosses import check_crosses, with_crosses
-from ctrbench.data.store.encodings import field_encodings
-from ctrbench.data.store.grouping import check_group
-from ctrbench.data.store.history import check_history, past_encodings
+from ctrbench.data.store.history import past_encodings
 from ctrbench.data.store.opened import Store
-from ctrbench.data.store.prepare import content_key, prepare
 from ctrbench.errors import UserError, name_pretraining_keys
 from ctrbench.files import expanded
 from ctrbench.results import Results
@@ -29,12 +24,13 @@ class RunPlan:
     """What a run will do: checked settings, the opened source of its rows, its directory.
 
     Args:
-        source: the data set, if it is open already.
+        source: of the rows, if it is open already.
         overrides: those of the command; the run's record keeps them, the result does not depend on
             them.
         job: the number within a sweep; None for a single run.
 
     Attributes:
+        dataset: the rows and their split.
         pretraining: the plan of the pre-training run, unless its weights are there already.
         start: the directory of the weights to start from, or None.
     """
@@ -51,18 +47,17 @@ class RunPlan:
         self.overrides, self.job = list(overrides), job
         check(settings)
         check_tracker(settings.tracker)
-        check_fractions(settings.split)
-        self.settings = settings
-        by_time = settings.split.kind == "time"
-        self.source = source or open_source(settings.data, by_time=by_time)
-        self.results = Results(settings.results)
-        check_group(self.source)
-        encodings = field_encodings(self.source)
-        check_history(self.source, settings.split, encodings)
-        settings.model.check_fields(encodings | past_encodings(settings.data.history))
+        self.settings, self.results = settings, Results(settings.results)
+        self.dataset = Dataset(
+            settings.data,
+            settings.split,
+            self.results,
+            source=source,
+            crosses=settings.model.crossing(),
+        )
+        self.source = self.dataset.source
+        settings.model.check_fields(self.dataset.encodings | past_encodings(settings.data.history))
         settings.model.check_history(settings.data.history)
-        if (crosses := settings.model.crossing()) is not None:
-            check_crosses(crosses.fields, encodings)
         self.pretraining, self.start = self._plan_pretraining()
 
     def _plan_pretraining(self) -> tuple["RunPlan | None", RunDirectory | None]:
@@ -102,10 +97,10 @@ class RunPlan:
     def _new_plan(self, settings: RunSettings) -> "RunPlan":
         return RunPlan(settings, self.source)
 
-    @cached_property
+    @property
     def content(self) -> str:
         """The key of the prepared rows."""
-        return content_key(self.source, self.settings.split)
+        return self.dataset.content
 
     @cached_property
     def identity_settings(self) -> dict[str, Any]:
@@ -158,6 +153,4 @@ class RunPlan:
 
     def prepare(self) -> Store:
         """Prepare the rows, with the crosses of the model, unless they are prepared already."""
-        folder = self.results.store(self.settings.data.name, self.content)
-        store = prepare(self.source, self.settings.split, folder)
-        return with_crosses(store, self.settings.model.crossing())
+        return self.dataset.prepare()

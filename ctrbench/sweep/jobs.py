@@ -16,9 +16,11 @@ from ctrbench.config.compose import compose, to_settings, with_tuned_values
 from ctrbench.config.grammar import parse_overrides, single_valued, values_in
 from ctrbench.config.keys import key_of, keys_of
 from ctrbench.errors import UserError
+from ctrbench.results import Results
 from ctrbench.settings import digest
 
 if TYPE_CHECKING:
+    from ctrbench.data.dataset import Dataset
     from ctrbench.data.sources.base import Source
     from ctrbench.runs.plan import RunPlan
 
@@ -45,10 +47,16 @@ def plan_run(overrides: list[str]) -> "RunPlan":
     return plan_jobs([Job(overrides, [])])[0]
 
 
-def plan_rows(overrides: list[str]) -> "RunPlan":
-    """Plan a run for its rows: of ``lr``, which takes any, where the overrides name no model."""
+def plan_dataset(overrides: list[str]) -> "Dataset":
+    """Compose and check the data set of a command's overrides, with the crosses of a model that
+    they name."""
     sections = {key.partition(".")[0] for key in keys_of(overrides)}
-    return plan_run(["model=lr", *overrides] if sections <= OF_ROWS else overrides)
+    any_rows = ["model=lr"] if sections <= OF_ROWS else []  # has no tuned values of the data
+    settings = to_settings(compose(with_tuned_values([*any_rows, *overrides])))
+    from ctrbench.data.dataset import Dataset  # late: a mistyped command needs no polars
+
+    crosses = settings.model.crossing()
+    return Dataset(settings.data, settings.split, Results(settings.results), crosses=crosses)
 
 
 def plan_sweep(overrides: list[str]) -> list["RunPlan"]:

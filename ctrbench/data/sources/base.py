@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from ctrbench.data.schema import GROUP, MULTI, TIME, USER, Column, Slice
+from ctrbench.data.schema import CATEGORICAL, GROUP, MULTI, TIME, USER, Column, Slice
 from ctrbench.data.settings import DataSettings, DownloadSettings, FileSettings
 from ctrbench.data.sources.raw import content_digest, why_no_file
 from ctrbench.data.split import PARTS
@@ -61,6 +61,16 @@ class Source(ABC):
     def time_text(self, value: float) -> str:
         """Return a value of TIME as the rows have it."""
         return f"{value:.15g}"
+
+    @property
+    def label(self) -> str:
+        """The name of the label in rows that are written as a table."""
+        return "label"
+
+    def as_in_files(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return a frame of this source with its categories as the text that the files have."""
+        categories = [column.name for column in self.columns if column.kind == CATEGORICAL]
+        return frame.with_columns(pl.col(categories).cast(pl.String))
 
     def keyed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the frame with the columns GROUP, USER and TIME that the settings name."""

@@ -37,7 +37,7 @@ from scipy.special import expit
 from ctrbench.data.schema import CATEGORICAL, LABEL, NUMERIC, TRUTH, Column, Slice
 from ctrbench.data.settings import PlantedSettings
 from ctrbench.data.sources.base import Source
-from ctrbench.data.sources.criteo import CATEGORICAL_NAMES, NUMERIC_NAMES
+from ctrbench.data.sources.criteo import CATEGORICAL_NAMES, NUMERIC_NAMES, with_hex_digits
 from ctrbench.data.sources.registry import reads
 from ctrbench.errors import UserError
 from ctrbench.machine import free_memory
@@ -138,6 +138,9 @@ class Planted(Source):
     @property
     def times(self) -> tuple[str, ...]:
         return ("time",)
+
+    def as_in_files(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return with_hex_digits(frame)
 
     def fingerprint(self) -> str:
         """Return the version of the generator: all else follows from the settings."""

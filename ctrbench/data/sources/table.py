@@ -164,6 +164,10 @@ class Table(FileSource):
         """Return whether the rows are split by a column (``split=time``)."""
         return self.by_time and not self.is_split and name == self.settings.when
 
+    @property
+    def label(self) -> str:
+        return str(self.settings.label)
+
     def separator_of(self, name: str) -> str:
         """Return what separates the values in a cell of a column of several values."""
         form = self.types[name].form if name in self.types else None

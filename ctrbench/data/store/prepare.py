@@ -18,18 +18,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ctrbench.data.schema import (
-    LABEL,
-    PAST_LABELS,
-    TIME,
-    TRUTH,
-    Field,
-    Schema,
-    clicks,
-)
+from ctrbench.data.schema import PAST_LABELS, TRUTH, Field, Schema
 from ctrbench.data.settings import SplitSettings
 from ctrbench.data.sources.base import Source
-from ctrbench.data.split import PARTS, assign, by_time, check_ties
+from ctrbench.data.split import PARTS
 from ctrbench.data.store.arrays import ENCODED, Bytes, Writers
 from ctrbench.data.store.cross_fitting import with_placeholders, write_target_statistics
 from ctrbench.data.store.encodings import field_encodings, target_statistics
@@ -38,8 +30,9 @@ from ctrbench.data.store.found import described
 from ctrbench.data.store.grouping import write_groups
 from ctrbench.data.store.history import past_fields, write_histories
 from ctrbench.data.store.manifest import FORMAT, MANIFEST, file_digests, write_manifest
-from ctrbench.data.store.opened import VOCABULARIES, Store, read_encoder
-from ctrbench.data.store.quality import check_labels, check_rows
+from ctrbench.data.store.opened import SPLIT_OF_ROWS, VOCABULARIES, Store, read_encoder
+from ctrbench.data.store.quality import check_rows
+from ctrbench.data.store.splitting import split_rows
 from ctrbench.data.store.stages import (
     ENCODE_CELLS,
     ENCODE_ROWS,
@@ -121,14 +114,15 @@ class _Preparation:
         self.settings = source.resolved()
         self.columns = [column for column in source.columns if column.name in encodings]
         self.passing: list[Path] = []
-        self.warnings: list[str] = []
 
     def run(self) -> dict[str, Any]:
         (self.work / VOCABULARIES).mkdir(parents=True, exist_ok=True)
         for path in self.work.rglob("*.tmp"):  # of a process that was killed
             path.unlink()
         slices = Reading(self.source, self.work).run()
-        parts, labels = self._parts(slices)
+        parts, labels, self.warnings = split_rows(self.source, self.split, slices)
+        if self.split.kind == "time" and not self.source.is_split:
+            np.save(self.work / SPLIT_OF_ROWS, parts)
         counts = self._check_classes(parts, labels)
         fitted = self._fitted(slices, parts)
         past = past_fields(self.settings.history, fitted.fields) if self.settings.history else ()
@@ -164,29 +158,6 @@ class _Preparation:
         """Remove what only the preparation needed."""
         for path in self.passing:
             path.unlink()
-
-    def _parts(self, slices: list[Path]) -> tuple[Bytes, Bytes]:
-        """Return the split (an index into PARTS) and the label (1 or 0) of every row."""
-        raw = [pl.read_parquet(path, columns=[LABEL]) for path in slices]
-        check_labels(self.source, slices, raw)
-        labels = [clicks(frame) for frame in raw]
-        total = sum(map(len, labels))
-        if self.split.kind == "time" and not self.source.is_split:
-            times = [pl.read_parquet(path, columns=[TIME])[TIME].to_numpy() for path in slices]
-            time_N = np.concatenate(times)
-            parts_N = by_time(self.split, time_N)
-            how = (str(self.settings.when), self.source.time_text)
-            self.warnings += check_ties(self.split, parts_N, time_N, *how)
-            return parts_N, np.concatenate(labels)
-        parts, start = [], 0
-        for path, column in zip(slices, labels, strict=True):
-            named = path.stem.rpartition("-")[2]
-            if named == "all":
-                parts.append(assign(self.split, start, len(column), total))
-            else:
-                parts.append(np.full(len(column), PARTS.index(named), np.uint8))
-            start += len(column)
-        return np.concatenate(parts), np.concatenate(labels)
 
     def _check_classes(self, parts: Bytes, labels: Bytes) -> dict[str, dict[str, int]]:
         counts = {}
