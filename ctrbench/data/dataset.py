@@ -74,15 +74,15 @@ class Dataset:
         """
         counts: list[int] = [store.manifest["parts"][part]["rows"] for part in PARTS]
         index, total = PARTS.index(name), sum(counts)
+        path = store.folder / SPLIT_OF_ROWS
+        if path.exists():
+            numbers: npt.NDArray[np.int64] = np.flatnonzero(np.load(path) == index)
+            return numbers
         if self.source.is_split:
             return np.arange(counts[index]) + sum(counts[:index])
         if self.split.kind != "time":
             return np.flatnonzero(assign(self.split, 0, total, total) == index)
-        path = store.folder / SPLIT_OF_ROWS
-        if not path.exists():  # prepared before it was kept
-            raise UserError(
-                f"{store.folder}: does not say which rows are of which split; delete it and run "
-                "again, or give the scores in the order of the rows"
-            )
-        numbers: npt.NDArray[np.int64] = np.flatnonzero(np.load(path) == index)
-        return numbers
+        raise UserError(  # prepared before it was kept
+            f"{store.folder}: does not say which rows are of which split; delete it and run "
+            "again, or give the scores in the order of the rows"
+        )

@@ -1,6 +1,8 @@
 """Settings of the data sets and of the split."""
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Any, ClassVar
 
 from ctrbench.errors import UserError
@@ -244,3 +246,22 @@ class SplitSettings:
     )
     fractions: list[float] = option("shares of train, valid and test", gt=0, lt=1)
     seed: int = option("seed of a random split, apart from the run's seed", ge=0)
+    train_share: Any = option(  # int | float | str, which OmegaConf 2.3 cannot compose
+        "share of the training rows to train on, 0.25 or 1/64; a smaller share lies within a "
+        "larger one, and validation and test rows stay the same",
+        default=1.0,
+        neutral=1.0,
+    )
+
+    def __post_init__(self) -> None:
+        with suppress(ValueError, ZeroDivisionError):
+            self.train_share = float(Fraction(str(self.train_share)))
+
+    def validate(self) -> None:
+        """Refuse a share of the training rows that is none."""
+        share = self.train_share
+        if not isinstance(share, float) or not 0 < share <= 1:
+            raise UserError(
+                f"split.train_share={share}: give a share of the training rows above 0 and up to "
+                "1: 0.25 or 1/64"
+            )

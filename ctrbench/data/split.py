@@ -11,6 +11,8 @@ from ctrbench.data.settings import SplitSettings
 from ctrbench.errors import UserError
 
 PARTS = ("train", "valid", "test")
+LEFT_OUT = len(PARTS)  # of a training row that split.train_share leaves out
+CHUNK = 2**22  # rows that numbers are drawn for at once
 MOST_TIMES = 9  # that are listed where ties change the parts
 TIED_SHARE = 0.05  # of the rows, by which ties may change a part before there is a warning
 Floats = npt.NDArray[np.float64]
@@ -86,6 +88,22 @@ def assign(settings: SplitSettings, start: int, rows: int, total: int) -> npt.ND
     stream = tagged_stream("random split", settings.seed).advance(start)
     drawn = np.random.Generator(stream).random(rows)
     return np.searchsorted(bounds, drawn, side="right").astype(np.uint8)
+
+
+def leave_out(settings: SplitSettings, parts_N: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Set the training rows beyond ``train_share`` to ``LEFT_OUT``, in place, and return all.
+
+    Each row has a number that depends on the split's seed and the row's place alone, and is kept
+    if it is below the share: the rows of a smaller share are rows of every larger one.
+    """
+    if settings.train_share == 1:
+        return parts_N
+    drawn = np.random.Generator(tagged_stream("train share", settings.seed))
+    for start in range(0, len(parts_N), CHUNK):
+        parts = parts_N[start : start + CHUNK]
+        is_beyond = drawn.random(len(parts)) >= settings.train_share
+        parts[is_beyond & (parts == PARTS.index("train"))] = LEFT_OUT
+    return parts_N
 
 
 def tagged_stream(tag: str, seed: int) -> np.random.PCG64:

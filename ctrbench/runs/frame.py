@@ -135,6 +135,7 @@ def _finished(path: Path, result: dict[str, Any], config: dict[str, Any]) -> dic
     own["trainer"] = neutral("trainer") | own["trainer"]
     own["model"] = neutral(own["model"]["name"]) | own["model"]
     shown = {key: config[key] for key in ("data", "split", "tuned", "recipe") if key in config}
+    shown["split"] = neutral("split") | (shown.get("split") or {})
     return {
         **_as_cells(flatten(result)),
         **_as_cells(flatten(shown | {k: v for k, v in own.items() if k not in ("seed", "data")})),

@@ -19,7 +19,8 @@ smaller: of two rows at the same time (one page, say) neither label was known to
 others have the id UNKNOWN; labels of validation and test rows are there to measure by, and a model
 that was given some of them would be compared with models that were not.
 
-A user that is missing is nobody, and has no past.
+A user that is missing is nobody, and has no past. Rows that ``split.train_share`` leaves out are in
+no past.
 
 Rows are taken in groups of whole users, a few million rows at a time, so that memory does not grow
 with them.
@@ -36,7 +37,7 @@ import polars as pl
 from ctrbench.data.schema import LABEL, PAST_LABELS, TIME, USER, Field, Schema, clicks
 from ctrbench.data.settings import POOLINGS, VALUE_ENCODINGS, HistorySettings, SplitSettings
 from ctrbench.data.sources.base import Source
-from ctrbench.data.split import PARTS
+from ctrbench.data.split import LEFT_OUT, PARTS
 from ctrbench.data.store.arrays import Bytes, create
 from ctrbench.data.store.stages import ENCODE_ROWS, groups
 from ctrbench.errors import UserError
@@ -241,6 +242,7 @@ def _whole_users(slices: list[Path], part_N: Bytes) -> Iterator[pl.DataFrame]:
                 at_N[is_own] = done[part] + np.arange(is_own.sum())
                 done[part] += is_own.sum()
             frame = frame.with_columns(pl.Series("part", own_N), pl.Series("at", at_N))
+            frame = frame.filter(pl.col("part") != LEFT_OUT)
             if count > 1:
                 frame = frame.filter(pl.col(USER).hash() % count == group)
             frames.append(frame)

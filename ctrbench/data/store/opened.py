@@ -22,7 +22,7 @@ from ctrbench.files import link_or_copy
 
 CROSSES = "crosses"
 VOCABULARIES = "vocabulary"  # the folder of what its encoder was fitted to
-SPLIT_OF_ROWS = "split.npy"  # of a split by time: the split of every row, an index into PARTS
+SPLIT_OF_ROWS = "split.npy"  # the split of every row, where no formula has it
 
 
 @dataclass(frozen=True)

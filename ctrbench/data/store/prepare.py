@@ -54,7 +54,11 @@ log = logging.getLogger(__name__)
 def content_key(source: Source, split: SplitSettings) -> str:
     """Return the identity of a prepared data set: its rows, encodings and split."""
     how = identity_settings(source.resolved())
-    return digest([FORMAT, source.fingerprint(), how, None if source.is_split else asdict(split)])
+    parts: dict[str, Any] | None = identity_settings(split)
+    if source.is_split:
+        share = split.train_share
+        parts = None if share == 1 else {"train_share": share, "seed": split.seed}
+    return digest([FORMAT, source.fingerprint(), how, parts])
 
 
 def prepare(source: Source, split: SplitSettings, folder: Path) -> Store:
@@ -121,7 +125,8 @@ class _Preparation:
             path.unlink()
         slices = Reading(self.source, self.work).run()
         parts, labels, self.warnings = split_rows(self.source, self.split, slices)
-        if self.split.kind == "time" and not self.source.is_split:
+        by_time = self.split.kind == "time" and not self.source.is_split
+        if by_time or self.split.train_share < 1:
             np.save(self.work / SPLIT_OF_ROWS, parts)
         counts = self._check_classes(parts, labels)
         fitted = self._fitted(slices, parts)
@@ -167,9 +172,11 @@ class _Preparation:
             if clicks in (0, rows):
                 count = f"{rows} {'row' if rows == 1 else 'rows'}"
                 what = f"{count} of only one class" if rows else "no rows"
+                share = self.split.train_share
+                split = "another split" if share == 1 else f"more than split.train_share={share:g}"
                 raise UserError(
                     f"the {name} rows of data={self.settings.name}: {what}; give more rows, "
-                    "with both labels, or another split"
+                    f"with both labels, or {split}"
                 )
             counts[name] = {"rows": rows, "clicks": clicks}
         return counts

@@ -8,7 +8,7 @@ import polars as pl
 from ctrbench.data.schema import LABEL, TIME, clicks
 from ctrbench.data.settings import SplitSettings
 from ctrbench.data.sources.base import Source
-from ctrbench.data.split import PARTS, assign, by_time, check_ties
+from ctrbench.data.split import PARTS, assign, by_time, check_ties, leave_out
 from ctrbench.data.store.arrays import Bytes
 from ctrbench.data.store.quality import check_labels
 
@@ -16,7 +16,9 @@ from ctrbench.data.store.quality import check_labels
 def split_rows(
     source: Source, split: SplitSettings, slices: list[Path]
 ) -> tuple[Bytes, Bytes, list[str]]:
-    """Return the split (an index into PARTS) and the label (1 or 0) of every row, and warnings.
+    """Return the split and the label (1 or 0) of every row, and warnings.
+
+    A split is an index into PARTS, or LEFT_OUT.
 
     Args:
         slices: of raw rows, in the order of the source.
@@ -29,7 +31,8 @@ def split_rows(
         time_N = np.concatenate(times)
         parts_N = by_time(split, time_N)
         how = (str(source.settings.when), source.time_text)
-        return parts_N, np.concatenate(labels), check_ties(split, parts_N, time_N, *how)
+        warnings = check_ties(split, parts_N, time_N, *how)
+        return leave_out(split, parts_N), np.concatenate(labels), warnings
     parts, start, total = [], 0, sum(map(len, labels))
     for path, column in zip(slices, labels, strict=True):
         named = path.stem.rpartition("-")[2]
@@ -38,4 +41,4 @@ def split_rows(
         else:
             parts.append(np.full(len(column), PARTS.index(named), np.uint8))
         start += len(column)
-    return np.concatenate(parts), np.concatenate(labels), []
+    return leave_out(split, np.concatenate(parts)), np.concatenate(labels), []

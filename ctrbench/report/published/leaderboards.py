@@ -26,6 +26,7 @@ COLUMNS = [
 # Options that depart from a recipe; where rows lie does not.
 DEPARTING = ("model", "optimizer", "schedule", "trainer", "pretraining", "precision")
 ENCODING = tuple(f"data.{key}" for key in ("numeric", "encodings", "bins", "min_count", "exclude"))
+OF_ROWS = (*ENCODING, "split.train_share")
 
 
 @dataclass(frozen=True)
@@ -176,13 +177,13 @@ def _departures(run: pd.Series) -> str:
     if overrides is None:
         return "its recipe is not known here"
     keys = [(text, text.partition("=")[0]) for text in overrides]
-    departing = [t for t, key in keys if key.partition(".")[0] in DEPARTING or key in ENCODING]
+    departing = [t for t, key in keys if key.partition(".")[0] in DEPARTING or key in OF_ROWS]
     return f"not by the recipe: {', '.join(departing)}" if departing else ""
 
 
 def _compare_rows(section: Section, published_counts: dict[str, int]) -> tuple[str, bool]:
     """Return whether the rows are the published ones, as text and as a boolean."""
-    run = section.runs.iloc[0]
+    run = section.runs.loc[section.runs["dataset.rows.train"].idxmax()]  # without split.train_share
     rows = {part: int(run[f"dataset.rows.{part}"]) for part in ("train", "valid", "test")}
     if rows == published_counts:
         as_published = run.get("dataset.as_published")
