@@ -51,6 +51,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_criteo_file(folder)
     rows = [f"{i % 7},{i % 3},{i % 11 / 10},{int(i * 7 % 5 < 2)}" for i in range(400)]
     (folder / "clicks.csv").write_text("\n".join(["shop,day,price,clicked", *rows]) + "\n")
+    views = [f"{i % 7},{i % 5}|{i % 3},{int(i * 7 % 5 < 2)}" for i in range(400)]
+    (folder / "views.csv").write_text("\n".join(["item,seen,clicked", *views]) + "\n")
     own_rows = ["data=table", "data.path=clicks.csv", "data.label=clicked"]
     done = ctrbench("train", "model=fm", *own_rows, *SMALL, cwd=folder)
     assert done.returncode == 0, done.stderr

@@ -114,7 +114,8 @@ def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list
         base = compose([word for word in own if not key_of(word).startswith("model.")])
         from ctrbench.models.registry import able, having  # takes torch with it
 
-        axes = {"model": able(having(experiment.models), base.data.history.user)} | axes
+        history = base.data.history.user or base.data.sequences
+        axes = {"model": able(having(experiment.models), history)} | axes
     own = [_axis(name, key, values) for key, values in axes.items() if key not in keys]
     return [f"experiment={name}", *own, *words]
 

@@ -16,6 +16,7 @@ from ctrbench.data.store.grouping import check_group
 from ctrbench.data.store.history import check_history
 from ctrbench.data.store.opened import SPLIT_OF_ROWS, Store
 from ctrbench.data.store.prepare import content_key, prepare
+from ctrbench.data.store.sequences import check_sequences
 from ctrbench.errors import UserError
 from ctrbench.results import Results
 from ctrbench.settings import check
@@ -46,6 +47,7 @@ class Dataset:
         self.settings, self.split, self.results, self.crosses = settings, split, results, crosses
         self.source = source or open_source(settings, by_time=split.kind == "time")
         check_group(self.source)
+        check_sequences(self.source)
         self.encodings = field_encodings(self.source)
         check_history(self.source, split, self.encodings)
         if crosses is not None:

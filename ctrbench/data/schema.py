@@ -59,8 +59,9 @@ class Field:
     """A column once encoded.
 
     Attributes:
-        encoding: ``vocabulary``, ``log_squared``, ``quantile``, ``value``, or ``mean`` and ``sum``
-            for a field of several values, by how their embeddings are pooled.
+        encoding: ``vocabulary``, ``log_squared``, ``quantile``, ``value``, ``mean`` and ``sum`` for
+            a field of several values, by how their embeddings are pooled, or ``sequence`` for a
+            list that the rows hold of past values, whose embeddings are pooled by mean.
         size: number of ids, the out-of-vocabulary id 0 included; the last one of a field of several
             values fills its unused slots.
         slots: columns of ids.
@@ -77,7 +78,7 @@ class Field:
     @property
     def padding(self) -> int:
         """The id of an unused slot, -1 where there can be none."""
-        return self.size - 1 if self.encoding in ("mean", "sum") else -1
+        return self.size - 1 if self.encoding in ("mean", "sum", "sequence") else -1
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,11 @@ class Schema:
     def history(self) -> tuple[Field, ...]:
         """The fields of the history, all of as many slots; that of the labels is the last."""
         return tuple(field for field in self.fields if field.past is not None)
+
+    @property
+    def sequences(self) -> tuple[Field, ...]:
+        """The fields of a history that the rows themselves hold."""
+        return tuple(field for field in self.fields if field.encoding == "sequence")
 
     @property
     def crossed(self) -> "Schema":

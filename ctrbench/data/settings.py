@@ -43,16 +43,21 @@ class HistorySettings:
 
     def validate(self) -> None:
         """Refuse a history that is declared in part, or of the same twice."""
+        if self != HistorySettings(length=self.length):
+            self.check_whole()
+        for name in self.of:
+            if self.of.count(name) > 1:
+                raise UserError(f"data.history.of: {name} stands in it twice; name it once")
+
+    def check_whole(self) -> None:
+        """Refuse a history without a user, a time or fields."""
         given = {"user": self.user, "time": self.time, "of": self.of}
         lacking = [name for name, value in given.items() if not value]
-        if lacking and self != HistorySettings():
+        if lacking:
             raise UserError(
                 f"data.history: {lacking[0]} is not given; a history is declared as "
                 "data.history={user: COLUMN, time: COLUMN, of: [FIELD, ...], length: 20}"
             )
-        for name in self.of:
-            if self.of.count(name) > 1:
-                raise UserError(f"data.history.of: {name} stands in it twice; name it once")
 
 
 @dataclass
@@ -101,14 +106,41 @@ class DataSettings:
         default_factory=HistorySettings,
         neutral=asdict(HistorySettings()),
     )
+    sequences: Any = option(
+        "columns of lists that hold past values of a field, the latest last: {hist_item: item}",
+        default=None,
+        neutral=None,
+    )
 
     @property
     def when(self) -> str | None:
         """The column that says when a row is, where one is named."""
         return self.time or self.history.time
 
+    @property
+    def sequence_columns(self) -> dict[str, str]:
+        """The columns of sequences, and the field of each."""
+        return {str(name): str(of) for name, of in (self.sequences or {}).items()}
+
+    @property
+    def has_past(self) -> bool:
+        """Whether rows come with past values."""
+        return bool(self.history) or bool(self.sequences)
+
     def validate(self) -> None:
-        """Refuse two columns of time."""
+        """Refuse two columns of time, two kinds of past, and the length of none."""
+        if not isinstance(self.sequences or {}, dict):
+            raise UserError(
+                f"data.sequences={self.sequences}: give columns of lists and the field of each, "
+                "{hist_item: item}"
+            )
+        if self.sequences and self.history:
+            raise UserError(
+                "data.sequences: data.history is declared too, and a row has one past; leave one "
+                "of them out"
+            )
+        if not self.sequences and self.history != HistorySettings():
+            self.history.check_whole()
         if self.time and self.history and self.time != self.history.time:
             raise UserError(
                 f"data.time={self.time}: data.history.time={self.history.time} is another; "

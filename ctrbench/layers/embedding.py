@@ -49,7 +49,7 @@ class Embedding(nn.Module):
             "value_slots_X": torch.tensor(schema.value_slots, dtype=torch.int64),
             "padding_S": torch.tensor([fields[i].padding for i in schema.field_of_slot]),
             "pool_FS": (torch.arange(len(fields))[:, None] == owner_S).float(),
-            "is_mean_F": torch.tensor([field.encoding == "mean" for field in fields]),
+            "is_mean_F": torch.tensor([f.encoding in ("mean", "sequence") for f in fields]),
         }
         for name, constant in constants.items():
             self.register_buffer(name, constant, persistent=False)

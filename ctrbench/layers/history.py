@@ -1,4 +1,4 @@
-"""The rows that a row's user had before it, for a model that reads them in their order."""
+"""The past of a row, rows of its user or values of a list, for a model that reads it in order."""
 
 from typing import NamedTuple
 
@@ -81,7 +81,10 @@ class HistoryEmbedding(nn.Module):
         label_BT1 = past_BCT[:, columns:].transpose(1, 2)
         labels_BTY = torch.cat([label_BT1 == CLICK, label_BT1 == NO_CLICK], dim=2)
         return HistoryBatch(
-            present_BFK, past_BCTK.transpose(1, 2), labels_BTY.to(past_BPK.dtype), is_used_BCT[:, 0]
+            present_BFK,
+            past_BCTK.transpose(1, 2),
+            labels_BTY.to(past_BPK.dtype),
+            is_used_BCT.any(dim=1),
         )
 
     def targets(self, rows: HistoryBatch) -> Tensor:

@@ -23,6 +23,7 @@ from ctrbench.data.split import PARTS
 from ctrbench.data.store.crosses import cross_ids, vocabularies
 from ctrbench.data.store.history import Ids, Timed, past_slots
 from ctrbench.data.store.opened import Encoding
+from ctrbench.data.store.sequences import sequence_encoders
 from ctrbench.data.store.unknown import UnknownValues
 from ctrbench.errors import UserError
 from ctrbench.models import registry as models
@@ -62,6 +63,7 @@ class OpenedRun:
         self._read_config()
         self.encoding = self._encoding()
         self.encoder = self.encoding.encoder()
+        self.sequences = sequence_encoders(self.encoder, self.encoding.schema)
         if (crosses := self.encoding.crosses) is not None:
             self.cross_vocabularies = vocabularies(crosses, len(self.encoding.schema.crosses))
         self.model = self._model()
@@ -112,15 +114,20 @@ class OpenedRun:
         if not issubclass(source, FileSource):
             raise UserError(f"{self.path}: data={self.result['data']} is not a file of rows")
         data = self.data
-        if not self.encoding.schema.history:  # the time of a row was for the split alone
+        if not self.reads_past_rows:  # the time of a row was for the split alone
             data = replace(data, time=None)
         opened: FileSource = source(data)
         return opened
 
+    @property
+    def reads_past_rows(self) -> bool:
+        """Whether the history of a row is of earlier rows, not in the row itself."""
+        return bool(self.encoding.schema.history) and not self.sequences
+
     def _timed(self, frames: Iterable[pl.DataFrame]) -> Timed | None:
         """Raw rows whose histories are rows among them, of a run with a history."""
         schema, keys, ids = self.encoding.schema, list[pl.DataFrame](), list[Ids]()
-        if not schema.history:
+        if not self.reads_past_rows:
             return None
         for frame in frames:
             keys.append(frame.select(USER, TIME))
@@ -141,6 +148,9 @@ class OpenedRun:
         if (timed := timed or self._timed([frame])) is not None:
             rows_N, part = np.arange(start, start + len(frame)), PARTS.index("test")
             ids_NS = np.concatenate([ids_NS, timed.of(rows_N, part)], axis=1, dtype=np.int32)
+        if self.sequences:
+            past = [sequence.ids(frame[sequence.field.name]) for sequence in self.sequences]
+            ids_NS = np.concatenate([ids_NS, *past], axis=1)
         if self.encoding.crosses is not None:
             fields = self.settings.crossing().fields
             made = (fields, self.encoding.schema.crosses, self.cross_vocabularies)

@@ -10,6 +10,7 @@ from ctrbench.data.dataset import Dataset
 from ctrbench.data.sources.base import Source
 from ctrbench.data.store.history import past_encodings
 from ctrbench.data.store.opened import Store
+from ctrbench.data.store.sequences import SEQUENCE
 from ctrbench.errors import UserError, name_pretraining_keys
 from ctrbench.files import expanded
 from ctrbench.results import Results
@@ -56,8 +57,10 @@ class RunPlan:
             crosses=settings.model.crossing(),
         )
         self.source = self.dataset.source
-        settings.model.check_fields(self.dataset.encodings | past_encodings(settings.data.history))
-        settings.model.check_history(settings.data.history)
+        past = past_encodings(settings.data.history)
+        past |= dict.fromkeys(settings.data.sequence_columns, SEQUENCE)
+        settings.model.check_fields(self.dataset.encodings | past)
+        settings.model.check_history(settings.data.has_past)
         self.pretraining, self.start = self._plan_pretraining()
 
     def _plan_pretraining(self) -> tuple["RunPlan | None", RunDirectory | None]:

@@ -29,7 +29,7 @@ def predict(run: Path, file: Path, out: BinaryIO) -> None:
     """
     opened = OpenedRun(run)
     logits, labels, rows = [], [], 0
-    if opened.encoding.schema.history:
+    if opened.reads_past_rows:
         log.info("histories are of the file's own earlier rows, without their labels")
     for frame, logits_N in opened.scored(file):
         rows += len(frame)

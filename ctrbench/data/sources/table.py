@@ -132,6 +132,9 @@ class Table(FileSource):
     def types(self) -> dict[str, Type]:
         """The type of every column but the label: as declared, or inferred from the first rows."""
         declared = dict(self._declarations)
+        for name in self.settings.sequence_columns:
+            if name not in declared and name in self._inferred:
+                declared[name] = Type("multi")
         others = declared.pop(OTHERS, None)
         if others is not None and others.name == "skip":
             return declared

@@ -92,6 +92,17 @@ class Vocabulary:
         return self.table["value"]
 
 
+def fill_slots(ids: Ids, lengths: npt.NDArray[np.int64], field: Field) -> Ids:
+    """Return the ids of lists, one list behind the other, in the slots of their rows: the first
+    ones of each list, then padding."""
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    slots = np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths)
+    fits = slots < field.slots
+    filled = np.full((len(lengths), field.slots), field.padding, np.int32)
+    filled[rows[fits], slots[fits]] = ids[fits]
+    return filled
+
+
 class MultiValued:
     """A vocabulary over the values of lists; a row has a slot for each value of the longest list of
     a training row.
@@ -114,12 +125,7 @@ class MultiValued:
     def ids(self, column: pl.Series) -> Ids:
         lengths = column.list.len().fill_null(1).cast(pl.Int64).clip(1).to_numpy()
         values = column.explode(empty_as_null=True, keep_nulls=True)
-        rows = np.repeat(np.arange(len(column)), lengths)
-        slots = np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths)
-        fits = slots < self.field.slots
-        ids = np.full((len(column), self.field.slots), self.field.padding, np.int32)
-        ids[rows[fits], slots[fits]] = self.vocabulary.ids(values)[fits]
-        return ids
+        return fill_slots(self.vocabulary.ids(values), lengths, self.field)
 
     def state(self) -> pl.Series:
         return self.vocabulary.state()

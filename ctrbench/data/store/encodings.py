@@ -16,7 +16,7 @@ ALL = "*"
 def field_encodings(source: Source) -> dict[str, str]:
     """Return the encoding of every field that is not left out, target statistics last."""
     settings = source.settings
-    kinds = {column.name: column.kind for column in source.columns}
+    kinds = _kinds(source)
     for name in settings.exclude:
         parts_of = name.rpartition(".")[0]  # hour, weekday and weekend of a date
         if not {name, parts_of} & {*kinds, *source.left_out}:
@@ -37,6 +37,12 @@ def field_encodings(source: Source) -> dict[str, str]:
     if not used:
         raise UserError(f"data.exclude={settings.exclude}: no field is left; keep one")
     return used
+
+
+def _kinds(source: Source) -> dict[str, str]:
+    """Return the kind of every field; sequences are the past of one."""
+    sequences = source.settings.sequence_columns
+    return {c.name: c.kind for c in source.columns if c.name not in sequences}
 
 
 def _check_item(item: str, kinds: dict[str, str], items: list[str]) -> None:
@@ -71,6 +77,6 @@ def _statistics(source: Source, kinds: dict[str, str]) -> dict[str, str]:
 
 def target_statistics(source: Source, fields: Iterable[Field]) -> dict[str, str]:
     """Return the names of the target statistics of fields that are of use, and each one's field."""
-    kinds = {column.name: column.kind for column in source.columns}
+    kinds = _kinds(source)
     names = {field.name for field in fields}
     return {name: of for name, of in _statistics(source, kinds).items() if of in names}

@@ -187,10 +187,20 @@ class Timed:
         return np.concatenate(ids, axis=1)
 
 
+def create_histories(work: Path, fields: Sequence[Field], part_rows: Sequence[int]) -> list[Any]:
+    """Create ``PART.history.npy``, of 16 bits where the ids fit, as writable memory maps."""
+    columns = sum(field.slots for field in fields)
+    dtype = "<i2" if max(field.size for field in fields) <= 2**15 else "<i4"
+    return [
+        create(work / f"{name}.history.npy", dtype, (rows, columns))
+        for name, rows in zip(PARTS, part_rows, strict=True)
+    ]
+
+
 def write_histories(
     work: Path, schema: Schema, slices: list[Path], part_N: Bytes, part_rows: Sequence[int]
 ) -> float:
-    """Write the ids of all histories to ``PART.history.npy``, of 16 bits where they fit.
+    """Write the ids of all histories to ``PART.history.npy``.
 
     Args:
         work: the folder of the store's arrays; the ids of the fields lie there.
@@ -202,12 +212,7 @@ def write_histories(
         the share of the training rows that have no past.
     """
     fields = schema.history
-    columns = sum(field.slots for field in fields)
-    dtype = "<i2" if max(field.size for field in fields) <= 2**15 else "<i4"
-    outs = [
-        create(work / f"{name}.history.npy", dtype, (rows, columns))
-        for name, rows in zip(PARTS, part_rows, strict=True)
-    ]
+    outs = create_histories(work, fields, part_rows)
     ids = [np.load(work / f"{name}.ids.npy", mmap_mode="r") for name in PARTS]
     slots = past_slots(schema)
     without = 0

@@ -32,6 +32,11 @@ from ctrbench.data.store.history import past_fields, write_histories
 from ctrbench.data.store.manifest import FORMAT, MANIFEST, file_digests, write_manifest
 from ctrbench.data.store.opened import SPLIT_OF_ROWS, VOCABULARIES, Store, read_encoder
 from ctrbench.data.store.quality import check_rows
+from ctrbench.data.store.sequences import (
+    sequence_encoders,
+    sequence_fields,
+    write_sequences,
+)
 from ctrbench.data.store.splitting import split_rows
 from ctrbench.data.store.stages import (
     ENCODE_CELLS,
@@ -130,7 +135,7 @@ class _Preparation:
             np.save(self.work / SPLIT_OF_ROWS, parts)
         counts = self._check_classes(parts, labels)
         fitted = self._fitted(slices, parts)
-        past = past_fields(self.settings.history, fitted.fields) if self.settings.history else ()
+        past = self._past(fitted.fields, slices, parts)
         part_rows = [count["rows"] for count in counts.values()]
         self._encode(fitted, past, slices, parts, part_rows)
         if self.settings.group is not None:
@@ -192,6 +197,12 @@ class _Preparation:
             )
         return fitted
 
+    def _past(self, present: list[Field], slices: list[Path], parts: Bytes) -> tuple[Field, ...]:
+        """Return the fields of the history, computed or held by the rows."""
+        if self.settings.sequence_columns:
+            return sequence_fields(self.settings, present, slices, parts == 0)
+        return past_fields(self.settings.history, present) if self.settings.history else ()
+
     def _add_history(
         self,
         fitted: Fitted,
@@ -205,10 +216,15 @@ class _Preparation:
         statistics = dict(zip(names, fitted.statistics, strict=True))
         fitted.fields += past
         schema = Schema(tuple(fitted.fields))
-        without = write_histories(self.work, schema, slices, parts, part_rows)
-        for field in schema.history:
+        if schema.sequences:
+            encoders = sequence_encoders(read_encoder(self.work, schema.present.fields), schema)
+            shares = write_sequences(self.work, encoders, slices, parts, part_rows)
+        else:
+            without = write_histories(self.work, schema, slices, parts, part_rows)
+            shares = [without] * len(past)
+        for field, share in zip(past, shares, strict=True):
             past_statistics = statistics.get(str(field.past), {"distinct": PAST_LABELS - 1})
-            fitted.statistics.append(past_statistics | {"type": "history", "missing": without})
+            fitted.statistics.append(past_statistics | {"type": "history", "missing": share})
 
     def _encode(
         self,

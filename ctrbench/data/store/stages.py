@@ -60,8 +60,9 @@ class Reading:
 
     def _check_disk(self, raw_bytes: int, rows: int, share: float) -> None:
         """Extrapolate the space for raw slices and ids from the first slice, and check it."""
-        history = self.source.settings.history
-        columns = len(self.source.columns) + (1 + len(history.of)) * history.length * bool(history)
+        settings, history = self.source.settings, self.source.settings.history
+        past = (1 + len(history.of)) * bool(history) or len(settings.sequence_columns)
+        columns = len(self.source.columns) + past * history.length
         needed = int((raw_bytes + rows * (4 * columns + 1)) / share)
         log.info("this takes %s", check_disk(self.work, needed, round(rows / share), "**/*"))
 

@@ -3,7 +3,7 @@ factorisation machines after it."""
 
 from dataclasses import dataclass
 
-from ctrbench.data.settings import Crosses, HistorySettings
+from ctrbench.data.settings import Crosses
 from ctrbench.errors import UserError
 from ctrbench.layers.settings import FIELD_WEIGHTS, INNER_PRODUCTS, MLPSettings, NetworkSettings
 from ctrbench.settings import option, settings
@@ -33,8 +33,11 @@ class ModelSettings:
             UserError: naming the model or the key, and what to do.
         """
 
-    def check_history(self, history: HistorySettings) -> None:
+    def check_history(self, history: object) -> None:
         """Refuse rows without a past, of a model that reads it.
+
+        Args:
+            history: what is declared of it; false where nothing is.
 
         Raises:
             UserError: naming the model, and how a history is declared.

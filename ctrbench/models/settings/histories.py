@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from ctrbench.data.settings import HistorySettings
 from ctrbench.errors import UserError
 from ctrbench.layers.settings import MLPSettings, NetworkSettings
 from ctrbench.models.settings.base import DeepSettings, FactorisedSettings, ModelSettings
@@ -12,11 +11,12 @@ from ctrbench.settings import option, settings
 class NeedsHistory(ModelSettings):
     """Those of a model that needs past rows."""
 
-    def check_history(self, history: HistorySettings) -> None:
+    def check_history(self, history: object) -> None:
         if not history:
             raise UserError(
                 f"model={self.name}: reads past rows, and the data has no history; declare it: "
-                "'data.history={user: COLUMN, time: COLUMN, of: [FIELD, ...], length: 20}'"
+                "'data.history={user: COLUMN, time: COLUMN, of: [FIELD, ...], length: 20}', or "
+                "'data.sequences={COLUMN: FIELD}' where the rows hold it"
             )
 
 
