@@ -99,21 +99,22 @@ def test_models_read_them(model: str, settings: Compose, tmp_path: Path) -> None
     result = run(own)
     if model == "gru4ctr":
         assert result["metrics"]["test"]["auc"] > 0.8
-    path.unlink()
+    directory = run_directory(own)
+    path.unlink()  # predictions need nothing but the run
     frame = pl.DataFrame(rows[-120:]).drop("clicked")
-    probabilities = open_run(run_directory(own).path).predictions(frame.to_pandas())
+    probabilities = open_run(directory.path).predictions(frame.to_pandas())
     test = write(rows[-120:], tmp_path / "test.parquet")
     call = process if model == "din" else ctrbench
-    done = call("predict", str(run_directory(own).path), str(test))
+    done = call("predict", str(directory.path), str(test))
     assert done.returncode == 0, done.stderr
-    logits = np.load(run_directory(own).logits)
+    logits = np.load(directory.logits)
     assert np.allclose(np.loadtxt(done.stdout.splitlines()), 1 / (1 + np.exp(-logits)), atol=1e-6)
     assert np.allclose(probabilities, 1 / (1 + np.exp(-logits)), atol=1e-6)
     if model == "din":
-        opened = OpenedRun(run_directory(own).path)
+        opened = OpenedRun(directory.path)
         weight = opened.model.get_parameter("history.embedding.weight")
         assert len(weight) == opened.encoding.schema.present.features
-        assert export(run_directory(own).path, onnx=False)[0].exists()
+        assert export(directory.path, onnx=False)[0].exists()
 
 
 WRONG = {
