@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from support import Compose, ctrbench, process, run, run_directory, store_of
@@ -94,7 +95,9 @@ def test_models_read_them(model: str, settings: Compose, tmp_path: Path) -> None
     """Trained, and predicted from files in the layout of training, in another process once."""
     rows = make_rows()
     path = write(rows, tmp_path / "rows.parquet")
-    words = [f"data.path={path}", "split=order", "trainer.batch_size=128", "trainer.epochs=8"]
+    epochs = 8 if model == "gru4ctr" else 1
+    words = [f"data.path={path}", "split=order", "trainer.batch_size=128"]
+    words += [f"trainer.epochs={epochs}", "model.embedding_dim=4"]
     own = settings(*TABLE, TYPES, SEQUENCES, f"model={model}", "optimizer.lr=0.02", *words)
     result = run(own)
     if model == "gru4ctr":
@@ -102,7 +105,7 @@ def test_models_read_them(model: str, settings: Compose, tmp_path: Path) -> None
     directory = run_directory(own)
     path.unlink()  # predictions need nothing but the run
     frame = pl.DataFrame(rows[-120:]).drop("clicked")
-    probabilities = open_run(directory.path).predictions(frame.to_pandas())
+    probabilities = open_run(directory.path).predictions(pd.DataFrame(frame.to_dicts()))
     test = write(rows[-120:], tmp_path / "test.parquet")
     call = process if model == "din" else ctrbench
     done = call("predict", str(directory.path), str(test))
