@@ -1,4 +1,7 @@
-"""The machine: its device, memory and threads, and the versions that a measurement depends on."""
+"""The machine: its device, memory and threads, and the versions that a measurement depends on.
+
+Functions that need torch import it: planning a run on a CPU needs none.
+"""
 
 import ctypes
 import os
@@ -10,23 +13,45 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from ctrbench.errors import UnavailableError
 
+if TYPE_CHECKING:
+    import torch
+
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 LIBC = ctypes.CDLL(None)
-FIRST_THREADS = torch.get_num_threads()  # before any run sets its own
+GPU_DRIVERS = ("libcuda.so.1", "libamdhip64.so")  # without one, torch sees no GPU
 
 
-def resolve_device(name: str) -> torch.device:
+def device_type(name: str) -> str:
+    """Return ``cpu`` or ``cuda``, of the device that :func:`resolve_device` returns. torch is
+    imported only where a GPU is asked for or a driver is installed.
+
+    Raises:
+        UnavailableError: for a GPU that is not there.
+    """
+    may_be_gpu = name.startswith("cuda") or "torch" in sys.modules or _has_gpu_driver()
+    return resolve_device(name).type if name != "cpu" and may_be_gpu else "cpu"
+
+
+def _has_gpu_driver() -> bool:
+    for library in GPU_DRIVERS:
+        with suppress(OSError):
+            ctypes.CDLL(library)
+            return True
+    return False
+
+
+def resolve_device(name: str) -> "torch.device":
     """``auto`` is the GPU where there is one, ``cuda:1`` the second one.
 
     Raises:
         UnavailableError: for a GPU that is not there.
     """
+    import torch
+
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
@@ -43,6 +68,8 @@ def resolve_device(name: str) -> torch.device:
 
 def gpus() -> int:
     """How many torch sees."""
+    import torch
+
     return torch.cuda.device_count()
 
 
@@ -98,11 +125,13 @@ def _left(folder: Path, limit: str, used: str) -> int | None:
     return left + sum(stat.get(f"total_{name}", stat.get(name, 0)) for name in files)
 
 
-def available_memory(device: torch.device) -> int:
+def available_memory(device: "torch.device") -> int:
     """Bytes that a model may take on a device, memory freed by earlier models of this process
     included."""
     if device.type != "cuda":
         return free_memory()
+    import torch
+
     left = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return torch.cuda.mem_get_info(device)[0] + left
 
@@ -117,18 +146,31 @@ def reuse_memory() -> None:
         LIBC.mallopt(trim_threshold, 2**31 - 1)
 
 
+@cache
+def first_threads() -> int:
+    """Return the CPU threads that torch took by itself, before any run set its own."""
+    import torch
+
+    return torch.get_num_threads()
+
+
 def use_threads(threads: int | None) -> None:
     """CPU threads of the work to come; None: as many as torch took when the process began, whatever
     an earlier run of the process used."""
-    wanted = FIRST_THREADS if threads is None else threads
+    import torch
+
+    first = first_threads()  # asked for before the first change
+    wanted = first if threads is None else threads
     if wanted != torch.get_num_threads():
         torch.set_num_threads(wanted)
 
 
-def reset_peak_memory(device: torch.device) -> None:
+def reset_peak_memory(device: "torch.device") -> None:
     """Start measuring :func:`peak_memory` anew, where the system allows it; memory that was freed
     but kept is returned to the system first."""
     if device.type == "cuda":
+        import torch
+
         torch.cuda.reset_peak_memory_stats(device)
     else:
         if hasattr(LIBC, "malloc_trim"):
@@ -137,7 +179,7 @@ def reset_peak_memory(device: torch.device) -> None:
             (PROC / "self/clear_refs").write_text("5")
 
 
-def peak_memory(device: torch.device) -> int:
+def peak_memory(device: "torch.device") -> int:
     """The most bytes held since :func:`reset_peak_memory`: on a GPU by the tensors of the process,
     else by the whole process.
 
@@ -145,6 +187,8 @@ def peak_memory(device: torch.device) -> int:
     earlier run of the same process may have taken.
     """
     if device.type == "cuda":
+        import torch
+
         return torch.cuda.max_memory_allocated(device)
     if "VmHWM" not in _proc("self/status"):  # macOS, and some sandboxes
         unit = 1 if sys.platform == "darwin" else 1024
@@ -157,8 +201,10 @@ def anonymous_memory() -> int:
     return _kilobytes("self/status", "RssAnon") if "RssAnon" in _proc("self/status") else 0
 
 
-def environment(device: torch.device, precision: str) -> dict[str, Any]:
+def environment(device: "torch.device", precision: str) -> dict[str, Any]:
     """What a measurement was made on."""
+    import torch
+
     return {
         "device": device_name(device),
         "threads": torch.get_num_threads(),
@@ -169,9 +215,11 @@ def environment(device: torch.device, precision: str) -> dict[str, Any]:
     }
 
 
-def device_name(device: torch.device) -> str:
+def device_name(device: "torch.device") -> str:
     """A GPU's name; of a CPU its name, where the system says it, and the instructions that torch
     uses."""
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     name = _proc("cpuinfo").get("model name")

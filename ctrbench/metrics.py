@@ -1,6 +1,7 @@
-"""Metrics of logits and labels, exact, in float64.
+"""Metrics of logits and labels in numpy, exact, in float64.
 
-AUC and logloss select models; the others are reported beside them.
+AUC and logloss select models; the others are reported beside them. Training computes these two
+where the logits are: :mod:`ctrbench.training.validation`.
 """
 
 import math
@@ -8,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+
+Array = npt.NDArray[Any]
 
 
-def auc(logits_N: Tensor, labels_N: Tensor) -> float:
+def auc(logits_N: Array, labels_N: Array) -> float:
     """Return the area under the ROC curve: the Mann-Whitney statistic, ties counted one half.
 
     Args:
@@ -23,52 +23,43 @@ def auc(logits_N: Tensor, labels_N: Tensor) -> float:
     Raises:
         ValueError: if only one class is present, where the AUC is undefined.
     """
-    is_positive_N = labels_N.to(logits_N.device) > 0
-    positive_P, negative_Q = _sorted(logits_N[is_positive_N]), _sorted(logits_N[~is_positive_N])
+    is_positive_N = labels_N > 0
+    positive_P, negative_Q = np.sort(logits_N[is_positive_N]), np.sort(logits_N[~is_positive_N])
     pairs = len(positive_P) * len(negative_Q)
     if pairs == 0:
         raise ValueError("the AUC needs both classes")
-    lower_P = torch.searchsorted(negative_Q, positive_P)
-    not_higher_P = torch.searchsorted(negative_Q, positive_P, right=True)
-    return int((lower_P + not_higher_P).sum()) / (2 * pairs)
+    lower = np.searchsorted(negative_Q, positive_P).sum()
+    not_higher = np.searchsorted(negative_Q, positive_P, side="right").sum()
+    return int(lower + not_higher) / (2 * pairs)
 
 
-def _sorted(scores_N: Tensor) -> Tensor:
-    """Return the values sorted; numpy's sort is ten times as fast as torch's on a CPU."""
-    if scores_N.device.type == "cpu":
-        return torch.from_numpy(np.sort(scores_N.numpy()))
-    return scores_N.sort().values
-
-
-def logloss(logits_N: Tensor, labels_N: Tensor) -> float:
+def logloss(logits_N: Array, labels_N: Array) -> float:
     """Return the mean negative log-likelihood in nats, from logits: no probability is clipped."""
-    logits, labels = logits_N.to(torch.float64), labels_N.to(torch.float64)
-    return float(F.binary_cross_entropy_with_logits(logits, labels))
+    logits = logits_N.astype(np.float64)
+    losses = np.maximum(logits, 0) - logits * labels_N + np.log1p(np.exp(-np.abs(logits)))
+    return float(losses.mean())
 
 
-def score(logits_N: Tensor, labels_N: Tensor) -> dict[str, float]:
+def score(logits_N: Array, labels_N: Array) -> dict[str, float]:
     """Return the metrics that select models: AUC and logloss."""
     return {"auc": auc(logits_N, labels_N), "logloss": logloss(logits_N, labels_N)}
 
 
 def beside(
-    logits_N: Tensor, labels_N: Tensor, groups_N: npt.NDArray[np.int32] | None
+    logits_N: Array, labels_N: Array, groups_N: npt.NDArray[np.int32] | None
 ) -> dict[str, Any]:
     """Return the further metrics of a report: normalised entropy, calibration, GAUC.
 
     Args:
         groups_N: as :func:`gauc` takes them; without any, it has no GAUC.
     """
-    clicks = labels_N.to(torch.float64).mean().item()
-    entropy = normalised_entropy(logloss(logits_N, labels_N), clicks)
+    entropy = normalised_entropy(logloss(logits_N, labels_N), float(labels_N.mean()))
     figures: dict[str, Any] = {
         "ne": entropy,
         "rig": 1 - entropy,
         "predicted_over_observed": predicted_over_observed(logits_N, labels_N),
     }
-    if groups_N is None:
-        return figures
-    return figures | gauc(logits_N.cpu().numpy(), labels_N.cpu().numpy(), groups_N)
+    return figures if groups_N is None else figures | gauc(logits_N, labels_N, groups_N)
 
 
 def normalised_entropy(loss: float, rate: float) -> float:
@@ -84,15 +75,13 @@ def normalised_entropy(loss: float, rate: float) -> float:
     return loss / -(rate * math.log(rate) + (1 - rate) * math.log1p(-rate))
 
 
-def predicted_over_observed(logits_N: Tensor, labels_N: Tensor) -> float:
+def predicted_over_observed(logits_N: Array, labels_N: Array) -> float:
     """Return predicted clicks divided by observed clicks, the calibration of He et al. 2014."""
-    predicted = logits_N.to(torch.float64).sigmoid().mean()
-    return float(predicted / labels_N.to(torch.float64).mean())
+    log_rates = -np.logaddexp(0, -logits_N.astype(np.float64))
+    return float(np.exp(log_rates).mean() / labels_N.mean())
 
 
-def gauc(
-    logits_N: npt.NDArray[Any], labels_N: npt.NDArray[Any], groups_N: npt.NDArray[np.int32]
-) -> dict[str, Any]:
+def gauc(logits_N: Array, labels_N: Array, groups_N: npt.NDArray[np.int32]) -> dict[str, Any]:
     """Return the mean over groups of the AUC within each, weighted by rows.
 
     Source: Zhu et al. 2017, Optimized Cost per Click in Taobao Display Advertising.
@@ -119,7 +108,7 @@ def gauc(
 
 
 def _auc_within(
-    logits_N: npt.NDArray[Any], labels_N: npt.NDArray[Any], groups_N: npt.NDArray[np.int32]
+    logits_N: Array, labels_N: Array, groups_N: npt.NDArray[np.int32]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return rows, positive rows and AUC of each group, by ranks; ties share their mean rank.
     The AUC of a group of one class is NaN."""

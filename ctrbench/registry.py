@@ -2,7 +2,13 @@
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from functools import cache
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+Entry = TypeVar("Entry")
+E = TypeVar("E")
 
 
 @cache
@@ -10,3 +16,39 @@ def import_all(package: str) -> None:
     """Import every module of a package, once."""
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         importlib.import_module(f"{package}.{module.name}")
+
+
+class Registry(Generic[Key, Entry]):
+    """Entries by key, which decorators in the modules of a package register.
+
+    Args:
+        package: its modules are imported before the first entry is looked up.
+    """
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        self._entries: dict[Key, Entry] = {}
+
+    def register(self, key: Key) -> Callable[[E], E]:
+        """Return a decorator that registers a class or function under a key.
+
+        Raises:
+            ValueError: if the key is taken.
+        """
+
+        def enter(entry: E) -> E:
+            self.add(key, entry)  # type: ignore[arg-type]  # a subclass of what is declared
+            return entry
+
+        return enter
+
+    def add(self, key: Key, entry: Entry) -> None:
+        """Register an entry; a :class:`ValueError` if the key is taken."""
+        if key in self._entries:
+            raise ValueError(f"{key} is registered twice in {self.package}")
+        self._entries[key] = entry
+
+    def entries(self) -> dict[Key, Entry]:
+        """Return all entries."""
+        import_all(self.package)
+        return self._entries

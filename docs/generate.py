@@ -32,7 +32,7 @@ def models() -> str:
 def model_section(name: str) -> str:
     """Return the section of one model."""
     cls = registry.model_class(name)
-    properties = cls.properties
+    properties = registry.properties_of(name)
     citation = f"[{properties.paper}]({properties.url})"
     formula = inspect.cleandoc(cls.__doc__ or "")
     return "\n\n".join(

@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ctrbench.machine import (
     anonymous_memory,
     commit_of,
     device_name,
+    device_type,
     free_memory,
     resolve_device,
 )
@@ -131,3 +133,19 @@ def test_the_commit_of_a_checkout(tmp_path: Path) -> None:
     code.write_text("2")
     commit_of.cache_clear()
     assert commit_of(code) == f"{head}-dirty"
+
+
+def test_the_type_of_a_device_is_that_of_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a driver of a GPU, torch is not asked."""
+    assert device_type("cpu") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert device_type("auto") == device_type("cuda:0") == "cuda"
+    with pytest.raises(UserError, match="no such GPU"):
+        device_type("cuda:1")
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setattr(machine, "GPU_DRIVERS", ("no-such-library.so",))
+    assert device_type("auto") == "cpu"
+    monkeypatch.setattr(machine, "GPU_DRIVERS", ("libc.so.6",))
+    monkeypatch.setattr(machine, "resolve_device", lambda name: torch.device("cuda"))
+    assert device_type("auto") == "cuda"

@@ -9,14 +9,21 @@ from scipy import stats
 from sklearn.metrics import log_loss, roc_auc_score
 
 from ctrbench import metrics
+from ctrbench.training import validation
 
 
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
 @pytest.mark.parametrize("levels", [3, 50, 10**6])  # many ties, some, hardly any
-def test_as_sklearn(levels: int) -> None:
+def test_as_sklearn(levels: int, precision: type[np.floating]) -> None:
+    """Those of reports, in numpy, and those of training, in torch."""
     rng = np.random.default_rng(levels)
     logits = rng.integers(-levels, levels, 5000) / levels * 4
     labels = (rng.random(5000) < 1 / (1 + np.exp(-logits))).astype(np.uint8)
-    scored = metrics.score(torch.tensor(logits), torch.tensor(labels))
+    logits = logits.astype(precision)
+    scored = metrics.score(logits, labels)
+    in_torch = validation.score(torch.tensor(logits), torch.tensor(labels))
+    assert in_torch == pytest.approx(scored, abs=1e-14)
+    logits = logits.astype(np.float64)
     assert scored["auc"] == pytest.approx(roc_auc_score(labels, logits), abs=1e-12)
     assert scored["logloss"] == pytest.approx(
         log_loss(labels, 1 / (1 + np.exp(-logits))), abs=1e-12
@@ -25,16 +32,16 @@ def test_as_sklearn(levels: int) -> None:
 
 def test_one_class_has_no_auc() -> None:
     with pytest.raises(ValueError, match="both classes"):
-        metrics.auc(torch.tensor([0.1, 0.2]), torch.tensor([1, 1]))
+        metrics.auc(np.array([0.1, 0.2]), np.array([1, 1]))
 
 
 def test_logloss_of_a_certain_mistake_is_not_clipped() -> None:
-    assert metrics.logloss(torch.tensor([200.0]), torch.tensor([0])) == 200.0
+    assert metrics.logloss(np.array([200.0]), np.array([0])) == 200.0
 
 
 @pytest.mark.parametrize("logit", [21.0, 40.0])
 def test_logloss_of_a_certain_hit_is_not_zero(logit: float) -> None:
-    found = [metrics.logloss(torch.tensor([x]), torch.tensor([x > 0])) for x in (logit, -logit)]
+    found = [metrics.logloss(np.array([x]), np.array([x > 0])) for x in (logit, -logit)]
     assert found == pytest.approx([math.log1p(math.exp(-logit))] * 2, rel=1e-12)
 
 
@@ -78,12 +85,12 @@ def test_what_is_reported_beside() -> None:
     rng = np.random.default_rng(1)
     logits = rng.normal(size=4000) - 1
     labels = (rng.random(4000) < 1 / (1 + np.exp(-logits))).astype(np.uint8)
-    said = metrics.beside(torch.tensor(logits), torch.tensor(labels), None)
+    said = metrics.beside(logits, labels, None)
     told, rate = 1 / (1 + np.exp(-logits)), labels.mean()
     expected = log_loss(labels, told) / stats.entropy([rate, 1 - rate])
     assert said["ne"] == pytest.approx(expected, abs=1e-12)
     assert said["rig"] == pytest.approx(1 - expected, abs=1e-12)
     assert said["predicted_over_observed"] == pytest.approx(told.sum() / labels.sum(), abs=1e-12)
-    same_for_all = torch.full((4000,), np.log(rate / (1 - rate)), dtype=torch.float64)
-    base = metrics.beside(same_for_all, torch.tensor(labels), None)
+    same_for_all = np.full(4000, np.log(rate / (1 - rate)))
+    base = metrics.beside(same_for_all, labels, None)
     assert base["ne"] == pytest.approx(1) == base["predicted_over_observed"]

@@ -12,7 +12,7 @@ from ctrbench.data.batches import Batches
 from ctrbench.data.schema import Field, Schema
 from ctrbench.data.store.opened import Part
 from ctrbench.models import registry
-from ctrbench.models.settings.base import LRSettings
+from ctrbench.models.settings.lr import LRSettings
 from ctrbench.training.schedule import ConstantSettings, CosineSettings
 from ctrbench.training.settings import TrainerSettings
 from ctrbench.training.trainer import MakeLoop, Trainer

@@ -14,6 +14,7 @@ from ctrbench.config.keys import key_of, keys_of, values_by_key
 from ctrbench.config.recipes import recipe_folders
 from ctrbench.config.verb_settings import Experiment
 from ctrbench.errors import UserError
+from ctrbench.models.registry import able, having
 from ctrbench.progress import Activity
 from ctrbench.report.published.recipes import choose_recipes
 from ctrbench.results import Results
@@ -109,11 +110,8 @@ def sweep_overrides(name: str, experiment: Experiment, words: list[str]) -> list
         recipes, words = choose_recipes(experiment.recipes, words)
         axes = {"recipe": recipes} | axes
     if experiment.models and "model" not in keys:
-        # what is mistyped is refused before torch is imported
         own = [f"experiment={name}", *single_valued(words)]
         base = compose([word for word in own if not key_of(word).startswith("model.")])
-        from ctrbench.models.registry import able, having  # takes torch with it
-
         history = base.data.history.user or base.data.sequences
         axes = {"model": able(having(experiment.models), history)} | axes
     own = [_axis(name, key, values) for key, values in axes.items() if key not in keys]

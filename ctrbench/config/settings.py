@@ -9,7 +9,8 @@ from omegaconf import OmegaConf
 
 from ctrbench.data.settings import DataSettings, SplitSettings
 from ctrbench.errors import UserError
-from ctrbench.models.settings.base import FNNSettings, ModelSettings
+from ctrbench.models.settings.base import ModelSettings
+from ctrbench.models.settings.fnn import FNNSettings
 from ctrbench.optim.settings import OptimizerSettings
 from ctrbench.results import Results
 from ctrbench.settings import nearest, option, settings

@@ -6,24 +6,11 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.factorised import pair_products
 from ctrbench.layers.mlp import dropout_layer, glorot, linear
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.base import AFMSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.afm import AFMSettings
 
 
-@register(
-    "afm",
-    AFMSettings,
-    Properties(
-        "AFM",
-        "Xiao et al. 2017",
-        "https://arxiv.org/abs/1708.04617",
-        "attention",
-        low_order=True,
-        high_order=True,
-    ),
-    order=2017.65,
-)
+@implements("afm")
 class AFM(Model):
     """y = w_0 + sum_i w_i x_i + p^T sum_{i<j} a_ij (v_i * v_j) x_i x_j.
 

@@ -9,23 +9,11 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.interactions.logarithmic import LogarithmicTransformation
 from ctrbench.layers.mlp import MLP, linear
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.interactions import AFNPlusSettings, AFNSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.afn import AFNPlusSettings, AFNSettings
 
 
-@register(
-    "afn",
-    AFNSettings,
-    Properties(
-        "AFN",
-        "Cheng et al. 2020",
-        "https://arxiv.org/abs/1909.03276",
-        "logarithmic network",
-        high_order=True,
-    ),
-    order=2020.1,
-)
+@implements("afn")
 class AFN(Model):
     """y = MLP([y_1, ..., y_N]), y_j = prod_i e_i^{w_ij} elementwise, e_i = |V_i x_i|.
 
@@ -45,18 +33,7 @@ class AFN(Model):
         return logits_B
 
 
-@register(
-    "afn_plus",
-    AFNPlusSettings,
-    Properties(
-        "AFN+",
-        "Cheng et al. 2020",
-        "https://arxiv.org/abs/1909.03276",
-        "logarithmic network",
-        high_order=True,
-    ),
-    order=2020.2,
-)
+@implements("afn_plus")
 class AFNPlus(AFN):
     """AFN+: y = w_1 y_AFN + w_2 MLP([V'_1, ..., V'_F]) + b, V' embeddings of its own."""
 

@@ -6,23 +6,11 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.interactions.attention import InteractingLayer
 from ctrbench.layers.mlp import MLP, linear
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.interactions import AutoIntPlusSettings, AutoIntSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.autoint import AutoIntPlusSettings, AutoIntSettings
 
 
-@register(
-    "autoint",
-    AutoIntSettings,
-    Properties(
-        "AutoInt",
-        "Song et al. 2019",
-        "https://arxiv.org/abs/1810.11921",
-        "attention",
-        high_order=True,
-    ),
-    order=2019.8,
-)
+@implements("autoint")
 class AutoInt(Model):
     """y = w^T (e_1, ..., e_F) + b, e the fields' vectors behind the interacting layers.
 
@@ -56,18 +44,7 @@ class AutoInt(Model):
         return logits_B
 
 
-@register(
-    "autoint_plus",
-    AutoIntPlusSettings,
-    Properties(
-        "AutoInt+",
-        "Song et al. 2019",
-        "https://arxiv.org/abs/1810.11921",
-        "attention",
-        high_order=True,
-    ),
-    order=2019.9,
-)
+@implements("autoint_plus")
 class AutoIntPlus(AutoInt):
     """AutoInt+: plus MLP([v_1, ..., v_F]) over the same embeddings."""
 

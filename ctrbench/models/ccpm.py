@@ -6,24 +6,11 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.interactions.convolution import RowConvolution, flexible_p, p_max_pooling
 from ctrbench.layers.mlp import linear
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.base import CCPMSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.ccpm import CCPMSettings
 
 
-@register(
-    "ccpm",
-    CCPMSettings,
-    Properties(
-        "CCPM",
-        "Liu et al. 2015",
-        "https://doi.org/10.1145/2806416.2806603",
-        "convolution",
-        high_order=True,
-        cited=True,
-    ),
-    order=40,
-)
+@implements("ccpm")
 class CCPM(Model):
     """y = W flatten(s_l) + b, s_i = tanh(p_i-max pooling(convolution_i(s_{i-1}))) (section 3).
 

@@ -9,10 +9,9 @@ from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.initialization import glorot_
 from ctrbench.layers.interactions.cross import CrossNetwork
 from ctrbench.layers.mlp import MLP, glorot
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
+from ctrbench.models.base import Model, implements
 from ctrbench.models.settings.base import DeepSettings, FactorisedSettings
-from ctrbench.models.settings.interactions import CrossNetSettings, DCNSettings
+from ctrbench.models.settings.dcn import CrossNetSettings, DCNSettings
 
 
 class Cross(Model):
@@ -74,19 +73,7 @@ class DeepCross(Model):
         return logits_B if self.stacked else logits_B + x_L_BD @ self.output
 
 
-@register(
-    "crossnet",
-    CrossNetSettings,
-    Properties(
-        "CrossNet",
-        "Wang et al. 2017",
-        "https://arxiv.org/abs/1708.05123",
-        "cross network",
-        low_order=True,
-        high_order=True,
-    ),
-    order=2017.7,
-)
+@implements("crossnet")
 class CrossNet(Cross):
     """:class:`Cross` with x_{l+1} = x_0 x_l^T w_l + b_l + x_l (DCN, eq. 3)."""
 
@@ -94,19 +81,7 @@ class CrossNet(Cross):
         super().__init__(schema, settings, lambda dim: CrossNetwork(dim, settings.cross_layers))
 
 
-@register(
-    "dcn",
-    DCNSettings,
-    Properties(
-        "DCN",
-        "Wang et al. 2017",
-        "https://arxiv.org/abs/1708.05123",
-        "cross network",
-        low_order=True,
-        high_order=True,
-    ),
-    order=2017.8,
-)
+@implements("dcn")
 class DCN(DeepCross):
     """The cross network of :class:`CrossNet` and an MLP, in parallel."""
 

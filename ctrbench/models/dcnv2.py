@@ -5,10 +5,9 @@ from torch import nn
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.interactions.cross import CrossNetworkMix, CrossNetworkV2, GatedCrossNetwork
+from ctrbench.models.base import implements
 from ctrbench.models.dcn import Cross, DeepCross
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import register
-from ctrbench.models.settings.interactions import (
+from ctrbench.models.settings.dcnv2 import (
     CrossNetV2Settings,
     DCNV2Settings,
     GDCNSettings,
@@ -21,19 +20,7 @@ def _cross(dim: int, settings: CrossNetV2Settings | DCNV2Settings) -> nn.Module:
     return CrossNetworkMix(dim, settings.cross_layers, settings.rank, settings.experts)
 
 
-@register(
-    "crossnet_v2",
-    CrossNetV2Settings,
-    Properties(
-        "CrossNet-V2",
-        "Wang et al. 2021",
-        "https://arxiv.org/abs/2008.13535",
-        "cross network",
-        low_order=True,
-        high_order=True,
-    ),
-    order=2021.3,
-)
+@implements("crossnet_v2")
 class CrossNetV2(Cross):
     """:class:`Cross` with x_{l+1} = x_0 * (W_l x_l + b_l) + x_l.
 
@@ -58,19 +45,7 @@ class _DeepCross(DeepCross):
         super().__init__(schema, settings, embedding=embedding, cross=cross, stacked=stacked)
 
 
-@register(
-    "dcnv2",
-    DCNV2Settings,
-    Properties(
-        "DCN-V2",
-        "Wang et al. 2021",
-        "https://arxiv.org/abs/2008.13535",
-        "cross network",
-        low_order=True,
-        high_order=True,
-    ),
-    order=2021.4,
-)
+@implements("dcnv2")
 class DCNV2(_DeepCross):
     """The cross network of :class:`CrossNetV2` and an MLP, parallel or stacked."""
 
@@ -79,19 +54,7 @@ class DCNV2(_DeepCross):
         super().__init__(schema, settings, _cross(dim, settings))
 
 
-@register(
-    "gdcn",
-    GDCNSettings,
-    Properties(
-        "GDCN",
-        "Wang et al. 2023",
-        "https://arxiv.org/abs/2311.04635",
-        "cross network",
-        low_order=True,
-        high_order=True,
-    ),
-    order=2023.8,
-)
+@implements("gdcn")
 class GDCN(_DeepCross):
     """x_{l+1} = x_0 * (W_l x_l + b_l) * sigmoid(W_l^g x_l) + x_l and an MLP, parallel (GDCN-P) or
     stacked (GDCN-S)."""

@@ -6,26 +6,11 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.factorised import factorisation_machine
 from ctrbench.layers.mlp import MLP
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.base import DeepPairSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.deepfm import DeepFMSettings
 
 
-@register(
-    "deepfm",
-    DeepPairSettings,
-    Properties(
-        "DeepFM",
-        "Guo et al. 2017",
-        "https://arxiv.org/abs/1703.04247",
-        "wide & deep",
-        low_order=True,
-        high_order=True,
-        compared=True,
-        cited=True,
-    ),
-    order=120,
-)
+@implements("deepfm")
 class DeepFM(Model):
     """y = y_FM + y_DNN (DeepFM, eq. 1), both over the same embeddings V.
 
@@ -34,7 +19,7 @@ class DeepFM(Model):
     version, as the proceedings have it.
     """
 
-    def __init__(self, schema: Schema, settings: DeepPairSettings) -> None:
+    def __init__(self, schema: Schema, settings: DeepFMSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
         dim, std = settings.embedding_dim, settings.init_std

@@ -8,24 +8,11 @@ from torch import Tensor, nn
 from ctrbench.data.schema import Schema
 from ctrbench.layers.history import HistoryEmbedding
 from ctrbench.layers.mlp import MLP, linear
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.histories import DINSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.din import DINSettings
 
 
-@register(
-    "din",
-    DINSettings,
-    Properties(
-        "DIN",
-        "Zhou et al. 2018",
-        "https://arxiv.org/abs/1706.06978",
-        "attention",
-        high_order=True,
-        sequential=True,
-    ),
-    order=2018.5,
-)
+@implements("din")
 class DIN(Model):
     """y = MLP([V_1 x_1, ..., V_F x_F, sum_t a(p_t, q) p_t]), eq. 3.
 

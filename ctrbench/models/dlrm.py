@@ -9,23 +9,11 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import SomeFields
 from ctrbench.layers.interactions.factorised import inner_products, pair_positions
 from ctrbench.layers.mlp import MLP, activation, hidden_layers, linear
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.interactions import DLRMSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.dlrm import DLRMSettings
 
 
-@register(
-    "dlrm",
-    DLRMSettings,
-    Properties(
-        "DLRM",
-        "Naumov et al. 2019",
-        "https://arxiv.org/abs/1906.00091",
-        "product network",
-        high_order=True,
-    ),
-    order=2019.4,
-)
+@implements("dlrm")
 class DLRM(Model):
     """y = MLP_top([z, <u_i, u_j> for i < j]), u = (v_1, ..., v_C, z), z = MLP_bottom(x).
 

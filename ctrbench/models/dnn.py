@@ -5,23 +5,11 @@ from torch import Tensor
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.mlp import MLP
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
+from ctrbench.models.base import Model, implements
 from ctrbench.models.settings.base import DeepSettings
 
 
-@register(
-    "dnn",
-    DeepSettings,
-    Properties(
-        "DNN",
-        "Covington et al. 2016",
-        "https://doi.org/10.1145/2959100.2959190",
-        "network",
-        high_order=True,
-    ),
-    order=2016.7,
-)
+@implements("dnn")
 class DNN(Model):
     """y = MLP([V_1 x_1, ..., V_F x_F]), the deep part of DeepFM by itself."""
 

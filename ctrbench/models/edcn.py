@@ -8,24 +8,11 @@ from torch import Tensor, nn
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.mlp import glorot, hidden_layers, linear
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.interactions import EDCNSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.edcn import EDCNSettings
 
 
-@register(
-    "edcn",
-    EDCNSettings,
-    Properties(
-        "EDCN",
-        "Chen et al. 2021",
-        "https://doi.org/10.1145/3459637.3481915",
-        "cross network",
-        high_order=True,
-    ),
-    order=2021.9,
-    version=2,
-)
+@implements("edcn")
 class EDCN(Model):
     """y = w^T (c_L, h_L, f_L) + b of two networks that share what they have after every layer.
 

@@ -5,24 +5,11 @@ from torch import Tensor
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.factorised import field_aware
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.base import PairSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.ffm import FFMSettings
 
 
-@register(
-    "ffm",
-    PairSettings,
-    Properties(
-        "FFM",
-        "Juan et al. 2016",
-        "https://doi.org/10.1145/2959100.2959134",
-        "factorisation",
-        low_order=True,
-        cited=True,
-    ),
-    order=30,
-)
+@implements("ffm")
 class FFM(Model):
     """y = w_0 + sum_i w_i x_i + sum_{i<j} <v_{i, field j}, v_{j, field i}> x_i x_j (eq. 4).
 
@@ -30,7 +17,7 @@ class FFM(Model):
     then, for each of the K factors, those towards every field.
     """
 
-    def __init__(self, schema: Schema, settings: PairSettings) -> None:
+    def __init__(self, schema: Schema, settings: FFMSettings) -> None:
         super().__init__()
         self.bias = zero_bias()
         self.factors = (settings.embedding_dim, len(schema.fields))

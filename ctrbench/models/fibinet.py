@@ -7,24 +7,11 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.bilinear import BilinearInteraction, SqueezeExcitation
 from ctrbench.layers.mlp import MLP
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.interactions import FiBiNETSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.fibinet import FiBiNETSettings
 
 
-@register(
-    "fibinet",
-    FiBiNETSettings,
-    Properties(
-        "FiBiNET",
-        "Huang et al. 2019",
-        "https://arxiv.org/abs/1905.09433",
-        "product network",
-        low_order=True,
-        high_order=True,
-    ),
-    order=2019.7,
-)
+@implements("fibinet")
 class FiBiNET(Model):
     """y = w_0 + sum_i w_i x_i + MLP([p, q]): p bilinear interactions of the embeddings v, q those
     of SENET(v), each with matrices of its own or both with the same."""

@@ -8,24 +8,11 @@ from torch import Tensor, nn
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, SomeFields
 from ctrbench.layers.mlp import glorot, hidden_layers, linear
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.interactions import FinalMLPSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.finalmlp import FinalMLPSettings
 
 
-@register(
-    "finalmlp",
-    FinalMLPSettings,
-    Properties(
-        "FinalMLP",
-        "Mao et al. 2023",
-        "https://arxiv.org/abs/2304.00902",
-        "two networks",
-        high_order=True,
-    ),
-    order=2023.1,
-    version=2,
-)
+@implements("finalmlp")
 class FinalMLP(Model):
     """y = b + w_1^T o_1 + w_2^T o_2 + sum_h o_1h^T W_h o_2h over k heads, the parts of o_1 and o_2.
 

@@ -5,25 +5,11 @@ from torch import Tensor
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.factorised import factorisation_machine
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.base import FactorisedSettings, PairSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.base import FactorisedSettings
 
 
-@register(
-    "fm",
-    PairSettings,
-    Properties(
-        "FM",
-        "Rendle 2010",
-        "https://doi.org/10.1109/ICDM.2010.127",
-        "factorisation",
-        low_order=True,
-        compared=True,
-        cited=True,
-    ),
-    order=20,
-)
+@implements("fm")
 class FM(Model):
     """y = w_0 + sum_i w_i x_i + sum_{i<j} <v_i, v_j> x_i x_j (Rendle 2010, eq. 1)."""
 

@@ -6,26 +6,11 @@ from torch import Tensor
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.mlp import MLP
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.base import FNNSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.fnn import FNNSettings
 
 
-@register(
-    "fnn",
-    FNNSettings,
-    Properties(
-        "FNN",
-        "Zhang et al. 2016",
-        "https://arxiv.org/abs/1601.02376",
-        "network",
-        high_order=True,
-        pretraining=True,
-        compared=True,
-        cited=True,
-    ),
-    order=50,
-)
+@implements("fnn")
 class FNN(Model):
     """y = MLP(z), z = (w_0, z_1, ..., z_F), z_i = (w_i, v_i^1, ..., v_i^K) x_i (FNN, eq. 4 and 5).
 

@@ -6,23 +6,11 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.field_weighted import FieldWeighted
 from ctrbench.layers.mlp import glorot
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.base import FmFMSettings, FwFMSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.fwfm import FmFMSettings, FwFMSettings
 
 
-@register(
-    "fwfm",
-    FwFMSettings,
-    Properties(
-        "FwFM",
-        "Pan et al. 2018",
-        "https://arxiv.org/abs/1806.03514",
-        "factorisation",
-        low_order=True,
-    ),
-    order=2018.3,
-)
+@implements("fwfm")
 class FwFM(Model):
     """y = w_0 + linear + sum_{i<j} r_ij <v_i, v_j> x_i x_j, a number r_ij for each pair of fields.
 
@@ -58,18 +46,7 @@ class FwFM(Model):
         return v_BFK.flatten(start_dim=1) @ self.field_vectors.flatten(), v_BFK
 
 
-@register(
-    "fmfm",
-    FmFMSettings,
-    Properties(
-        "FmFM",
-        "Sun et al. 2021",
-        "https://arxiv.org/abs/2102.12994",
-        "factorisation",
-        low_order=True,
-    ),
-    order=2021.2,
-)
+@implements("fmfm")
 class FmFM(Model):
     """y = w_0 + sum_i w_i x_i + sum_{i<j} <v_i M_ij, v_j> x_i x_j, M_ij of a pair of fields.
 

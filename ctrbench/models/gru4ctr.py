@@ -7,24 +7,11 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.history import HistoryEmbedding
 from ctrbench.layers.mlp import MLP
 from ctrbench.layers.recurrent import GRU
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.histories import GRU4CTRSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.gru4ctr import GRU4CTRSettings
 
 
-@register(
-    "gru4ctr",
-    GRU4CTRSettings,
-    Properties(
-        "GRU4CTR",
-        "Zhou et al. 2019",
-        "https://arxiv.org/abs/1809.03672",
-        "recurrent network",
-        high_order=True,
-        sequential=True,
-    ),
-    order=2019.1,
-)
+@implements("gru4ctr")
 class GRU4CTR(Model):
     """y = MLP([V_1 x_1, ..., V_F x_F, h_n]), h_n = GRU(p_1, ..., p_n) of the past rows p."""
 

@@ -5,24 +5,11 @@ from torch import Tensor
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.factorised import anova_kernel
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.base import HOFMSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.hofm import HOFMSettings
 
 
-@register(
-    "hofm",
-    HOFMSettings,
-    Properties(
-        "HOFM",
-        "Blondel et al. 2016",
-        "https://arxiv.org/abs/1607.07195",
-        "factorisation",
-        low_order=True,
-        high_order=True,
-    ),
-    order=2016.9,
-)
+@implements("hofm")
 class HOFM(Model):
     """y = w_0 + sum_i w_i x_i + sum_{t=2}^m sum_k A^t(p_k^t, x), A^t the ANOVA kernel of degree t.
 

@@ -4,25 +4,11 @@ from torch import Tensor
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.base import LRSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.lr import LRSettings
 
 
-@register(
-    "lr",
-    LRSettings,
-    Properties(
-        "LR",
-        "McMahan et al. 2013",
-        "https://doi.org/10.1145/2487575.2488200",
-        "linear",
-        low_order=True,
-        compared=True,
-        cited=True,
-    ),
-    order=10,
-)
+@implements("lr")
 class LR(Model):
     """y = w_0 + sum_i w_i x_i, the logit."""
 

@@ -7,23 +7,11 @@ from torch.nn import functional as F
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.mlp import MLP, Hidden, linear
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.interactions import MaskNetSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.masknet import MaskNetSettings
 
 
-@register(
-    "masknet",
-    MaskNetSettings,
-    Properties(
-        "MaskNet",
-        "Wang et al. 2021",
-        "https://arxiv.org/abs/2102.07619",
-        "masked network",
-        high_order=True,
-    ),
-    order=2021.6,
-)
+@implements("masknet")
 class MaskNet(Model):
     """Serial: y = w^T h_L + b, h_l = block_l(V, h_{l-1}), h_0 = LN(V).
 

@@ -6,24 +6,11 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.factorised import bi_interaction
 from ctrbench.layers.mlp import MLP, dropout_layer
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.interactions import NFMSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.nfm import NFMSettings
 
 
-@register(
-    "nfm",
-    NFMSettings,
-    Properties(
-        "NFM",
-        "He & Chua 2017",
-        "https://arxiv.org/abs/1708.05027",
-        "pooling network",
-        low_order=True,
-        high_order=True,
-    ),
-    order=2017.6,
-)
+@implements("nfm")
 class NFM(Model):
     """y = w_0 + sum_i w_i x_i + MLP(f_BI), f_BI = sum_{i<j} x_i v_i * x_j v_j, elementwise.
 

@@ -1,23 +1,14 @@
 """Product-based neural networks (Qu et al. 2016)."""
 
-from dataclasses import replace
-
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.interactions.product import INNER, OuterProduct
 from ctrbench.layers.mlp import MLP, Hidden, linear
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.base import DeepSettings, InnerProductSettings
-
-PROPERTIES = Properties(
-    *("IPNN", "Qu et al. 2016", "https://arxiv.org/abs/1611.00144", "product network"),
-    high_order=True,
-    compared=True,
-    cited=True,
-)
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.base import DeepSettings
+from ctrbench.models.settings.pnn import InnerProductSettings
 
 
 class _PNN(Model):
@@ -54,7 +45,7 @@ def _outer(settings: DeepSettings) -> nn.Module:
     return OuterProduct(settings.embedding_dim, settings.widths[0])
 
 
-@register("ipnn", InnerProductSettings, PROPERTIES, order=60)
+@implements("ipnn")
 class IPNN(_PNN):
     """y = MLP(act(l_z + l_p + b_1)), l_p from the inner products <f_i, f_j> (section 3.1)."""
 
@@ -62,7 +53,7 @@ class IPNN(_PNN):
         super().__init__(schema, settings, [_inner(schema, settings)])
 
 
-@register("opnn", DeepSettings, replace(PROPERTIES, title="OPNN"), order=70)
+@implements("opnn")
 class OPNN(_PNN):
     """y = MLP(act(l_z + l_p + b_1)), l_p from the sum-pooled outer product (section 3.2)."""
 
@@ -70,7 +61,7 @@ class OPNN(_PNN):
         super().__init__(schema, settings, [_outer(settings)])
 
 
-@register("pnn", InnerProductSettings, replace(PROPERTIES, title="PNN*"), order=80)
+@implements("pnn")
 class PNN(_PNN):
     """y = MLP(act(l_z + l_p + b_1)), l_p from both inner and outer products (section 4)."""
 

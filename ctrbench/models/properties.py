@@ -1,6 +1,16 @@
-"""Properties of a model, declared where it is registered."""
+"""Properties of a model, declared with its settings. Nothing here imports torch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from ctrbench.registry import Registry
+from ctrbench.settings import settings
+
+if TYPE_CHECKING:
+    from ctrbench.models.settings.base import ModelSettings
+
+S = TypeVar("S", bound="type[ModelSettings]")
 
 
 @dataclass(frozen=True)
@@ -36,3 +46,55 @@ class Properties:
     sequential: bool = False
     compared: bool = False
     cited: bool = False
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What is known of a model without its formula.
+
+    Attributes:
+        settings: the class of its settings.
+        properties: what it is, for tables and for experiments.
+        order: its place among the rows of a table, which no other has: those of the DeepFM paper
+            first, then by when they were published (2019.8).
+        version: of its formula; it is part of a run's identity, and raised when the formula or the
+            initial weights are changed.
+        module: that of its formula.
+    """
+
+    settings: "type[ModelSettings]"
+    properties: Properties
+    order: float
+    version: int
+    module: str
+
+
+DECLARATIONS: Registry[str, Declaration] = Registry("ctrbench.models.settings")
+
+
+def declare(
+    name: str,
+    properties: Properties,
+    *,
+    order: float,
+    version: int = 1,
+    module: str | None = None,
+) -> Callable[[S], S]:
+    """Register a model by its settings class, under the name that its YAML file has; see
+    :class:`Declaration`.
+
+    Args:
+        module: None: ``ctrbench.models.NAME`` for settings in ``ctrbench.models.settings.NAME``. It
+            has a class that :func:`ctrbench.models.base.implements` the model.
+
+    Raises:
+        ValueError: if the name is taken.
+    """
+
+    def enter(cls: S) -> S:
+        formula = module or cls.__module__.replace(".models.settings.", ".models.")
+        DECLARATIONS.add(name, Declaration(cls, properties, order, version, formula))
+        settings(name)(cls)
+        return cls
+
+    return enter

@@ -6,24 +6,11 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.history import HistoryEmbedding
 from ctrbench.layers.mlp import linear
 from ctrbench.layers.recurrent import Elman
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.histories import RNNSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.rnn import RNNSettings
 
 
-@register(
-    "rnn",
-    RNNSettings,
-    Properties(
-        "RNN",
-        "Zhang et al. 2014",
-        "https://arxiv.org/abs/1404.5772",
-        "recurrent network",
-        high_order=True,
-        sequential=True,
-    ),
-    order=2014.5,
-)
+@implements("rnn")
 class RNN(Model):
     """y = V h + c, h = tanh(U [V_1 x_1, ..., V_F x_F] + b + R h_n), eq. 1 and 2.
 

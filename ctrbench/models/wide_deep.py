@@ -1,24 +1,14 @@
 """Wide & Deep (Cheng et al. 2016) and the two forms that the DeepFM paper compares."""
 
-from dataclasses import replace
-
 from torch import Tensor, nn
 
 from ctrbench.data.schema import Schema
+from ctrbench.models.base import Model, implements
 from ctrbench.models.dnn import DNN
 from ctrbench.models.fm import FM
 from ctrbench.models.lr import LR
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.base import DeepPairSettings, DeepSettings, WideDeepSettings
-
-TWO_FORMS = Properties(
-    *("LR & DNN", "Guo et al. 2017", "https://arxiv.org/abs/1703.04247", "wide & deep"),
-    low_order=True,
-    high_order=True,
-    compared=True,
-    cited=True,
-)
+from ctrbench.models.settings.base import DeepSettings
+from ctrbench.models.settings.wide_deep import FMDNNSettings, WideDeepSettings
 
 
 class _WideDeep(Model):
@@ -39,21 +29,7 @@ class _WideDeep(Model):
         return logits_B
 
 
-@register(
-    "wide_deep",
-    WideDeepSettings,
-    Properties(
-        "Wide & Deep",
-        "Cheng et al. 2016",
-        "https://arxiv.org/abs/1606.07792",
-        "wide & deep",
-        low_order=True,
-        high_order=True,
-        feature_engineering=True,
-        cited=True,
-    ),
-    order=90,
-)
+@implements("wide_deep")
 class WideDeep(_WideDeep):
     """y = w_wide . [x, phi(x)] + w_deep . a + b (Wide & Deep, eq. 3), trained jointly.
 
@@ -67,7 +43,7 @@ class WideDeep(_WideDeep):
         super().__init__(schema, settings, LR(schema.crossed))
 
 
-@register("lr_dnn", DeepSettings, TWO_FORMS, order=100)
+@implements("lr_dnn")
 class LRDNN(_WideDeep):
     """y = w_0 + w . x + DNN(E) (DeepFM, section 4.1): no crosses."""
 
@@ -75,9 +51,9 @@ class LRDNN(_WideDeep):
         super().__init__(schema, settings, LR(schema))
 
 
-@register("fm_dnn", DeepPairSettings, replace(TWO_FORMS, title="FM & DNN"), order=110)
+@implements("fm_dnn")
 class FMDNN(_WideDeep):
     """y = FM(w, V) + DNN(E) (DeepFM, section 4.1): E is not V."""
 
-    def __init__(self, schema: Schema, settings: DeepPairSettings) -> None:
+    def __init__(self, schema: Schema, settings: FMDNNSettings) -> None:
         super().__init__(schema, settings, FM(schema, settings))

@@ -6,24 +6,11 @@ from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
 from ctrbench.layers.interactions.compressed_interaction import CompressedInteraction
 from ctrbench.layers.mlp import MLP, linear
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model, register
-from ctrbench.models.settings.interactions import CINSettings, XDeepFMSettings
+from ctrbench.models.base import Model, implements
+from ctrbench.models.settings.xdeepfm import CINSettings, XDeepFMSettings
 
 
-@register(
-    "cin",
-    CINSettings,
-    Properties(
-        "CIN",
-        "Lian et al. 2018",
-        "https://arxiv.org/abs/1803.05170",
-        "cross network",
-        low_order=True,
-        high_order=True,
-    ),
-    order=2018.6,
-)
+@implements("cin")
 class CIN(Model):
     """y = sum_i w_i x_i + w_cin^T p^+ + b: xDeepFM without its deep part.
 
@@ -48,19 +35,7 @@ class CIN(Model):
         return logits_B
 
 
-@register(
-    "xdeepfm",
-    XDeepFMSettings,
-    Properties(
-        "xDeepFM",
-        "Lian et al. 2018",
-        "https://arxiv.org/abs/1803.05170",
-        "cross network",
-        low_order=True,
-        high_order=True,
-    ),
-    order=2018.7,
-)
+@implements("xdeepfm")
 class XDeepFM(CIN):
     """y = sum_i w_i x_i + w_cin^T p^+ + w_dnn^T x_dnn + b, all over the same embeddings."""
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ctrbench.errors import UserError
-from ctrbench.models.registry import Model
+from ctrbench.models.base import Model
 from ctrbench.optim.base import Optimizer
 from ctrbench.optim.registry import build, builds
 from ctrbench.optim.settings import JointSettings

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ctrbench.models.registry import names
 from ctrbench.monitor import Monitor, is_maximised, monitored
 from ctrbench.runs.frame import FILES, FINISHED, OPTIONS
 
@@ -172,8 +173,6 @@ def _overrides(runs: pd.DataFrame) -> dict[str, dict[str, str]]:
 
 def _sort_groups(groups: pd.DataFrame) -> pd.DataFrame:
     """Sort by the registry's order, then by the settings' values; unknown models come last."""
-    from ctrbench.models.registry import names  # here: it takes torch with it
-
     order = {name: i for i, name in enumerate(names())}
     position = groups["model"].map(lambda name: order.get(name, len(order)))
     natural = groups["settings"].str.replace(

@@ -7,17 +7,17 @@ docstrings and layout do not count.
 
 import ast
 import hashlib
-import inspect
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
+
+from ctrbench.models.registry import declaration_of
 
 PACKAGE = Path(__file__).resolve().parents[1]
-MODELS = "ctrbench.models"
+MODELS = "ctrbench.models."
 # What every run depends on: rows, layers, optimizers, the trainer, and the run itself.
-SHARED = ("data", "layers", "optim", "training", "runs/run.py", "metrics.py", "monitor.py")
+SHARED = ("data", "layers", "optim", "training", "runs/train.py", "metrics.py", "monitor.py")
 
 
 def _read(paths: tuple[str, ...]) -> dict[Path, str]:
@@ -28,29 +28,71 @@ def _read(paths: tuple[str, ...]) -> dict[Path, str]:
 _SOURCES = _read((*SHARED, "models"))
 
 
-def code_digests(model: type) -> dict[str, str]:
-    """Return the digests that ``result.json`` keeps as ``code``.
+def code_digests(model: str) -> dict[str, str]:
+    """Return the digests that ``result.json`` keeps as ``code``: ``package`` and ``model``, of
+    what affects a result, and ``text``, of the same files with comments and layout.
 
     Args:
-        model: the class of the run's model.
+        model: the name of the run's model.
     """
+    shared, own = _files(model)
+    return {"package": _digest(shared), "model": _digest(own), "text": _text_digest(shared + own)}
+
+
+def is_other_code(recorded: dict[str, str] | None, model: str) -> bool:
+    """Return whether a run of a model was trained by other code than the present one.
+
+    Args:
+        recorded: the digests of its record; None of a run of before 0.3.
+    """
+    shared, own = _files(model)
+    if recorded is None or recorded.get("text") == _text_digest(shared + own):
+        return False
+    return recorded.get("package") != _digest(shared) or recorded.get("model") != _digest(own)
+
+
+def _files(model: str) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Return the files that every run depends on, and those of a model."""
     shared = [path for path in _SOURCES if path.relative_to(PACKAGE).parts[0] != "models"]
-    own = [Path(inspect.getfile(module)) for module in _modules(model)]
-    return {"package": _digest(tuple(shared)), "model": _digest(tuple(sorted(own)))}
+    declared = declaration_of(model)
+    own = _model_files({declared.module, declared.settings.__module__})
+    return tuple(shared), tuple(sorted(own))
 
 
-def _modules(model: type) -> list[ModuleType]:
-    """The modules of a model's classes, and the modules of models that these take names from."""
-    found: dict[str, ModuleType] = {}
-    waiting = [cls.__module__ for cls in model.__mro__]
-    while waiting:
-        name = waiting.pop()
-        is_own = name == model.__module__ or name.partition(f"{MODELS}.")[1]
-        if is_own and name not in found:
-            found[name] = sys.modules[name]
-            values = vars(found[name]).values()
-            waiting += [getattr(value, "__module__", None) or "" for value in values]
-    return list(found.values())
+def _text_digest(paths: tuple[Path, ...]) -> str:
+    """Return a digest that takes no parsing, equal only if nothing at all has changed."""
+    return hashlib.sha256(repr([_text(path) for path in paths]).encode()).hexdigest()[:16]
+
+
+def _model_files(modules: set[str]) -> set[Path]:
+    """Return the files of modules, and of the modules of models that these import."""
+    files, pending = set[Path](), set(modules)
+    while pending:
+        path = _file_of(pending.pop())
+        if path not in files:
+            files.add(path)
+            pending |= set(_imported_models(path))
+    return files
+
+
+def _file_of(module: str) -> Path:
+    spec = find_spec(module)
+    assert spec is not None and spec.origin is not None, module
+    return Path(spec.origin).resolve()
+
+
+def _imported_models(path: Path) -> Iterator[str]:
+    for node in _tree(path).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(MODELS):
+            yield str(node.module)
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(_text(path))
+
+
+def _text(path: Path) -> str:
+    return _SOURCES[path] if path in _SOURCES else path.read_text()
 
 
 @cache
@@ -62,7 +104,7 @@ def _digest(paths: tuple[Path, ...]) -> str:
 @cache
 def _normalised(path: Path) -> str:
     """The syntax tree of a source, without docstrings."""
-    tree = ast.parse(_SOURCES[path] if path in _SOURCES else path.read_text())
+    tree = _tree(path)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             first = node.body[0] if node.body else None

@@ -13,8 +13,9 @@ from ctrbench.data.store.opened import Store
 from ctrbench.data.store.sequences import SEQUENCE
 from ctrbench.errors import UserError, name_pretraining_keys
 from ctrbench.files import expanded
+from ctrbench.machine import device_type
+from ctrbench.models.registry import find
 from ctrbench.results import Results
-from ctrbench.runs.code import code_digests
 from ctrbench.runs.record import RunDirectory
 from ctrbench.runs.tracker import check_tracker
 from ctrbench.settings import check, digest, identity_settings
@@ -108,24 +109,13 @@ class RunPlan:
     @cached_property
     def identity_settings(self) -> dict[str, Any]:
         """All settings that affect the result; ``result.json`` keeps them as ``settings``."""
-        # Late imports: a mistake in the settings is reported before torch is loaded.
-        from ctrbench.machine import resolve_device
-        from ctrbench.models.registry import find
-
         values = identity_settings(self.settings)
         del values["split"]  # is part of the content
         values["data"] = {"name": self.settings.data.name, "content": self.content}
-        values["device"] = resolve_device(self.settings.device).type
+        values["device"] = device_type(self.settings.device)
         values["pretraining"] = self._start_settings(values)
         values["version"] = find(self.settings.model).version
         return values
-
-    @cached_property
-    def code(self) -> dict[str, str]:
-        """Digests of the code that trains the run."""
-        from ctrbench.models.registry import find
-
-        return code_digests(find(self.settings.model))
 
     @cached_property
     def identity(self) -> str:

@@ -50,7 +50,7 @@ def _log_metrics(logits: Tensor, labels: pl.Series) -> None:
     if values == {-1, 0, 1}:
         log.warning("labels of three values, -1, 0 and 1: AUC and logloss are not computed")
     elif 1 in values and len(values) == 2:
-        clicks = torch.tensor((labels.filter(is_labelled) > 0).to_numpy())
-        figures = metrics.score(logits[torch.tensor(is_labelled.to_numpy())], clicks)
+        clicks = (labels.filter(is_labelled) > 0).to_numpy()
+        figures = metrics.score(logits.numpy()[is_labelled.to_numpy()], clicks)
         some = "" if is_labelled.all() else f" of the {len(clicks):,} rows with a label"
         log.info("AUC %.5f, logloss %.5f%s", figures["auc"], figures["logloss"], some)

@@ -4,8 +4,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ctrbench import metrics
 from ctrbench.errors import UserError, one_line
 from ctrbench.runs.interface import Run
@@ -51,7 +49,7 @@ def _check_scores(run: Run) -> None:
     if not has_predictions(run):
         return
     recorded = (run.result or {})["metrics"]["test"]
-    logits, labels = torch.from_numpy(run.logits), torch.from_numpy(run.labels)
+    logits, labels = run.logits, run.labels
     if len(logits) != len(labels):
         raise UserError(
             f"{run.directory.logits}: {len(logits):,} values of {len(labels):,} test rows; {ADVICE}"

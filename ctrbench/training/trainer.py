@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ctrbench import metrics
 from ctrbench.data.batches import Batches
 from ctrbench.errors import DivergenceError
 from ctrbench.monitor import is_maximised, monitored, valid_figures
@@ -28,6 +27,7 @@ from ctrbench.training.learning_rates import LearningRates
 from ctrbench.training.schedule import evaluations_without_improvement, improves
 from ctrbench.training.settings import TrainerSettings
 from ctrbench.training.step import Step, TrainingLoop, evaluation_rows, logits
+from ctrbench.training.validation import score
 
 log = logging.getLogger(__name__)
 Advance = Callable[[int], object]
@@ -156,7 +156,7 @@ class Trainer:
 
     def _evaluate_weights(self, epoch: int, step: int, loss: float) -> None:
         progress, started = self.progress, time.perf_counter()
-        figures = metrics.score(self.predict(self.valid), self.valid.labels_N)
+        figures = score(self.predict(self.valid), self.valid.labels_N)
         if not math.isfinite(figures["logloss"]):
             done = (epoch - 1) * self.train.steps + step
             raise DivergenceError(

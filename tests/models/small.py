@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ctrbench.data.schema import Field, Schema
 from ctrbench.models import registry
-from ctrbench.models.registry import Model
+from ctrbench.models.base import Model
 
 NAMES = registry.names()
 CROSSED = ("wide_deep",)

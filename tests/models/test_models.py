@@ -13,9 +13,9 @@ from ctrbench.layers.initialization import starting_from
 from ctrbench.layers.mlp import Dropout
 from ctrbench.layers.settings import NetworkSettings
 from ctrbench.models import registry
-from ctrbench.models.properties import Properties
-from ctrbench.models.registry import Model
-from ctrbench.models.settings.base import LRSettings
+from ctrbench.models.base import CLASSES, Model, implements
+from ctrbench.models.properties import DECLARATIONS, Properties, declare
+from ctrbench.models.settings.lr import LRSettings
 from ctrbench.optim import registry as optimizers
 from ctrbench.optim.sparse_rows import cpu_embeddings
 from ctrbench.training import step
@@ -197,9 +197,15 @@ def test_the_widest_tensor_of_an_evaluation_batch_fits(
 
 def test_a_name_used_twice_is_an_error() -> None:
     with pytest.raises(ValueError, match="twice"):
-        registry.register("lr", LRSettings, Properties("none", "none", "none", "none"), order=0)(
-            Model
-        )
+        declare("lr", Properties("none", "none", "none", "none"), order=0)(LRSettings)
+    with pytest.raises(ValueError, match="twice"):
+        implements("lr")(Model)
+
+
+def test_every_model_has_settings_and_a_class_in_the_module_of_the_same_name() -> None:
+    assert DECLARATIONS.entries().keys() == CLASSES.entries().keys()
+    for name, cls in CLASSES.entries().items():
+        assert cls.name == name and cls.__module__ == registry.declaration_of(name).module
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -211,7 +217,7 @@ def test_whoever_has_linear_maps_can_choose_what_they_start_from(
     def weights(law: str) -> list[Tensor]:
         torch.manual_seed(11)
         with starting_from(law):
-            return list(registry.find(own)(schema_of(name), own).parameters())
+            return list(registry.model_class(name)(schema_of(name), own).parameters())
 
     pairs = zip(weights("glorot_uniform"), weights("glorot_normal"), strict=True)
     differ = not all(torch.equal(a, b) for a, b in pairs)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ctrbench.data.schema import Field, Schema
 from ctrbench.layers.embedding import Embedding
 from ctrbench.models import registry
-from ctrbench.models.registry import Model
+from ctrbench.models.base import Model
 from ctrbench.optim import registry as optimizers
 from ctrbench.optim.lazy_adam import LazyAdam
 from ctrbench.optim.settings import AdamSettings

@@ -18,7 +18,7 @@ from ctrbench.data.sources.criteo import CATEGORICAL_NAMES, NUMERIC_NAMES
 from ctrbench.errors import UserError
 from ctrbench.runs.export import export
 from ctrbench.runs.opened import OpenedRun
-from ctrbench.runs.run import _start_from
+from ctrbench.runs.train import _start_from
 
 CSV = "clicked,age,city,tags\n" + "".join(
     f"{i % 3 == 0:d},{'' if i % 7 == 0 else i % 50},c{i % 5},a|t{i % 4}\n" for i in range(300)

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from ctrbench.data.batches import Batches
 from ctrbench.errors import UserError
 from ctrbench.metrics import score
 from ctrbench.models import registry
-from ctrbench.models.fm import FM
+from ctrbench.models.properties import DECLARATIONS
 
 NAMES = registry.names()
 
@@ -45,7 +46,7 @@ def from_saved_weights(own: RunSettings) -> tuple[torch.Tensor, dict[str, float]
     model.eval()
     with torch.no_grad():
         logits = torch.cat([model(*rows) for rows in test.pieces(1000)])
-    return logits, score(logits, test.labels_N)
+    return logits, score(logits.numpy(), test.labels_N.numpy())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -108,7 +109,9 @@ def test_identity(shared: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert run_directory(shared("experiment=table2")).path == base
     assert run_directory(shared("threads=2", "rows_in=disk")).path == base
     fm, ffm = (run_directory(shared(*small(name))).path for name in ("fm", "ffm"))
-    monkeypatch.setattr(FM, "version", FM.version + 1)
+    models = DECLARATIONS.entries()
+    raised = replace(models["fm"], version=models["fm"].version + 1)
+    monkeypatch.setitem(models, "fm", raised)
     assert run_directory(shared(*small("fm"))).path != fm
     assert run_directory(shared(*small("ffm"))).path == ffm
 
@@ -177,7 +180,7 @@ def test_threads_and_memory_are_of_this_run_alone(shared: Compose) -> None:
     del large
     second = run(shared("model=lr", "threads=null", "seed=8"))
     assert first["environment"]["threads"] == 2
-    assert second["environment"]["threads"] == machine.FIRST_THREADS
+    assert second["environment"]["threads"] == machine.first_threads()
     torch.set_num_threads(1)
     if Path("/proc/self/clear_refs").exists():
         assert second["peak_memory_bytes"] < held - 200e6

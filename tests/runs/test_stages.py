@@ -11,7 +11,7 @@ from support import Compose, run, run_directory, small
 
 from ctrbench.config.compose import compose
 from ctrbench.errors import UserError
-from ctrbench.runs import run as running
+from ctrbench.runs import train as training
 from ctrbench.runs.frame import read_run
 from ctrbench.runs.plan import RunPlan
 
@@ -23,13 +23,13 @@ ALONE = [word for word in small("fnn") if not word.startswith("pretraining.")]
 def started(monkeypatch: pytest.MonkeyPatch, *runs: Any) -> list[dict[str, torch.Tensor]]:
     """The weights that each run hands to its trainer."""
     seen: list[dict[str, torch.Tensor]] = []
-    trainer = running.Trainer
+    trainer = training.Trainer
 
     def watched(model: torch.nn.Module, *rest: Any, **named: Any) -> Any:
         seen.append({name: w.detach().clone() for name, w in model.state_dict().items()})
         return trainer(model, *rest, **named)
 
-    monkeypatch.setattr(running, "Trainer", watched)
+    monkeypatch.setattr(training, "Trainer", watched)
     for own in runs:
         run(own)
     return seen

@@ -11,8 +11,8 @@ import pytest
 from support import Compose, run, run_directory
 
 from ctrbench.errors import UserError
-from ctrbench.runs import run as running
 from ctrbench.runs.plan import RunPlan
+from ctrbench.runs.train import Training
 from ctrbench.training import trainer
 
 WORDS = ["model=fm", "trainer.epochs=3", "trainer.eval_every=4", "trainer.patience=9"]
@@ -23,7 +23,7 @@ STEPS = [4, 7, 11, 14, 18, 21]  # of 7 an epoch, evaluated every 4 and at its en
 def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every run dies at its fourth evaluation; the checkpoint is older than the history then."""
     evaluated = 0
-    score = trainer.metrics.score
+    score = trainer.score
 
     def dying(*given: Any) -> Any:
         nonlocal evaluated
@@ -33,7 +33,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return score(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer.metrics, "score", dying)
+        patch.setattr(trainer, "score", dying)
         yield
 
 
@@ -47,7 +47,7 @@ def test_killed_behind_the_last_evaluation(
         raise UserError("killed")
 
     with monkeypatch.context() as patch, pytest.raises(UserError, match="killed"):
-        patch.setattr(running._Run, "_beside", dying)
+        patch.setattr(Training, "_beside", dying)
         run(own)
     run(own)
     assert [step for step, _ in scalars(own)["valid_auc"]] == STEPS

@@ -21,11 +21,10 @@ from torch.optim.lr_scheduler import (
 )
 from trainers import CPU, SCHEMA, Steps, groups, part, trainer
 
-from ctrbench import metrics
 from ctrbench.data.batches import Batches
 from ctrbench.errors import UserError
 from ctrbench.models import registry
-from ctrbench.models.settings.base import LRSettings
+from ctrbench.models.settings.lr import LRSettings
 from ctrbench.training.schedule import (
     CosineSettings,
     DecayingSettings,
@@ -33,6 +32,7 @@ from ctrbench.training.schedule import (
     PlateauSettings,
     evaluations_without_improvement,
 )
+from ctrbench.training.validation import auc
 
 STEPS, BASE, FLOOR = 40, 0.03, 0.1
 MIN_DELTA = 0.003  # less than what some evaluations bring
@@ -110,7 +110,7 @@ def test_a_run_on_a_plateau(tmp_path: Path) -> None:
             optimizer.zero_grad()
             F.binary_cross_entropy_with_logits(model(ids, values), labels).backward()
             optimizer.step()
-        aucs.append(metrics.auc(model(*rows).detach(), valid.labels_N))
+        aucs.append(auc(model(*rows).detach(), valid.labels_N))
         scheduler.step(aucs[-1])
         without += 1
         if aucs[-1] > best + MIN_DELTA:

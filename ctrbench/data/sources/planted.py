@@ -32,7 +32,6 @@ from functools import cached_property, partial
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.special import expit
 
 from ctrbench.data.schema import CATEGORICAL, LABEL, NUMERIC, TRUTH, Column, Slice
 from ctrbench.data.settings import PlantedSettings
@@ -273,6 +272,8 @@ def _moody(
 
 def _sigmoid(logits: Floats) -> Floats:
     """Compute the sigmoid without an overflow, however large a logit is."""
+    from scipy.special import expit  # here: 0.15 s that planning a run does not need
+
     probabilities: Floats = expit(logits)
     return probabilities
 

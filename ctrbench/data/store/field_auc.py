@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from ctrbench import metrics
 from ctrbench.data.schema import Field, Schema
@@ -24,20 +23,20 @@ def field_aucs(schema: Schema, parts: Mapping[str, Part], rows: int | None = Non
         rows: use as many rows of each part, from its first on; None: all.
     """
     train, valid = parts["train"], parts["valid"]
-    labels_N, valid_labels = train.labels_N[:rows], torch.tensor(valid.labels_N[:rows])
+    labels_N, valid_labels = train.labels_N[:rows], np.asarray(valid.labels_N[:rows])
     aucs, slot, value_slots = list[float](), 0, schema.value_slots
     for field in schema.fields:
         slots = slice(slot, slot + field.slots)
         ids_NS = np.asarray(valid.slots(slots)[:rows])
         if slot in value_slots:
             values_N = valid.values_NX[:rows, value_slots.index(slot)].astype(np.float64)
-            auc = metrics.auc(torch.tensor(values_N * (ids_NS[:, 0] > 0)), valid_labels)
+            auc = metrics.auc(values_N * (ids_NS[:, 0] > 0), valid_labels)
             aucs.append(max(auc, 1 - auc))
         else:
             log_odds = _log_odds(np.asarray(train.slots(slots)[:rows]), labels_N, field)
             lengths = np.maximum((ids_NS != field.padding).sum(axis=1), 1)
             scores_N = log_odds[ids_NS].sum(axis=1) / lengths
-            aucs.append(metrics.auc(torch.tensor(scores_N), valid_labels))
+            aucs.append(metrics.auc(scores_N, valid_labels))
         slot += field.slots
     return aucs
 

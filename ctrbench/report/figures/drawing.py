@@ -17,6 +17,8 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from scipy.optimize import isotonic_regression
 
+from ctrbench.models.registry import names
+
 INK, PAPER_INK = "#112233", "#222222"  # of text and axes while drawn; on white paper
 GREY = "#8c8c8c"  # what others printed
 SOFT, PAPER_SOFT, PAGE_SOFT = "#445566", "#666666", "var(--soft)"  # its words, likewise
@@ -132,8 +134,6 @@ def _with_titles(svg: str, start: str, tooltips: list[str]) -> str:
 @cache
 def line_style(model: str) -> dict[str, Any]:
     """Return the colour, line and marker of a model, by its place in the registry."""
-    from ctrbench.models.registry import names
-
     models = names()
     place = models.index(model) if model in models else len(models)
     rounds = place // len(PALETTE)

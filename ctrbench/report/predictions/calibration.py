@@ -3,7 +3,6 @@
 import math
 
 import pandas as pd
-import torch
 from scipy import stats
 from scipy.special import expit
 
@@ -53,8 +52,7 @@ def calibration_rows(rows: Predictions, tenths: pd.DataFrame) -> Rows:
     all rows and of each tenth."""
     table = []
     for model, model_tenths in tenths.groupby("model", sort=False):
-        pair = torch.from_numpy(rows.logits[str(model)]), torch.from_numpy(rows.labels_N)
-        scores = metrics.beside(*pair, groups_N=None)
+        scores = metrics.beside(rows.logits[str(model)], rows.labels_N, groups_N=None)
         row = {
             "model": str(model),
             "normalised entropy": f"{scores['ne']:.4f}",

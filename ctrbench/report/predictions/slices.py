@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import polars as pl
-import torch
 
 from ctrbench import metrics
 from ctrbench.data.schema import Field
@@ -166,9 +165,10 @@ def slice_metrics(rows: Predictions, slicing: Slicing) -> pd.DataFrame:
         columns = {"slice": name, "rows": len(labels_N), "rate": clicks / len(labels_N)}
         enough = min(clicks, len(labels_N) - clicks) >= LEAST
         for model, logits_N in rows.logits.items():
-            pair = (torch.from_numpy(logits_N[chosen_N]), torch.from_numpy(labels_N))
             metrics_of_slice = (
-                metrics.score(*pair) if enough else {"auc": np.nan, "logloss": np.nan}
+                metrics.score(logits_N[chosen_N], labels_N)
+                if enough
+                else {"auc": np.nan, "logloss": np.nan}
             )
             rows_of_table.append(columns | {"model": model} | metrics_of_slice)
     return pd.DataFrame(rows_of_table)

@@ -6,6 +6,7 @@ from ctrbench.config.compose import choices, compose
 from ctrbench.config.grammar import single_valued, values_of
 from ctrbench.config.keys import drop_key, key_of
 from ctrbench.errors import UserError
+from ctrbench.models.registry import names
 from ctrbench.settings import nearest
 
 
@@ -31,14 +32,8 @@ def choose_recipes(source: str, overrides: list[str]) -> tuple[list[str], list[s
         if model not in available:
             reason = _explain_missing(source, data, model, available)
             raise UserError(f"model={model}: {reason}")
-    models = wanted or _in_registry_order(available)
+    models = wanted or [name for name in names() if name in available]
     return [f"{source}/{data}/{model}" for model in models], rest
-
-
-def _in_registry_order(models: list[str]) -> list[str]:
-    from ctrbench.models.registry import names  # imports torch
-
-    return [name for name in names() if name in models]
 
 
 def _explain_missing(source: str, data: str, model: str, available: list[str]) -> str:

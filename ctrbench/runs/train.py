@@ -1,0 +1,300 @@
+"""The training of one run, from its rows to what ``result.json`` says."""
+
+import logging
+import os
+import shutil
+import time
+from contextlib import AbstractContextManager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+import yaml
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from ctrbench import metrics
+from ctrbench.data.batches import Batches, choose
+from ctrbench.data.split import PARTS
+from ctrbench.data.store.opened import Store
+from ctrbench.errors import DivergenceError, UserError
+from ctrbench.files import file_digest, replacing, temporary_folder
+from ctrbench.machine import (
+    environment,
+    peak_memory,
+    reset_peak_memory,
+    resolve_device,
+    reuse_memory,
+    use_threads,
+)
+from ctrbench.models import registry as models
+from ctrbench.optim import registry as optimizers
+from ctrbench.progress import Progress
+from ctrbench.quoting import list_override
+from ctrbench.runs.code import code_digests
+from ctrbench.runs.opened import read_weights
+from ctrbench.runs.plan import RunPlan
+from ctrbench.runs.record import RunDirectory, relative_paths, stored_overrides
+from ctrbench.runs.size import check_batch_size, check_size
+from ctrbench.runs.tracker import tracking
+from ctrbench.training import checkpoint
+from ctrbench.training.trainer import Record, Trainer
+
+log = logging.getLogger(__name__)
+LARGE_VALUE = 1e4  # of an unscaled field, that can make a loss infinite
+
+
+class Training:
+    """The training of a run that is not finished yet: first :meth:`prepare`, then :meth:`train`.
+
+    Args:
+        watch: as :func:`ctrbench.runs.run.run` takes it.
+    """
+
+    def __init__(self, plan: RunPlan, watch: Record) -> None:
+        self.plan, self.settings, self.directory = plan, plan.settings, plan.directory
+        self.watch = watch
+        self.device = resolve_device(self.settings.device)
+        if self.device.type == "cuda":  # its random numbers are those of a checkpoint
+            torch.cuda.set_device(self.device.index or 0)
+
+    def prepare(self) -> None:
+        """Prepare the rows, and refuse what these and this machine have no room for."""
+        use_threads(self.settings.threads)
+        reuse_memory()
+        started = time.perf_counter()
+        self.store = self.plan.prepare()
+        for warning in self.store.manifest["warnings"]:
+            log.warning("%s", warning)
+        self.as_published = self.plan.source.as_published()
+        self.prepare_seconds = time.perf_counter() - started
+        self._check(self.store)
+
+    def train(self, pretraining: dict[str, Any] | None) -> dict[str, Any]:
+        """Train, evaluate, and return what ``result.json`` says.
+
+        Args:
+            pretraining: the result of the pre-training run; None without one.
+        """
+        store = self.store
+        self._write_inputs(store)
+        reset_peak_memory(self.device)
+        trainer = self._trainer(store)
+        try:
+            progress = self._fit(trainer)
+        except DivergenceError as error:
+            raise DivergenceError(f"{error}; {self._divergence_remedy(store)}") from None
+        figures = {"valid": _best_figures(progress)}
+        if self.plan.scores_test:
+            figures["valid"] |= self._beside(trainer, store)
+            figures["test"] = self._test(trainer, store)
+        _write_weights(self.directory, progress.best_weights)
+        per_epoch = None if pretraining is None else pretraining["seconds_per_epoch"]
+        seconds = {
+            "prepare": self.prepare_seconds,
+            "pretrain": 0.0 if pretraining is None else pretraining["seconds"]["train"],
+            "train": progress.train_seconds,
+            "to_best": progress.history[progress.best]["train_seconds"],
+            "evaluate": progress.evaluate_seconds,
+        }
+        return self._about() | {
+            **_training(trainer, progress),
+            "metrics": figures,
+            "seconds": seconds,
+            "pretrain_seconds_per_epoch": per_epoch,
+            "dataset": store.summary() | {"as_published": self.as_published},
+        }
+
+    def _check(self, store: Store) -> None:
+        """Refuse what these rows and this machine have no room for, before any stage is trained."""
+        model, optimizer, trainer = (
+            self.settings.model,
+            self.settings.optimizer,
+            self.settings.trainer,
+        )
+        averaged = trainer.ema is not None
+        check_size(store.schema, model, optimizer, self.device, averaged=averaged)
+        rows = store.summary()["rows"]["train"]
+        batch_size = trainer.rows_of_step(rows)
+        check_batch_size(store.schema, model, batch_size)
+        trainer.schedule.check_steps(trainer.epochs * -(-rows // batch_size))
+
+    def _about(self) -> dict[str, Any]:
+        """What ran, where, and what it left."""
+        settings, directory = self.settings, self.directory
+        kept = (directory.weights, directory.logits, directory.labels, directory.history)
+        return {
+            "status": "ok",
+            "model": settings.model.name,
+            "data": settings.data.name,
+            "seed": settings.seed,
+            "identity": self.plan.identity,
+            "settings": self.plan.identity_settings,
+            "peak_memory_bytes": peak_memory(self.device),
+            "environment": environment(self.device, settings.precision),
+            "code": code_digests(settings.model.name),
+            "files": {path.name: file_digest(path) for path in kept if path.exists()},
+        }
+
+    def _write_inputs(self, store: Store) -> None:
+        """All settings, and what rows are encoded by."""
+        resolved = replace(self.settings, data=self.plan.source.resolved())
+        config = asdict(resolved) | {"classes": {"data": resolved.data.registered}}
+        config |= {"overrides": stored_overrides(self.plan.overrides), "job": self.plan.job}
+        text = yaml.safe_dump(relative_paths(config), sort_keys=False)
+        self.directory.write(self.directory.config.name, text)
+        shutil.rmtree(self.directory.encoder, ignore_errors=True)
+        store.keep(self.directory.encoder)
+
+    def _trainer(self, store: Store) -> Trainer:
+        settings = self.settings
+        parts = [store.part(name) for name in PARTS]
+        rows_in = choose(parts, self.device, settings.rows_in)
+        model = self._model(store)
+        return Trainer(
+            model,
+            optimizers.build(model, settings.optimizer),
+            self._batches(store, "train", rows_in),
+            self._batches(store, "valid", rows_in),
+            settings.trainer,
+            seed=settings.seed,
+            device=self.device,
+            precision=settings.precision,
+            path=self.directory.checkpoint,
+        )
+
+    def _model(self, store: Store) -> nn.Module:
+        """With fresh weights by the seed, or those of the stage before."""
+        torch.manual_seed(self.settings.seed)
+        model = models.build(store.schema, self.settings.model).to(self.device)
+        if self.plan.start is not None:
+            _start_from(model, self.plan.start.trained_weights())
+        return model
+
+    def _batches(self, store: Store, name: str, rows_in: str) -> Batches:
+        batch_size = self.settings.trainer.rows_of_step(store.summary()["rows"]["train"])
+        return Batches(store.part(name), batch_size, self.device, rows_in)
+
+    def _tracking(self, steps: int) -> AbstractContextManager[Record]:
+        kind = "run" if self.plan.scores_test else "trial"
+        return tracking(self.settings, self.directory.path, kind, self.plan.identity, steps)
+
+    def _fit(self, trainer: Trainer) -> checkpoint.Progress:
+        batches = trainer.train
+        log.info("%d steps of %s rows an epoch", batches.steps, f"{batches.batch_size:,}")
+        if trainer.progress.history:
+            log.info("resuming at epoch %d", trainer.progress.epoch + 1)
+        rows = batches.batch_size
+        total, done = batches.steps * rows, trainer.progress.step * rows
+        with (
+            self._tracking(batches.steps) as track,
+            Progress(trainer.position, total=total, initial=done) as shown,
+        ):
+
+            def advance(rows: int) -> None:
+                if shown.n == shown.total:
+                    shown.restart(trainer.position)
+                shown.update(rows)
+
+            def record(history: list[dict[str, Any]]) -> None:
+                self.directory.write_history(history)
+                track(history)
+                self.watch(history)
+
+            if trainer.progress.history:  # of an earlier start
+                record(trainer.progress.history)
+            progress = trainer.fit(advance, record)
+        if trainer.ended_by == "epochs" and progress.best == len(progress.history) - 1:
+            log.info("the last evaluation was the best: raise trainer.epochs=%d", progress.epoch)
+        return progress
+
+    def _divergence_remedy(self, store: Store) -> str:
+        """Say what to change after a loss that is not finite."""
+        schema, values_NX = store.schema, store.part("train").values_NX
+        for column, slot in enumerate(schema.value_slots):
+            largest = float(np.abs(values_NX[:, column]).max(initial=0))
+            if not largest <= LARGE_VALUE:  # NaN too
+                name = schema.fields[schema.field_of_slot[slot]].name
+                override = list_override("data.encodings", [f"{name}:quantile"])
+                return f"field {name} has values up to {largest:.3g}; use {override}"
+        return f"lower {' or '.join(self.settings.optimizer.rates())}"
+
+    def _beside(self, trainer: Trainer, store: Store) -> dict[str, Any]:
+        """What the validation rows say beside AUC and logloss, with the best weights."""
+        logits_N = trainer.predict(trainer.valid).cpu().numpy()
+        valid = store.part("valid")
+        return metrics.beside(logits_N, np.asarray(valid.labels_N), valid.groups_N)
+
+    def _test(self, trainer: Trainer, store: Store) -> dict[str, Any]:
+        """The only look at the test rows, with the best weights."""
+        test = self._batches(store, "test", trainer.train.rows_in)
+        logits_N = trainer.predict(test).cpu().numpy()
+        rows = store.part("test")
+        for path, array in (
+            (self.directory.logits, logits_N),
+            (self.directory.labels, np.packbits(rows.labels_N)),
+        ):
+            with replacing(path) as file:
+                np.save(file, array)
+        labels_N = np.asarray(rows.labels_N)
+        figures: dict[str, Any] = metrics.score(logits_N, labels_N)
+        figures |= metrics.beside(logits_N, labels_N, rows.groups_N)
+        if rows.truth_N is not None:
+            best = metrics.score(np.asarray(rows.truth_N), labels_N)
+            figures |= {f"best_{name}": figure for name, figure in best.items()}
+            figures["excess_logloss"] = figures["logloss"] - best["logloss"]
+        return figures
+
+
+def _start_from(model: nn.Module, weights: Path) -> None:
+    """Take over the weights of the stage before by their names."""
+    given, own = read_weights(weights), model.state_dict()
+    for name, tensor in given.items():
+        if name not in own or own[name].shape != tensor.shape:
+            raise UserError(
+                f"{weights}: {name} of shape {list(tensor.shape)} does not fit this model; "
+                "check model.embedding_dim"
+            )
+    model.load_state_dict(own | given)
+
+
+def _write_weights(directory: RunDirectory, weights: dict[str, Tensor]) -> None:
+    """Write them in one rename."""
+    with temporary_folder(directory.weights) as folder:
+        side = folder / directory.weights.name
+        try:
+            # Copies: safetensors refuses tensors that share memory, as those of shared layers do.
+            safetensors.torch.save_file({name: w.clone() for name, w in weights.items()}, side)
+        except SafetensorError as error:
+            raise UserError(f"{directory.weights}: cannot be written ({error})") from None
+        shutil.copymode(directory.config, side)  # the library's own is for one user alone
+        with side.open("rb") as file:
+            os.fsync(file.fileno())
+        side.replace(directory.weights)
+
+
+def _best_figures(progress: checkpoint.Progress) -> dict[str, float]:
+    best = progress.history[progress.best]
+    return {name: best[f"valid_{name}"] for name in ("auc", "logloss")}
+
+
+def _training(trainer: Trainer, progress: checkpoint.Progress) -> dict[str, Any]:
+    """How long it took, and how large the model is."""
+    tables, network = optimizers.split_parameters(trainer.model)
+    epochs = progress.epoch + progress.step / trainer.train.steps
+    seconds = progress.train_seconds
+    return {
+        "batch_size": trainer.train.batch_size,
+        "ended_by": trainer.ended_by,
+        "best_epoch": progress.history[progress.best]["epoch"],
+        "epochs": epochs,
+        "seconds_per_epoch": seconds / epochs,
+        "rows_per_second": epochs * trainer.train.steps * trainer.train.batch_size / seconds,
+        "parameters": {
+            "embedding": sum(p.numel() for p in tables),
+            "network": sum(p.numel() for p in network),
+        },
+    }
