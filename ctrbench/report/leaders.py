@@ -8,9 +8,10 @@ from ctrbench.report.figures.overview import chosen_rows
 from ctrbench.report.group import BASELINE, TO_BEST, Section, epoch_seconds
 from ctrbench.report.judged import comparisons
 from ctrbench.report.judged.comparisons import UNTESTED
+from ctrbench.report.names import list_titles, metric_title, model_title
 from ctrbench.report.tuning import chosen_trials
 
-FIGURES = {"auc": "AUC", "logloss": "logloss", "gauc": "GAUC"}
+FIGURES = ("auc", "logloss", "gauc")
 
 
 def headline(section: Section, compared: pd.DataFrame) -> str:
@@ -19,10 +20,13 @@ def headline(section: Section, compared: pd.DataFrame) -> str:
     name = comparisons.reference(section)
     best = rows[rows["model"] == name].iloc[0]
     sentences = [
-        f"{name}, test AUC {_auc_of(best)}, is the best on the validation rows of {section.title}"
+        f"{model_title(name)}, test AUC {_auc_of(best)}, is the best on the validation rows of "
+        f"{section.title}"
     ]
     if (first := rows.iloc[0])["model"] != name:
-        sentences.append(f"the highest test AUC is that of {first['model']}, {_auc_of(first)}")
+        sentences.append(
+            f"the highest test AUC is that of {model_title(first['model'])}, {_auc_of(first)}"
+        )
     rivals = compared[compared["against"] == best["model"]] if len(compared) else compared
     for outcome, rows_of_outcome in rivals.groupby("auc_says") if len(rivals) else ():
         sentences += _rivals_text(
@@ -36,14 +40,14 @@ def headline(section: Section, compared: pd.DataFrame) -> str:
 
 def _rivals_text(outcome: str, rivals: pd.DataFrame, *, everyone: bool) -> list[str]:
     """Return the comparisons of one outcome as text; empty where the best is ahead of some."""
-    names, count = list(rivals["model"]), comparisons.seeds_text(rivals["seeds"].min())
+    names, count = list_titles(rivals["model"]), comparisons.seeds_text(rivals["seeds"].min())
     if outcome == "worse":
         return [f"better in AUC than all others {count}"] if everyone else []
     if outcome == "better":
-        return [f"{_listed(names)} {'are' if len(names) > 1 else 'is'} better in test AUC {count}"]
+        return [f"{names} {'are' if len(rivals) > 1 else 'is'} better in test AUC {count}"]
     if outcome == UNTESTED:
-        return [f"untested against {_listed(names)}"]
-    return [f"{outcome} from {_listed(names)} {count}"]
+        return [f"untested against {names}"]
+    return [f"{outcome} from {names} {count}"]
 
 
 def _auc_of(row: pd.Series) -> str:
@@ -52,22 +56,22 @@ def _auc_of(row: pd.Series) -> str:
     return f"{row['test_auc_mean']:.4f}{spread}"
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def leaders(section: Section) -> Rows:
     """Return a row for each model, in its chosen setting."""
     rows = chosen_rows(section)
-    table = pd.DataFrame({"model": rows["model"]})
-    for part, head in (("test", "test "), ("valid", "valid ")):
-        for figure, name in FIGURES.items():
+    table = pd.DataFrame({"model": rows["model"].map(model_title)})
+    for part, head in (("test", "test"), ("valid", "validation")):
+        for figure in FIGURES:
             if f"{part}_{figure}_mean" in rows:
-                table[head + name] = tables.mean_and_deviation(rows, f"{part}_{figure}")
+                table[f"{head} {metric_title(figure)}"] = tables.mean_and_deviation(
+                    rows, f"{part}_{figure}"
+                )
     table["seeds"] = rows["runs"].astype(str)
     table["trials"] = cells(rows["model"].map(chosen_trials(section)).astype(float), "{:g}")
-    table["time / LR"] = tables.seconds_text(rows, rows["seconds_per_epoch"] / rows["time_over_lr"])
-    table["s to best"] = cells(rows[TO_BEST].astype(float), "{:.2f}")
+    table["time relative to LR"] = tables.seconds_text(
+        rows, rows["seconds_per_epoch"] / rows["time_over_lr"]
+    )
+    table["time to best (s)"] = cells(rows[TO_BEST].astype(float), "{:.2f}")
     table["parameters"] = cells(rows["parameters"].astype(float), "{:,.0f}")
     table["settings"] = rows["settings"].replace("", NONE)
     records: Rows = table.loc[:, (table != NONE).any()].to_dict("records")

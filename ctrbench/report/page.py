@@ -12,6 +12,7 @@ from ctrbench.report.figures.drawing import Figure
 from ctrbench.report.group import ENVIRONMENT, as_text
 from ctrbench.report.html import render
 from ctrbench.report.leaders import FIGURES
+from ctrbench.report.names import metric_title, model_title
 from ctrbench.report.section_report import SectionReport
 from ctrbench.runs.frame import FINISHED
 
@@ -55,13 +56,14 @@ def all_runs(table: pd.DataFrame) -> Rows:
         },
         index=table.index,
     )
-    for part in ("test", "valid"):
-        for figure, head in FIGURES.items():
+    cells_of_runs["model"] = cells_of_runs["model"].map(model_title)
+    for part, head in (("test", "test"), ("valid", "validation")):
+        for figure in FIGURES:
             name = f"metrics.{part}.{figure}"
             values = table[name].astype(float) if name in table else [float("nan")] * len(table)
-            cells_of_runs[f"{part} {head}"] = cells(values, "{:.5f}")
+            cells_of_runs[f"{head} {metric_title(figure)}"] = cells(values, "{:.5f}")
     if "seconds.train" in table:
-        cells_of_runs["training, s"] = cells(table["seconds.train"].astype(float), "{:.1f}")
+        cells_of_runs["training (s)"] = cells(table["seconds.train"].astype(float), "{:.1f}")
     cells_of_runs["reason"] = table["reason"].replace("", NONE)
     cells_of_runs["directory"] = table["path"]
     commands = [command_cell(Path(path)) for path in table["path"]]

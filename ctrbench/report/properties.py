@@ -7,6 +7,7 @@ import pandas as pd
 from ctrbench.markdown import csv_of
 from ctrbench.models.registry import properties_of
 from ctrbench.report.html import render
+from ctrbench.report.names import list_titles, model_title
 from ctrbench.report.output import write_folder
 from ctrbench.report.published.printed import published
 from ctrbench.report.tables import to_latex, to_markdown
@@ -41,14 +42,14 @@ def compare_with_paper(table: pd.DataFrame) -> str:
     rows = table.set_index("model").loc[printed.index]
     marks = [name for name in rows.columns if name in printed.columns]
     differ = [
-        f"{model}: {mark}, printed {printed.loc[model, mark]}"
+        f"{model_title(model)}: {mark}, printed {printed.loc[model, mark]}"
         for model in printed.index
         for mark in marks
         if rows.loc[model, mark] != printed.loc[model, mark]
     ]
     text = f"otherwise: {'; '.join(differ)}" if differ else "as here"
     source = printed["source"].iloc[0]
-    return f"The paper's Table 1 has {', '.join(printed.index)}, {text} ({source})."
+    return f"The paper's Table 1 has {list_titles(printed.index)}, {text} ({source})."
 
 
 def write_properties(models: list[str], folder: Path, title: str) -> str:
@@ -56,11 +57,12 @@ def write_properties(models: list[str], folder: Path, title: str) -> str:
     text."""
     table = table1(models)
     note = compare_with_paper(table)
-    text, rows = f"# {title}\n\n{to_markdown(table)}\n\n{note}\n", table.to_dict("records")
+    titled = table.assign(model=table["model"].map(model_title))
+    text, rows = f"# {title}\n\n{to_markdown(titled)}\n\n{note}\n", titled.to_dict("records")
     files = {
         "table.md": text,
         "table.csv": csv_of(table),
-        "table.tex": to_latex(table, title),
+        "table.tex": to_latex(titled, title),
         "index.html": render("table.html", title=title, rows=rows, note=note, drawings=[]),
     }
     write_folder(folder, files)

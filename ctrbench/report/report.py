@@ -12,6 +12,7 @@ from ctrbench.report.broken import check_runs, without_odd_runs
 from ctrbench.report.figures.drawing import Figure
 from ctrbench.report.figures.orders import excess_by_order
 from ctrbench.report.group import copies, sections
+from ctrbench.report.names import metric_title, option_title
 from ctrbench.report.output import write_folder
 from ctrbench.report.page import page
 from ctrbench.report.section_report import ReportOptions, SectionReport, Table, section_reports
@@ -101,7 +102,7 @@ def _last_figures(steps: dict[str, Any] | None) -> list[Figure]:
 
 
 def _pivot(reports: list[SectionReport], pivot: dict[str, str]) -> dict[str, pd.DataFrame]:
-    title = f"Test {pivot['value'].replace('_', ' ')} by {pivot['columns']}"
+    title = f"Test {metric_title(pivot['value'])} by {option_title(pivot['columns'])}"
     return {title: tables.pivot_table([report.section for report in reports], **pivot)}
 
 

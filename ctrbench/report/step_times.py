@@ -27,6 +27,7 @@ from ctrbench.report.figures.drawing import (
     set_title,
 )
 from ctrbench.report.html import render
+from ctrbench.report.names import model_title
 from ctrbench.report.output import write_folder
 from ctrbench.report.published.printed import published
 from ctrbench.results import STEP_TIMES, Results
@@ -39,15 +40,15 @@ Seconds = npt.NDArray[np.float64]
 HEIGHT = 0.26  # of a bar; two models are one apart
 HEADINGS = {
     "model": "model",
-    "step_ms": "step ms",
-    "time_over_lr": "time / LR",
+    "step_ms": "step (ms)",
+    "time_over_lr": "time relative to LR",
     "time_quarter": "25 %",
     "time_three_quarters": "75 %",
-    "pretrain_over_lr": "pre-training / LR",
-    "paper_time_over_lr": "paper's time / LR",
-    "paper_pretrain_over_lr": "paper's pre-training / LR",
-    "operations_over_lr": "operations / LR",
-    "times_the_limit": "step / limit",
+    "pretrain_over_lr": "pre-training relative to LR",
+    "paper_time_over_lr": "paper's time relative to LR",
+    "paper_pretrain_over_lr": "paper's pre-training relative to LR",
+    "operations_over_lr": "operations relative to LR",
+    "times_the_limit": "step relative to the limit",
 }
 
 
@@ -147,7 +148,7 @@ def step_times_table(result: dict[str, Any]) -> list[dict[str, str]]:
     frame = step_times_frame(result)
     return [
         {
-            heading: row[key]
+            heading: model_title(row[key])
             if key == "model"
             else "-"
             if pd.isna(row[key])
@@ -174,9 +175,9 @@ def step_times_drawing(result: dict[str, Any]) -> Figure:
         _write_lengths(times, place, step, before)
     _draw_bars(operations, middle, frame["operations_over_lr"], color=OPERATIONS)
     _write_lengths(operations, middle, frame["operations_over_lr"], middle * float("nan"))
-    times.set_yticks(middle, list(frame["model"]))
+    times.set_yticks(middle, [model_title(name) for name in frame["model"]])
     times.invert_yaxis()
-    for panel, title in ((times, "time / LR"), (operations, "operations / LR")):
+    for panel, title in ((times, "time"), (operations, "operations")):
         panel.set_xscale("log")
         panel.set_xlim(left=0.5, right=3 * panel.get_xlim()[1])
         panel.xaxis.set_major_formatter("{x:,g}")
@@ -210,12 +211,13 @@ def _write_lengths(panel: Axes, y: pd.Series, width: pd.Series, more: pd.Series)
 def _caption(result: dict[str, Any], frame: pd.DataFrame) -> str:
     others = frame[frame["model"] != "lr"]
     spoken = ", ".join(
-        f"{row['model']} {row['time_over_lr']:.1f}" for row in others.to_dict("records")
+        f"{model_title(row['model'])} {row['time_over_lr']:.1f}"
+        for row in others.to_dict("records")
     )
     operations = others["operations_over_lr"]
     least = f"{operations.min():,.0f} to {operations.max():,.0f}" if len(others) else "1"
     return (
-        f"A training step as a multiple of LR's: {spoken or 'lr alone'}, on {measured_on(result)}; "
+        f"A training step as a multiple of LR's: {spoken or 'LR alone'}, on {measured_on(result)}; "
         f"the paper's bars in grey. By operations the models take {least} times LR's; the ratios "
         "of time are smaller because LR's step is mostly fixed overhead. "
         "Both axes are logarithmic."

@@ -19,6 +19,7 @@ from ctrbench.report.group import (
     options_of_rows,
     settings_of,
 )
+from ctrbench.report.names import list_titles, metric_title, model_title
 from ctrbench.report.published.printed import CRITEO_ROWS, table2
 from ctrbench.report.tuning import search_trials, unequal_tuning
 from ctrbench.runs.code import differing_code
@@ -38,30 +39,32 @@ LATEX = re.compile("[" + re.escape("".join(ESCAPES)) + "]")
 def settings_table(section: Section) -> pd.DataFrame:
     """Return the cells of the table for readers, a row for each group, without empty columns."""
     groups = section.groups
-    table = pd.DataFrame({"model": groups["model"]})
+    table = pd.DataFrame({"model": groups["model"].map(model_title)})
     table["settings"] = groups["settings"].replace("", NONE)
     if groups["model"].duplicated().any():
         table["chosen"] = groups["chosen"].map({True: "*", False: NONE})
-    table["runs"] = groups["runs"].astype(str)
+    table["seeds"] = groups["runs"].astype(str)
     table["trials"] = cells(search_trials(section), "{:g}")
     if "model.dropout" in groups:
         keep = 1 - groups["model.dropout"].astype(float)
-        table["keep prob."] = cells(keep, "{:g}")
-    table["batch"] = groups["trainer.batch_size"].map("{:,}".format)
-    for part, head in (("test", ""), ("valid", "valid ")):
+        table["keep probability"] = cells(keep, "{:g}")
+    table["batch size"] = groups["trainer.batch_size"].map("{:,}".format)
+    for part, head in (("test", "test"), ("valid", "validation")):
         for figure in ("auc", "logloss"):
-            table[head + figure] = mean_and_deviation(groups, f"{part}_{figure}")
+            table[f"{head} {metric_title(figure)}"] = mean_and_deviation(groups, f"{part}_{figure}")
         if part == "test" and "test_gauc_mean" in groups:
-            table["gauc"] = mean_and_deviation(groups, "test_gauc")
-    table["s/epoch"] = seconds_text(groups, pd.Series(1.0, groups.index))
-    table["time / LR"] = seconds_text(groups, groups["seconds_per_epoch"] / groups["time_over_lr"])
+            table["test GAUC"] = mean_and_deviation(groups, "test_gauc")
+    table["time per epoch (s)"] = seconds_text(groups, pd.Series(1.0, groups.index))
+    table["time relative to LR"] = seconds_text(
+        groups, groups["seconds_per_epoch"] / groups["time_over_lr"]
+    )
     if "test_excess_logloss_mean" in groups:
         table["excess logloss"] = mean_and_deviation(groups, "test_excess_logloss")
     for version, printed in table2(_data_name(section)).items():
         paper_cells = {
             name: f"{r['auc']:.4f} / {r['logloss']:.5f}" for name, r in printed.iterrows()
         }
-        table[version] = [paper_cells.get(name, NONE) for name in groups["model"]]
+        table[f"paper ({version})"] = [paper_cells.get(name, NONE) for name in groups["model"]]
     return table.loc[:, (table != NONE).any()]
 
 
@@ -133,9 +136,10 @@ def other_times(section: Section) -> pd.DataFrame:
     elsewhere = section.times[~(section.times[ENVIRONMENT] == environment).all(axis=1)]
     named = elsewhere.merge(section.groups[["group", "model", "settings"]], on="group")
     table = named[["model", "settings"]].copy()
+    table["model"] = table["model"].map(model_title)
     for name in ENVIRONMENT:
         table[name.partition(".")[2]] = named[name].astype(str)
-    table["s/epoch"] = seconds_text(named, pd.Series(1.0, named.index))
+    table["time per epoch (s)"] = seconds_text(named, pd.Series(1.0, named.index))
     return table.loc[:, (table != "").any()] if len(table) else table
 
 
@@ -167,6 +171,7 @@ def pivot_table(parts: list[Section], columns: str, value: str) -> pd.DataFrame:
     rows = groups[index].drop_duplicates()  # pivot sorts; rows and columns stay as they came
     wide = wide.reindex(pd.MultiIndex.from_frame(rows), columns=groups[columns].unique())
     wide = wide.fillna(NONE).reset_index().rename_axis(columns=None)
+    wide["model"] = wide["model"].map(model_title)
     return wide.loc[:, (wide != NONE).any()]
 
 
@@ -200,8 +205,8 @@ def settings_notes(section: Section) -> list[str]:
         worse = section.runs[section.runs["metrics.test.ne"] > 1]
         for name, runs in worse.groupby("model", sort=False):
             sentences.append(
-                f"{name}: {len(runs)} of {(section.runs['model'] == name).sum()} runs are worse "
-                "than predicting the mean click rate for every row."
+                f"{model_title(name)}: {len(runs)} of {(section.runs['model'] == name).sum()} runs "
+                "are worse than predicting the mean click rate for every row."
             )
     sentences += _recorded_note(section.runs)
     sentences += _times_notes(section)
@@ -223,7 +228,7 @@ def _recorded_note(runs: pd.DataFrame) -> list[str]:
     counts = runs.loc[recorded, "model"].value_counts(sort=False)
     if counts.empty:
         return []
-    models = ", ".join(f"{model} {count}" for model, count in counts.items())
+    models = ", ".join(f"{model_title(model)} {count}" for model, count in counts.items())
     return [
         f"The test metrics of {counts.sum()} of {len(runs)} runs are as recorded, for their logits "
         f"or labels are not here to compute them from ({models})."
@@ -276,10 +281,10 @@ def _times_notes(section: Section) -> list[str]:
     if alone and BASELINE in set(timed["model"]):
         sentences.append(
             "Times relative to LR's are at the same batch size; none of LR at that of "
-            f"{', '.join(alone)}."
+            f"{list_titles(alone)}."
         )
     if groups["pretrain_seconds_per_epoch"].notna().any():
-        sentences.append("Times of fnn: its own + those of the FM that it starts from, per epoch.")
+        sentences.append("Times of FNN: its own + those of the FM that it starts from, per epoch.")
     return sentences
 
 
@@ -295,7 +300,7 @@ def lacking_seeds(section: Section) -> str:
         model: ", ".join(map(str, sorted(every - seeds_of_model)))
         for model, seeds_of_model in seeds.items()
     }
-    return "; ".join(f"{model} lacks {gap}" for model, gap in gaps.items() if gap)
+    return "; ".join(f"{model_title(model)} lacks {gap}" for model, gap in gaps.items() if gap)
 
 
 def _gauc_note(run: pd.Series) -> str:
@@ -315,7 +320,7 @@ def _paper_notes(data: str, rows: int) -> list[str]:
         return ["This is not a data set of the paper; its figures are not shown."]
     sentences = [
         "The paper's columns (AUC / logloss), as its two versions print them; in that of arXiv the "
-        "AUCs of lr_dnn and fm_dnn are swapped. Its split is 9:1 of all rows."
+        "AUCs of LR & DNN and FM & DNN are swapped. Its split is 9:1 of all rows."
     ]
     if rows != CRITEO_ROWS:
         sentences.append(

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from ctrbench.report.group import Section
+from ctrbench.report.names import model_title
 
 TRIALS = "tuned.trials"
 
@@ -29,12 +30,12 @@ def unequal_tuning(section: Section) -> str:
     parts = []
     if len({str(count) for count in trials.values()}) > 1:
         counts = ", ".join(
-            f"{model} {'none known' if pd.isna(count) else f'{count:g}'}"
+            f"{model_title(model)} {'none known' if pd.isna(count) else f'{count:g}'}"
             for model, count in trials.items()
         )
         parts.append(f"trials of a search: {counts}")
     if settings.nunique() > 1:
-        counts = ", ".join(f"{model} {count}" for model, count in settings.items())
+        counts = ", ".join(f"{model_title(model)} {count}" for model, count in settings.items())
         parts.append(f"settings compared here: {counts}")
     if not parts:
         return ""

@@ -149,7 +149,7 @@ def test_runs_whose_metrics_cannot_be_computed_again_are_counted(tmp_path: Path)
         add_predictions(run)
         (run / name).unlink()
     (line,) = (line for line in report_on([tmp_path]).splitlines() if "as recorded" in line)
-    assert "2 of 3" in line and "fm 2" in line and str(whole) not in line
+    assert "2 of 3" in line and "FM 2" in line and str(whole) not in line
 
 
 def test_two_runs_of_the_same_settings_and_seed(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_normalised_entropy() -> None:
     made = rows()
     base = log_loss(made.labels_N, np.full(len(made.labels_N), made.labels_N.mean()))
     for row in calibration.calibration_rows(made, calibration.deciles(made)):
-        loss = log_loss(made.labels_N, 1 / (1 + np.exp(-made.logits[row["model"]])))
+        loss = log_loss(made.labels_N, 1 / (1 + np.exp(-made.logits[row["model"].lower()])))
         assert row["normalised entropy"] == f"{loss / base:.4f}"
         assert row["RIG"] == f"{1 - loss / base:.4f}"
 
@@ -76,7 +76,7 @@ def test_what_is_read_of_calibration() -> None:
     assert abs(float(lr["predicted / observed"]) - 1) < 0.1
     assert float(fm["tenth 1"]) < 0.5 < float(lr["tenth 1"])  # too sure
     drawn = calibration.draw_calibration(made, tenths)
-    assert "lr, tenth 1 (400 rows): predicted" in drawn.svg and drawn.svg.count("<title>") == 20
+    assert "LR, tenth 1 (400 rows): predicted" in drawn.svg and drawn.svg.count("<title>") == 20
 
 
 def test_few_predictions_have_few_tenths() -> None:
@@ -100,13 +100,13 @@ def test_slices_by_what_the_baseline_predicts() -> None:
     made = rows()
     (slicing,) = slices.slicings(made)
     found = slices.slice_metrics(made, slicing)
-    assert "lr predicts" in slicing.title and len(found) == 10 and found["rows"].eq(800).all()
+    assert "LR predicts" in slicing.title and len(found) == 10 and found["rows"].eq(800).all()
     fifth = np.argsort(made.logits["lr"], kind="stable")[-800:]
     last = found[(found["slice"] == "highest fifth") & (found["model"] == "fm")].iloc[0]
     expected = roc_auc_score(made.labels_N[fifth], made.logits["fm"][fifth])
     assert last["auc"] == pytest.approx(expected)
     drawn = slices.draw_slices(found, slicing)
-    assert drawn is not None and {"lr", "fm", "lowest fifth"} <= set(texts(drawn.svg))
+    assert drawn is not None and {"LR", "FM", "lowest fifth"} <= set(texts(drawn.svg))
     assert "highest fifth: lr" in drawn.caption
     with pytest.raises(UserError, match="slice=C1: needs the prepared rows"):
         slices.slicings(made, "C1")
@@ -158,8 +158,8 @@ def left(folder: Path, effects: list[str]) -> Any:
 
 def test_what_is_left_by_order(tmp_path: Path) -> None:
     drawn = left(tmp_path, ["[0.5, 0.5, 0, 0]", "[1, 0, 0, 0]"])
-    assert drawn.caption.startswith("order 1: fm leaves least, 0.0200; orders 1, 2: fm leaves")
-    assert {"order 1", "orders 1, 2", "lr", "fm"} <= set(texts(drawn.svg))
+    assert drawn.caption.startswith("order 1: FM leaves least, 0.0200; orders 1, 2: FM leaves")
+    assert {"order 1", "orders 1, 2", "LR", "FM"} <= set(texts(drawn.svg))
 
 
 def test_rows_without_effects_are_left_out_of_orders(tmp_path: Path) -> None:
@@ -222,6 +222,6 @@ def test_a_damaged_store_is_named_and_other_slices_are_made(content: str, tmp_pa
     rows = Predictions(labels_N, {"lr": logits_N, "fm": logits_N[::-1].copy()}, tmp_path)
     reason, *details = slice_details(rows, None)
     assert isinstance(reason, Table) and str(tmp_path) in str(reason.rows)
-    assert details and all("by the rate that lr predicts" in item.title for item in details)
+    assert details and all("by the rate that LR predicts" in item.title for item in details)
     with pytest.raises(UserError):
         slice_details(rows, "C1")

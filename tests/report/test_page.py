@@ -125,7 +125,7 @@ class Words(HTMLParser):
 def test_first_the_answer(html: str) -> None:
     words = " ".join(Words(html).words)
     assert re.search(
-        r"deepfm, test AUC 0\.75\d\d ± 0\.00\d\d, is the best on the validation", words
+        r"DeepFM, test AUC 0\.75\d\d ± 0\.00\d\d, is the best on the validation", words
     )
     assert re.search(r"not significantly different from \w+ at 3 seeds", words)
     assert "keep probability" in words and "How each model learned" in words
@@ -146,7 +146,7 @@ def test_verdicts_on_the_papers_claims(html: str) -> None:
 
 
 def test_points_say_their_values_without_a_script(html: str) -> None:
-    assert re.search(r"<use [^>]*><title>lr: AUC 0\.70100 ± 0\.\d+</title></use>", html)
+    assert re.search(r"<use [^>]*><title>LR: AUC 0\.70100 ± 0\.\d+</title></use>", html)
 
 
 def test_nothing_is_fetched(html: str) -> None:
@@ -176,7 +176,7 @@ def test_in_a_browser(width: int, html: str, tmp_path: Path) -> None:
     assert told["overflow"] <= 0 and told["spilled"] == 0
     assert told["errors"] == [] and told["loaded"] == 0
     assert told["up"] == sorted(told["up"]) and told["down"] == told["up"][::-1]
-    assert len(told["up"]) == 3 and set(told["shown"]) == {"ffm"} and len(told["shown"]) == 3
+    assert len(told["up"]) == 3 and set(told["shown"]) == {"FFM"} and len(told["shown"]) == 3
     assert told["points"] > 10 and told["native"] == 0
     assert told["pointed"][0] and re.match(r"\w+: AUC 0\.7", told["pointed"][1])
     assert told["beside"] == 0 and told["left"] and told["escaped"] and told["focusable"] == 0
@@ -226,9 +226,9 @@ def test_a_leader_that_a_rival_beats_is_not_said_to_be_better(tmp_path: Path) ->
         make_run(tmp_path, "fm", seed, fm, logloss=0.4, scored=True)
     make_run(tmp_path, "fm", 3, 0.8, logloss=0.3, scored=True)
     headline = headline_of(tmp_path)
-    assert headline.startswith("fm, test AUC 0.7")
-    assert "highest test AUC is that of ffm, 0.79" in headline
-    assert "ffm is better in test AUC at 3 seeds" in headline and "all others" not in headline
+    assert headline.startswith("FM, test AUC 0.7")
+    assert "highest test AUC is that of FFM, 0.79" in headline
+    assert "FFM is better in test AUC at 3 seeds" in headline and "all others" not in headline
 
 
 def test_a_leader_that_all_are_worse_than(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_a_leaders_time_has_its_first_stage(tmp_path: Path) -> None:
         make_run(tmp_path, "fnn", seed, 0.8, logloss=0.4)
     assert "6.5 times LR's time an epoch" in headline_of(tmp_path)
     lead = leaders(section_of(tmp_path))[0]
-    assert lead["time / LR"] == "4.00 + 2.50"
+    assert lead["time relative to LR"] == "4.00 + 2.50"
 
 
 def test_times_of_another_machine_stand_on_the_page(tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def test_the_papers_bars_stand_beside_those_of_the_same_kind_of_device() -> None
 def test_bars_carry_their_lengths() -> None:
     drawing = step_times_drawing(measurement())
     words = set(texts(drawing.svg))
-    assert {"30.00 + 2.00", "1.89 + 1.32", "900", "lr", "fnn", "the paper", "ours"} <= words
-    assert "fm 2.0, fnn 30.0" in drawing.caption and "4 to 900 times LR's" in drawing.caption
+    assert {"30.00 + 2.00", "1.89 + 1.32", "900", "LR", "FNN", "the paper", "ours"} <= words
+    assert "FM 2.0, FNN 30.0" in drawing.caption and "4 to 900 times LR's" in drawing.caption
     assert drawing.png.startswith(b"\x89PNG")
 
 
@@ -71,7 +71,7 @@ def test_a_measurement_without_bars_of_the_paper() -> None:
 def test_what_is_written_beside_it(tmp_path: Path) -> None:
     (tmp_path / "step_times.json").write_text(json.dumps(measurement()))
     text = write_step_times(tmp_path / "step_times.json")
-    assert "| fnn " in text and str(tmp_path) in text
+    assert "| FNN " in text and str(tmp_path) in text
     assert {path.suffix for path in tmp_path.iterdir()} == {
         ".html",
         ".json",

@@ -19,6 +19,8 @@ from ctrbench.report.report import report_on, write_report
 from ctrbench.report.tables import to_latex
 from ctrbench.runs.frame import find_runs
 
+TIME, SECONDS = "time relative to LR", "time per epoch (s)"
+
 
 def report(folder: Path, pivot: dict[str, str] | None = None) -> str:
     return write_report(find_runs([folder / "runs"]), folder / "report", "T", pivot)
@@ -46,14 +48,14 @@ def test_mean_deviation_and_time(tmp_path: Path) -> None:
     make_run(tmp_path / "runs", "fm", 0, 0.8, data="criteo")
     text = report(tmp_path)
     lr, fm = rows_of(text)
-    assert lr["auc"] == "0.72000 ± 0.02000" and lr["valid auc"] == "0.73000 ± 0.02000"
-    assert (lr["runs"], lr["time / LR"], fm["auc"], fm["time / LR"]) == (
+    assert lr["test AUC"] == "0.72000 ± 0.02000" and lr["validation AUC"] == "0.73000 ± 0.02000"
+    assert (lr["seeds"], lr[TIME], fm["test AUC"], fm[TIME]) == (
         "3",
         "1.00",
         "0.80000",
         "2.50",
     )
-    assert (lr["arXiv"], lr["IJCAI"]) == ("0.7686 / 0.47762", "0.7804 / 0.46782")
+    assert (lr["paper (arXiv)"], lr["paper (IJCAI)"]) == ("0.7686 / 0.47762", "0.7804 / 0.46782")
     assert "22 rows" in text and "cannot be compared" in text
 
 
@@ -94,7 +96,7 @@ def test_numbers_and_latex(tmp_path: Path) -> None:
     assert fm_dnn["test_auc_std"] == "" and float(fm_dnn["valid_logloss_mean"]) == 0.46
     assert float(fm_dnn["IJCAI_logloss"]) == 0.45343 and lr["parameters"] == "120"
     latex = (tmp_path / "report" / "table.tex").read_text()
-    assert r"\toprule" in latex and r"0.72000 $\pm$ 0.02000" in latex and r"fm\_dnn" in latex
+    assert r"\toprule" in latex and r"0.72000 $\pm$ 0.02000" in latex and r"FM \& DNN" in latex
 
 
 def test_a_swept_precision_is_that_of_its_rows(tmp_path: Path) -> None:
@@ -120,21 +122,21 @@ def test_times_are_compared_in_one_environment(tmp_path: Path) -> None:
     make_run(tmp_path / "runs", "ccpm", environment={"torch": "3"})
     text = report(tmp_path)
     table, others = rows_of(text)[:5], rows_of(text)[5:]
-    assert {row["model"]: row["time / LR"] for row in table} == {
-        "lr": "1.00",
-        "fm": "2.50",
-        "ffm": "-",
-        "ccpm": "-",
-        "fnn": "-",
+    assert {row["model"]: row[TIME] for row in table} == {
+        "LR": "1.00",
+        "FM": "2.50",
+        "FFM": "-",
+        "CCPM": "-",
+        "FNN": "-",
     }
-    assert table[0]["runs"] == "1" and "cpu, threads: 2, fp32, torch 2." in text
+    assert table[0]["seeds"] == "1" and "cpu, threads: 2, fp32, torch 2." in text
     assert {(row["model"], row["threads"], row["precision"], row["torch"]) for row in others} == {
-        ("lr", "1", "fp32", "2"),
-        ("fnn", "4", "fp32", "2"),
-        ("ffm", "2", "bf16", "2"),
-        ("ccpm", "2", "fp32", "3"),
+        ("LR", "1", "fp32", "2"),
+        ("FNN", "4", "fp32", "2"),
+        ("FFM", "2", "bf16", "2"),
+        ("CCPM", "2", "fp32", "3"),
     }
-    assert next(row["s/epoch"] for row in others if row["model"] == "fnn") == "8.00 + 5.00"
+    assert next(row[SECONDS] for row in others if row["model"] == "FNN") == "8.00 + 5.00"
 
 
 def test_what_decides_nothing_splits_nothing(tmp_path: Path) -> None:
@@ -146,7 +148,7 @@ def test_what_decides_nothing_splits_nothing(tmp_path: Path) -> None:
         path.read_text().replace("  effects: whole", "  effects: whole\n  crosses: [[a, b]]")
     )
     (row,) = rows_of(report(tmp_path))
-    assert row["runs"] == "4" and "settings" not in row
+    assert row["seeds"] == "4" and "settings" not in row
 
 
 def test_a_copy_is_the_same_run(tmp_path: Path) -> None:
@@ -154,7 +156,7 @@ def test_a_copy_is_the_same_run(tmp_path: Path) -> None:
     make_run(tmp_path / "runs", "lr", 1)
     shutil.copytree(path, tmp_path / "runs" / "zz-copy")
     text = report(tmp_path)
-    assert rows_of(text)[0]["runs"] == "2"
+    assert rows_of(text)[0]["seeds"] == "2"
     assert "counted once" in text and str(tmp_path / "runs" / "zz-copy") in text
 
 
@@ -178,9 +180,9 @@ def test_the_best_setting_is_chosen_by_validation(tmp_path: Path) -> None:
     make_run(folder, "lr")
     chosen = {(row["model"], row["settings"]): row["chosen"] for row in rows_of(report(tmp_path))}
     assert chosen == {
-        ("lr", "-"): "*",
-        ("fm", "model.embedding_dim=4"): "-",
-        ("fm", "model.embedding_dim=null"): "*",
+        ("LR", "-"): "*",
+        ("FM", "model.embedding_dim=4"): "-",
+        ("FM", "model.embedding_dim=null"): "*",
     }
 
 
@@ -189,8 +191,8 @@ def test_a_stage_has_its_own_time_and_dropout_is_shown_as_keeping(tmp_path: Path
     make_run(tmp_path / "runs", "lr")
     text = report(tmp_path)
     lr, fnn = rows_of(text)
-    assert fnn["s/epoch"] == "8.00 + 5.00" and fnn["time / LR"] == "4.00 + 2.50"
-    assert (lr["keep prob."], fnn["keep prob."]) == (
+    assert fnn[SECONDS] == "8.00 + 5.00" and fnn[TIME] == "4.00 + 2.50"
+    assert (lr["keep probability"], fnn["keep probability"]) == (
         "-",
         "0.6",
     ) and "FM that it starts from" in text
@@ -203,10 +205,10 @@ def test_a_pivot_has_a_column_for_each_setting(tmp_path: Path) -> None:
                 auc += seed * (model == "fm") / 10
                 make_run(tmp_path / "runs", model, seed, auc, effects=effects)
     text = report(tmp_path, {"columns": "data.effects", "value": "auc"})
-    assert "Test auc by data.effects:" in text and "## planted, data.effects=one" in text
+    assert "Test AUC by effects:" in text and "## planted, data.effects=one" in text
     lr, fm = rows_of(text)[:2]
-    assert lr == {"model": "lr", "one": "0.60000 ± 0.00000", "two": "0.70000 ± 0.00000"}
-    assert fm == {"model": "fm", "one": "0.65000 ± 0.07071", "two": "0.75000 ± 0.07071"}
+    assert lr == {"model": "LR", "one": "0.60000 ± 0.00000", "two": "0.70000 ± 0.00000"}
+    assert fm == {"model": "FM", "one": "0.65000 ± 0.07071", "two": "0.75000 ± 0.07071"}
 
 
 def test_a_pivot_overwrites_nothing(tmp_path: Path) -> None:
@@ -230,7 +232,7 @@ def test_rows_stand_in_the_papers_order(tmp_path: Path) -> None:
     """That of the registry; a model that it does not know stands last."""
     for model in ("fnn", "unknown", "lr", "fm"):
         make_run(tmp_path / "runs", model)
-    assert [row["model"] for row in rows_of(report(tmp_path))] == ["lr", "fm", "fnn", "unknown"]
+    assert [row["model"] for row in rows_of(report(tmp_path))] == ["LR", "FM", "FNN", "unknown"]
 
 
 def test_all_of_criteo_needs_no_warning(tmp_path: Path) -> None:
@@ -250,7 +252,7 @@ def test_runs_without_a_result_are_listed(tmp_path: Path) -> None:
     make_run(folder, "ccpm").joinpath("result.json").unlink()
     text = report(tmp_path)
     lr, *rest = rows_of(text)
-    assert (lr["model"], lr["batch"]) == ("lr", "64") and "in 39 fields" in text
+    assert (lr["model"], lr["batch size"]) == ("LR", "64") and "in 39 fields" in text
     assert sorted((Path(row["path"]).name.split("-")[0], row["state"]) for row in rest) == [
         ("ccpm", "unfinished"),
         ("ffm", "failed"),
@@ -287,8 +289,8 @@ def test_figures_beside(tmp_path: Path) -> None:
     make_run(tmp_path / "runs", "fm")  # of an earlier version
     text = report(tmp_path)
     lr, fm = rows_of(text)[:2]
-    assert ("gauc", "valid auc") in pairwise(lr) and "valid gauc" not in lr
-    assert (lr["gauc"], fm["gauc"]) == ("0.61000 ± 0.01414", "-")
+    assert ("test GAUC", "validation AUC") in pairwise(lr) and "validation GAUC" not in lr
+    assert (lr["test GAUC"], fm["test GAUC"]) == ("0.61000 ± 0.01414", "-")
     assert "GAUC: the mean AUC within each value of user, weighted by rows, of 1,200" in text
     assert "30 of one class are left out, and 45 rows" in text
     with (tmp_path / "report" / "table.csv").open() as file:
@@ -324,9 +326,9 @@ def test_a_pivot_of_a_figure_that_there_is_not(tmp_path: Path) -> None:
     ("trials", "settings", "unequal"),
     [
         ((30, 30), 1, ""),
-        ((30, 8), 1, "lr 30, fm 8"),
-        ((30, None), 1, "fm none known"),
-        ((None, None), 2, "lr 1, fm 2"),
+        ((30, 8), 1, "LR 30, FM 8"),
+        ((30, None), 1, "FM none known"),
+        ((None, None), 2, "LR 1, FM 2"),
         ((None, None), 1, ""),
     ],
 )
@@ -339,8 +341,8 @@ def test_unequal_tuning_is_said(
             make_run(tmp_path / "runs", model, options={"init_std": value}, **tuned)
     text = report(tmp_path)
     assert ("not tuned equally" in text) == bool(unequal) and unequal in text
-    counts = {row["model"]: row.get("trials", "-") for row in rows_of(text) if "runs" in row}
-    assert counts == {"lr": str(trials[0] or "-"), "fm": str(trials[1] or "-")}
+    counts = {row["model"]: row.get("trials", "-") for row in rows_of(text) if "seeds" in row}
+    assert counts == {"LR": str(trials[0] or "-"), "FM": str(trials[1] or "-")}
 
 
 PAYLOAD = "=1+cmd|' /C calc'!A0"

@@ -22,6 +22,7 @@ from ctrbench.report.figures.drawing import (
 )
 from ctrbench.report.figures.sweeps import KEEP, Sweep, sweeps
 from ctrbench.report.group import FIGURES, Section
+from ctrbench.report.names import metric_title, model_title, option_title
 from ctrbench.report.published.printed import published
 
 GEOMETRIC = 4  # the least ratio of the largest to the smallest value of a logarithmic axis
@@ -53,7 +54,7 @@ def _ablation(key: str, sweeps_of_key: list[Sweep]) -> Figure:
             _draw_panel(panel, sweep, name, ticks if numeric else None)
             if len(paper_points):
                 _draw_paper(panel, paper_points, name, levels[name], numeric)
-        set_title(panels[0], f"{sweep.model}: AUC")
+        set_title(panels[0], f"{model_title(sweep.model)}: AUC")
         set_title(panels[1], "logloss")
         if sweep.others:
             panels[1].legend(
@@ -71,13 +72,13 @@ def _ablation(key: str, sweeps_of_key: list[Sweep]) -> Figure:
             *_source(paper, sweeps_of_key),
         ]
     )
-    title = f"{_plain(key)}: AUC and logloss of the test rows"
+    title = f"{option_title(key)}: AUC and logloss of the test rows"
     return save_figure(figure, f"ablation-{key}".replace("/", "-"), title, caption)
 
 
 def _label_axis(axes: list[list[Axes]], key: str, ticks: list[Any], numeric: bool) -> None:
     for panel in axes[-1]:
-        panel.set_xlabel("keep probability (1 - dropout)" if key == KEEP else key)
+        panel.set_xlabel("keep probability (1 - dropout)" if key == KEEP else option_title(key))
     if not numeric:
         return
     if is_logarithmic(ticks):
@@ -128,7 +129,7 @@ def _draw_line(
         marks = style | {"linestyle": "none", "label": None}
         (points,) = panel.plot(values, mean, markerfacecolor="none", ms=4, **marks)
     tooltips = [
-        f"{sweep.model}, {_value(value)}: {name} {value_at:.5f}"
+        f"{model_title(sweep.model)}, {_value(value)}: {metric_title(name)} {value_at:.5f}"
         + (f" ± {spread:.5f}" if spread == spread else "")
         for value, value_at, spread in zip(values, mean, deviation, strict=True)
     ]
@@ -203,19 +204,19 @@ def _caption(sweep: Sweep) -> str:
     """Describe what one model's panels show."""
     auc = sweep.rows["test_auc_mean"].astype(float)
     deviation = sweep.rows["test_auc_std"].astype(float).mean()
-    named = "keep probability" if sweep.key == KEEP else _plain(sweep.key)
+    named = "keep probability" if sweep.key == KEEP else option_title(sweep.key)
     value_of = dict(zip(sweep.rows.index, sweep.values, strict=True))
     best = _value(value_of[auc.idxmax()])
     spread = f", where seeds deviate by {deviation:.4f}" if deviation == deviation else ""
     at = f" (at {sweep.fixed[0]})" if sweep.fixed and sweep.fixed[0] else ""
-    text = f"{sweep.model}{at}: the test AUC is highest at {named} {best}; "
+    text = f"{model_title(sweep.model)}{at}: the test AUC is highest at {named} {best}; "
     if (chosen := sweep.rows["chosen"]).any():
         text += f"the validation rows chose {_value(value_of[chosen.idxmax()])}."
     else:
         text += "the setting chosen on the validation rows is not on this line."
     text += f" It varies by {auc.max() - auc.min():.4f}{spread}."
     if sweep.pulled:
-        text += f" With {_plain(sweep.key)} change {', '.join(sweep.pulled)}."
+        text += f" With {option_title(sweep.key)} change {', '.join(sweep.pulled)}."
     if sweep.others:
         count = len(sweep.lines)
         more = f", {MOST_LINES} of them drawn" if count > MOST_LINES else ""
@@ -247,7 +248,3 @@ def _source(paper: pd.DataFrame, sweeps_of_key: list[Sweep]) -> list[str]:
 
 def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _plain(key: str) -> str:
-    return key.rpartition(".")[2].replace("_", " ")

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from ctrbench.report.figures.drawing import Figure, canvas, save_figure, set_title
 from ctrbench.report.figures.sweeps import option_table, override_table, sort_by_option
 from ctrbench.report.group import Section
+from ctrbench.report.names import model_title, option_title
 
 PANELS = 6  # values of a third option that have a panel each
 COLUMNS = 3
@@ -50,6 +51,8 @@ def _is_full_grid(axes: pd.DataFrame) -> bool:
 def _heat_map(model: str, groups: pd.DataFrame, axes: pd.DataFrame) -> Figure:
     first, second, *third = axes.columns
     across, down = sorted((first, second))
+    name, x, y = model_title(model), option_title(across), option_title(down)
+    by = option_title(third[0]) if third else ""
     values = list(axes[third[0]].cat.categories) if third else [""]
     height, width = -(-len(values) // COLUMNS), min(COLUMNS, len(values))
     columns, index = (list(axes[key].cat.categories) for key in (across, down))
@@ -71,15 +74,15 @@ def _heat_map(model: str, groups: pd.DataFrame, axes: pd.DataFrame) -> Figure:
             cells.to_numpy(float), cmap="cividis", aspect="auto", vmin=limits[0], vmax=limits[1]
         )
         _write_cells(panel, cells, sum(limits) / 2)
-        panel.set(xlabel=across, ylabel=down)
-        set_title(panel, f"{model}: test AUC" + (f", {third[0]}={value}" if third else ""))
+        panel.set(xlabel=x, ylabel=y)
+        set_title(panel, f"{name}: test AUC" + (f", {by} {value}" if third else ""))
     best, chosen = groups.loc[auc.idxmax()], groups[groups["chosen"]].iloc[0]
     empty = int(np.prod([len(axes[key].cat.categories) for key in axes.columns])) - len(axes)
     caption = (
-        f"{model}: the test AUC is highest, {best['test_auc_mean']:.4f}, at {best['settings']}; "
+        f"{name}: the test AUC is highest, {best['test_auc_mean']:.4f}, at {best['settings']}; "
         f"chosen on the validation rows was {chosen['settings']}."
     ) + (f" Combinations without a run: {empty}." if empty else "")
-    title = f"{model} over {across} and {down}" + (f", by {third[0]}" if third else "")
+    title = f"{name} over {x} and {y}" + (f", by {by}" if third else "")
     return save_figure(figure, f"heat-{model}", title, caption)
 
 

@@ -16,6 +16,7 @@ from ctrbench.report.figures.drawing import (
 )
 from ctrbench.report.figures.overview import chosen_rows
 from ctrbench.report.group import Section
+from ctrbench.report.names import model_title
 
 EFFECTS = "data.effects"
 MEAN, STD = "test_excess_logloss_mean", "test_excess_logloss_std"
@@ -41,10 +42,8 @@ def excess_by_order(parts: list[Section]) -> Figure | None:
         rows = chosen_rows(shares[effects]).sort_values(MEAN, kind="stable", ignore_index=True)
         set_title(panel, effects_text(effects))
         _draw_models(panel, rows)
-        first = rows.iloc[0]
-        sentences.append(
-            f"{effects_text(effects)}: {first['model']} leaves least, {first[MEAN]:.4f}"
-        )
+        first, least = model_title(rows["model"][0]), rows[MEAN][0]
+        sentences.append(f"{effects_text(effects)}: {first} leaves least, {least:.4f}")
     for panel in panels[: len(ordered)]:
         panel.set_xlabel("logloss above the best reachable")
     caption = f"{'; '.join(sentences)}. Zero is the best that these rows allow."
@@ -65,8 +64,10 @@ def _draw_models(panel: Axes, rows: pd.DataFrame) -> None:
         panel.plot([0, row[MEAN]], [i, i], color=style["color"], lw=1, alpha=0.4)
         panel.plot([row[MEAN] - spread, row[MEAN] + spread], [i, i], color=style["color"], lw=2)
         (point,) = panel.plot(row[MEAN], i, ms=5, **style | {"linestyle": "none"})
-        set_tooltips(point, [f"{row['model']}: {row[MEAN]:.5f} above the best reachable"])
-    panel.set_yticks(rows.index, rows["model"])
+        set_tooltips(
+            point, [f"{model_title(row['model'])}: {row[MEAN]:.5f} above the best reachable"]
+        )
+    panel.set_yticks(rows.index, rows["model"].map(model_title))
     panel.set_ylim(len(rows) - 0.5, -0.5)
 
 

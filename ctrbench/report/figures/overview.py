@@ -22,6 +22,7 @@ from ctrbench.report.figures.drawing import (
     set_tooltips,
 )
 from ctrbench.report.group import TO_BEST, Section, epoch_seconds
+from ctrbench.report.names import list_titles, model_title
 from ctrbench.report.published.printed import CRITEO_ROWS, table2
 from ctrbench.runs.interface import Run
 
@@ -53,7 +54,10 @@ def leaderboard(section: Section, reference: str, not_different: set[str]) -> Fi
         spread = np.nan_to_num(deviations[i])
         bars = panel.errorbar(row["test_auc_mean"], i, xerr=spread, ms=6, elinewidth=1.4, **style)
         deviation = f" ± {deviations[i]:.5f}" if row["runs"] > 1 else ""
-        set_tooltips(bars.lines[0], [f"{row['model']}: AUC {row['test_auc_mean']:.5f}{deviation}"])
+        set_tooltips(
+            bars.lines[0],
+            [f"{model_title(row['model'])}: AUC {row['test_auc_mean']:.5f}{deviation}"],
+        )
         if best[i] and best.sum() > 1:
             panel.axhspan(i - 0.5, i + 0.5, color=GREY, alpha=0.15, lw=0)
     for version, printed in _paper_results(section).items():
@@ -64,7 +68,7 @@ def leaderboard(section: Section, reference: str, not_different: set[str]) -> Fi
             values, printed_rows.index, marker, color=GREY, ms=6, label=f"the paper, {version}"
         )
         panel.legend(frameon=False, labelcolor=INK, loc="lower left", fontsize=8)
-    panel.set_yticks(rows.index, rows["model"])
+    panel.set_yticks(rows.index, rows["model"].map(model_title))
     panel.set(ylim=(len(rows) - 0.5, -0.5), xlabel="test AUC; the axis does not start at zero")
     panel.ticklabel_format(axis="x", useOffset=False)
     caption = _leaderboard_caption(rows, reference if best.sum() > 1 else None)
@@ -72,12 +76,16 @@ def leaderboard(section: Section, reference: str, not_different: set[str]) -> Fi
 
 
 def _leaderboard_caption(rows: pd.DataFrame, reference: str | None) -> str:
-    first, *_, last = [f"{r['model']}, {r['test_auc_mean']:.4f}" for _, r in rows.iterrows()] * 2
+    first, *_, last = [
+        f"{model_title(r['model'])}, {r['test_auc_mean']:.4f}" for _, r in rows.iterrows()
+    ] * 2
     caption = f"From {first}, to {last}." if len(rows) > 1 else f"Only {first}."
     if rows["test_auc_std"].notna().any():
         caption += f" Lines: {DEVIATION}."
     if reference is not None:
-        caption += f" Shaded: {reference}, the best on the validation rows, and those not"
+        caption += (
+            f" Shaded: {model_title(reference)}, the best on the validation rows, and those not"
+        )
         caption += " significantly different from it."
     return caption
 
@@ -104,7 +112,7 @@ def cost(section: Section) -> Figure | None:
     for panel, (name, timed_rows) in zip(panels, timed.items(), strict=True):
         front = _draw_front(panel, timed_rows.sort_values(name, ignore_index=True), name)
         panel.set_xlabel(heads[name])
-        fronts.append(f"{', '.join(front)} by {heads[name]}")
+        fronts.append(f"{list_titles(front)} by {heads[name]}")
     panels[0].set_ylabel("test AUC")
     caption = (
         f"No model is both faster and better than those on the grey line: {'; '.join(fronts)}. "
@@ -121,7 +129,10 @@ def _draw_front(panel: Axes, rows: pd.DataFrame, name: str) -> list[str]:
     for _, row in rows.iterrows():
         style = line_style(row["model"]) | {"linestyle": "none"}
         (point,) = panel.plot(row[name], row["test_auc_mean"], ms=6, **style)
-        set_tooltips(point, [f"{row['model']}: AUC {row['test_auc_mean']:.5f}, {row[name]:.3g} s"])
+        set_tooltips(
+            point,
+            [f"{model_title(row['model'])}: AUC {row['test_auc_mean']:.5f}, {row[name]:.3g} s"],
+        )
     if is_logarithmic(list(seconds)):
         panel.set_xscale("log")
         decades = np.floor(np.log10(seconds.max())) - np.ceil(np.log10(seconds.min()))
@@ -131,7 +142,9 @@ def _draw_front(panel: Axes, rows: pd.DataFrame, name: str) -> list[str]:
     panel.margins(0.15)
     panel.ticklabel_format(axis="y", useOffset=False)
     named = rows if len(rows) <= MOST_NAMES else front
-    label_points(panel, named["model"], named[name].astype(float), named["test_auc_mean"])
+    label_points(
+        panel, named["model"].map(model_title), named[name].astype(float), named["test_auc_mean"]
+    )
     return list(front["model"])
 
 
@@ -161,9 +174,9 @@ def learning_curves(section: Section) -> Figure | None:
     above = [name for name, values in losses.items() if values.max() > high]
     below = [name for name, values in losses.items() if values.min() < low]
     for side, cut in (("Higher", above), ("Lower", below)):
-        caption += f" {side} than the frame: losses of {', '.join(cut)}." if cut else ""
+        caption += f" {side} than the frame: losses of {list_titles(cut)}." if cut else ""
     if late:
-        caption += f" Still improving at their last evaluation: {', '.join(late)}."
+        caption += f" Still improving at their last evaluation: {list_titles(late)}."
     return save_figure(figure, "learning", "How each model learned", caption)
 
 
@@ -175,9 +188,11 @@ def _draw_losses(panel: Axes, model: str, history: pd.DataFrame) -> int:
     best = int(history["valid_logloss"].to_numpy().argmin())
     lowest = history["valid_logloss"].iloc[best]
     (point,) = panel.plot(best + 1, lowest, **line_style(model), ms=5)
-    set_tooltips(point, [f"{model}: validation logloss {lowest:.5f} at evaluation {best + 1}"])
+    set_tooltips(
+        point, [f"{model_title(model)}: validation logloss {lowest:.5f} at evaluation {best + 1}"]
+    )
     panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    set_title(panel, model)
+    set_title(panel, model_title(model))
     return best
 
 

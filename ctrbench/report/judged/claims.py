@@ -27,6 +27,7 @@ from ctrbench.report.group import (
 from ctrbench.report.judged.comparisons import BETTER, SIGNIFICANT
 from ctrbench.report.judged.paired import PairedTests, common_seeds
 from ctrbench.report.judged.statistics import Difference, holm, paired_t
+from ctrbench.report.names import list_titles, model_title
 from ctrbench.report.published.printed import claims, published
 from ctrbench.report.step_times import measured_on, same_environment, seconds_of_rounds
 from ctrbench.report.tuning import chosen_trials
@@ -278,8 +279,8 @@ def _tuning_text(section: Section, models: set[str]) -> str:
         return "trials of tuning unknown"
     if any(pd.isna(count) for count in trials.values()):
         lacking = [model for model, count in trials.items() if pd.isna(count)]
-        return f"trials of tuning unknown of {', '.join(lacking)}"
+        return f"trials of tuning unknown of {list_titles(lacking)}"
     if len(set(trials.values())) > 1:
-        counts = ", ".join(f"{model} {count:g}" for model, count in trials.items())
+        counts = ", ".join(f"{model_title(model)} {count:g}" for model, count in trials.items())
         return f"trials of tuning unequal: {counts}"
     return f"{next(iter(trials.values())):g} trials of tuning each"

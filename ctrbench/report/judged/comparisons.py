@@ -12,6 +12,7 @@ from ctrbench.markdown import NONE, cells
 from ctrbench.report.group import BASELINE, FIGURES, Section, best_by_validation
 from ctrbench.report.judged.paired import ROWS_ALONE, SEEDS_AND_ROWS, PairedTests
 from ctrbench.report.judged.statistics import LEVEL, holm
+from ctrbench.report.names import metric_title, model_title
 
 SIGNIFICANT = 1 - LEVEL
 NOT_DIFFERENT, UNTESTED = "not significantly different", "untested"
@@ -122,19 +123,27 @@ def outcome_text(row: pd.Series) -> str:
 
 def comparison_table(compared: pd.DataFrame) -> pd.DataFrame:
     """Return :func:`comparisons` as cells of text."""
-    table = compared[["model", "against"]].copy()
+    table = compared[["model", "against"]].map(model_title)
     table["common seeds"] = compared["seeds"].astype(str)
     for figure in FIGURES:
-        columns = [compared[f"{figure}_{name}"] for name in ("difference", "low", "high")]
-        table[f"{figure} difference"] = [
+        name = metric_title(figure)
+        columns = [compared[f"{figure}_{part}"] for part in ("difference", "low", "high")]
+        table[f"{name} difference"] = [
             NONE if np.isnan(mean) else f"{mean:+.5f}" + _interval(low, high)
             for mean, low, high in zip(*columns, strict=True)
         ]
         for part in ("seeds", "rows"):
-            table[f"{figure} {part}"] = cells(compared[f"{figure}_{part}"], "{:.5f}")
-        table[f"{figure} p"] = cells(compared[f"{figure}_p"], "{:.2g}")
+            table[f"{name} {part}"] = cells(compared[f"{figure}_{part}"], "{:.5f}")
+        table[f"{name} p"] = [p_text(p) for p in compared[f"{figure}_p"]]
     table["in words"] = compared.apply(outcome_text, axis=1)
     return table.loc[:, (table != NONE).any()]
+
+
+def p_text(p: float) -> str:
+    """Return a p-value of three decimals, as "< .001" below them."""
+    if np.isnan(p):
+        return NONE
+    return "< .001" if p < 0.001 else f"{p:.3f}"
 
 
 def _interval(low: float, high: float) -> str:
@@ -144,15 +153,15 @@ def _interval(low: float, high: float) -> str:
 def comparison_note(section: Section, compared: pd.DataFrame) -> str:
     """Return the note below the table: how the comparisons are made."""
     tests, others = set(compared["test"]), set(compared["against"])
-    best = reference(section)
-    baseline = f", and to {BASELINE}" if BASELINE in others - {best} else ""
+    best, best_title = reference(section), model_title(reference(section))
+    baseline = f", and to {model_title(BASELINE)}" if BASELINE in others - {best} else ""
     family = "all pairs of models, for the best was chosen among them"
     if baseline:
-        family = f"the models; against {best}, for that of {family}"
+        family = f"the models; against {best_title}, for that of {family}"
     text = [
-        f"Differences of test figures to {best}, the best on the validation rows{baseline}, each "
-        f"model in its chosen setting, with intervals of {LEVEL:.0%}; p is corrected by Holm's "
-        f"steps for the number of {family}."
+        f"Differences of test figures to {best_title}, the best on the validation rows{baseline}, "
+        f"each model in its chosen setting, with intervals of {LEVEL:.0%}; p is corrected by "
+        f"Holm's steps for the number of {family}."
     ]
     if SEEDS_AND_ROWS in tests:
         text.append(

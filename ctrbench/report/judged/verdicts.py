@@ -9,9 +9,9 @@ from ctrbench.report.figures.sweeps import KEEP
 from ctrbench.report.judged.claims import SECONDS, STEP, Evidence, Verdict, sides
 from ctrbench.report.judged.comparisons import BETTER, SIGNIFICANT, seeds_text
 from ctrbench.report.judged.statistics import LEVEL
+from ctrbench.report.names import metric_title, model_title
 from ctrbench.report.published.printed import published, table2
 
-HEADS = {"auc": "AUC", "logloss": "logloss"}
 TIMES = {SECONDS: "seconds an epoch", STEP: "step"}
 SETS = {"criteo": "Criteo", "company": "Company*"}
 VERSION = "IJCAI"
@@ -54,10 +54,10 @@ def evidence_text(evidence: Evidence, key: str = "") -> str:
     Args:
         key: the option of a sweep.
     """
-    first, second = evidence.model, evidence.other
+    first, second = model_title(evidence.model), model_title(evidence.other)
     if evidence.values:
         values = [f"keep {1 - float(v):g}" if key == KEEP else v for v in evidence.values]
-        first, second = f"{evidence.model} {values[0]}", values[1]
+        first, second = f"{first} {values[0]}", values[1]
     text = f"{first} to {second}: {_difference(evidence)}"
     if evidence.figure == STEP:
         return f"{text}, {evidence.seeds} rounds ({evidence.measured_on})"
@@ -78,7 +78,7 @@ def _difference(evidence: Evidence) -> str:
         "" if math.isnan(difference.low) else f" [{difference.low:+.5f}, {difference.high:+.5f}]"
     )
     change = "no common seed" if math.isnan(difference.mean) else f"{difference.mean:+.5f}"
-    return f"{HEADS[evidence.figure]} {change}{interval}"
+    return f"{metric_title(evidence.figure)} {change}{interval}"
 
 
 def paper_difference(evidence: Evidence) -> str:

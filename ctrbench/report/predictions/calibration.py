@@ -18,6 +18,7 @@ from ctrbench.report.figures.drawing import (
     set_tooltips,
 )
 from ctrbench.report.judged.statistics import LEVEL
+from ctrbench.report.names import model_title
 from ctrbench.report.predictions.read import Predictions
 
 DECILES = 10
@@ -54,7 +55,7 @@ def calibration_rows(rows: Predictions, tenths: pd.DataFrame) -> Rows:
     for model, model_tenths in tenths.groupby("model", sort=False):
         scores = metrics.beside(rows.logits[str(model)], rows.labels_N, groups_N=None)
         row = {
-            "model": str(model),
+            "model": model_title(str(model)),
             "normalised entropy": f"{scores['ne']:.4f}",
             "RIG": f"{scores['rig']:.4f}",
             "predicted / observed": f"{scores['predicted_over_observed']:.3f}",
@@ -87,12 +88,12 @@ def draw_calibration(rows: Predictions, tenths: pd.DataFrame) -> Figure:
         set_tooltips(
             points,
             [
-                f"{model}, tenth {t.decile} ({t.rows:,} rows): predicted {t.predicted:.4f}, "
-                f"observed {t.observed:.4f}"
+                f"{model_title(model)}, tenth {t.decile} ({t.rows:,} rows): predicted "
+                f"{t.predicted:.4f}, observed {t.observed:.4f}"
                 for t in model_tenths.itertuples()
             ],
         )
-        set_title(panel, model)
+        set_title(panel, model_title(model))
     for panel in panels[max(0, len(models) - width) : len(models)]:
         panel.set_xlabel("predicted rate")
         panel.tick_params(labelbottom=True)

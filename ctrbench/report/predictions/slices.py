@@ -32,6 +32,7 @@ from ctrbench.report.figures.drawing import (
     spread_labels,
 )
 from ctrbench.report.group import BASELINE
+from ctrbench.report.names import model_title
 from ctrbench.report.predictions.read import Predictions
 from ctrbench.settings import nearest
 
@@ -72,7 +73,7 @@ def _slice_by_prediction(rows: Predictions) -> Slicing:
     model = BASELINE if BASELINE in rows.logits else next(iter(rows.logits))
     order = np.argsort(np.argsort(rows.logits[model], kind="stable"), kind="stable")
     return Slicing(
-        f"by the rate that {model} predicts",
+        f"by the rate that {model_title(model)} predicts",
         order * len(FIFTHS) // len(order),
         list(FIFTHS),
     )
@@ -179,11 +180,16 @@ def slice_rows(slice_scores: pd.DataFrame) -> Rows:
     table: Rows = []
     for name, rows in slice_scores.groupby("slice", sort=False):
         first = rows.iloc[0]
-        row = {"rows of": str(name), "rows": f"{first['rows']:,}", "rate": f"{first['rate']:.4f}"}
-        row |= dict(zip(rows["model"], cells(rows["auc"], "{:.4f}"), strict=True))
+        row = {
+            "slice": str(name),
+            "rows": f"{first['rows']:,}",
+            "click rate": f"{first['rate']:.4f}",
+        }
+        titles = rows["model"].map(model_title)
+        row |= dict(zip(titles, cells(rows["auc"], "{:.4f}"), strict=True))
         if len(rows) > 1:
             is_scored = rows["auc"].notna().any()
-            row["best"] = str(rows.loc[rows["auc"].idxmax(), "model"]) if is_scored else NONE
+            row["best"] = titles[rows["auc"].idxmax()] if is_scored else NONE
         table.append(row)
     return table
 
@@ -202,13 +208,14 @@ def draw_slices(slice_scores: pd.DataFrame, slicing: Slicing) -> Figure | None:
         style = line_style(str(model))
         (points,) = panel.plot(range(len(above)), above[model], lw=1.4, ms=4, **style)
         set_tooltips(
-            points, [f"{model}, {name}: AUC {auc:.4f}" for name, auc in wide[model].items()]
+            points,
+            [f"{model_title(model)}, {name}: AUC {auc:.4f}" for name, auc in wide[model].items()],
         )
     all_of_it = (float(above.to_numpy().min()), float(above.to_numpy().max()))
     ends = spread_labels(above.iloc[-1], (all_of_it[1] - all_of_it[0]) / 16, all_of_it)
     for model, height in zip(above, ends, strict=True):
         place: Any = {"textcoords": "offset points", "va": "center", "color": INK}
-        panel.annotate(str(model), (len(above) - 1, height), (7, 0), **place)
+        panel.annotate(model_title(str(model)), (len(above) - 1, height), (7, 0), **place)
     panel.set_xticks(range(len(above)), [str(name) for name in above.index])
     panel.set_xlabel(f"rows {slicing.title}")
     panel.set_ylabel("AUC above the models' mean")
@@ -220,7 +227,7 @@ def draw_slices(slice_scores: pd.DataFrame, slicing: Slicing) -> Figure | None:
 
 def _caption(wide: pd.DataFrame, slice_scores: pd.DataFrame) -> str:
     best = wide.idxmax(axis=1)
-    best_models = "; ".join(f"{name}: {model}" for name, model in best.items())
+    best_models = "; ".join(f"{name}: {model_title(model)}" for name, model in best.items())
     few = len(slice_scores["slice"].unique()) - len(wide)
     too_few = f" Too few clicks: {few} of {len(wide) + few}." if few else ""
     return f"The best AUC, slice by slice: {best_models}. Of the first seed.{too_few}"

@@ -15,6 +15,7 @@ from ctrbench.errors import UserError
 from ctrbench.markdown import NONE, Rows, cells
 from ctrbench.report.commands import overrides_of
 from ctrbench.report.group import FIGURES, Section
+from ctrbench.report.names import metric_title, model_title
 from ctrbench.report.published.printed import leaderboard, published_rows
 
 NEAR = 0.001  # differences up to this are shown as within it
@@ -47,18 +48,20 @@ class Leaderboard:
         """Return the cells of the table for readers, without empty columns."""
         rows = self.numbers
         columns = rows[["model", "ours"]].copy()
+        columns["ours"] = columns["ours"].map(model_title)
         columns["runs"] = rows["runs"].map(lambda count: str(count) if count else NONE)
         for figure in FIGURES:
-            columns[f"{figure} published"] = cells(rows[f"{figure}_published"], "{:.4f}")
+            name = metric_title(figure)
+            columns[f"{name} published"] = cells(rows[f"{figure}_published"], "{:.4f}")
             if figure == "auc":
                 columns["mean of published runs"] = [
                     _published_mean(row) for _, row in rows.iterrows()
                 ]
             means, stds = cells(rows[figure], "{:.5f}"), cells(rows[f"{figure}_std"], " ± {:.5f}")
-            columns[f"{figure} ours"] = [
+            columns[f"{name} ours"] = [
                 mean + std.replace(NONE, "") for mean, std in zip(means, stds, strict=True)
             ]
-            columns[f"{figure} difference"] = cells(rows[f"{figure}_difference"], "{:+.5f}")
+            columns[f"{name} difference"] = cells(rows[f"{figure}_difference"], "{:+.5f}")
         columns["in words"], columns["read as"] = rows["says"], rows["reading"]
         columns = columns.replace("", NONE)
         return columns.loc[:, (columns != NONE).any()]
@@ -149,7 +152,7 @@ def _measured(group: pd.Series, row: dict[str, Any], why: str) -> dict[str, Any]
 
 
 def _difference_text(figure: str, difference: float) -> str:
-    name = {"auc": "AUC"}.get(figure, figure)
+    name = metric_title(figure)
     if abs(difference) <= NEAR:
         return f"{name} within {NEAR:g}"
     better = (difference > 0) == (figure == "auc")

@@ -32,10 +32,10 @@ def test_a_line_over_numbers(tmp_path: Path) -> None:
     section = swept(tmp_path, "dropout", [0.1, 0.3, 0.5], ("deepfm", "fnn"))
     (drawing,) = ablations(section)
     words = texts(drawing.svg)
-    assert {"deepfm: AUC", "fnn: AUC", "logloss", "0.9", "0.7", "0.5"} <= set(words)
+    assert {"DeepFM: AUC", "FNN: AUC", "logloss", "0.9", "0.7", "0.5"} <= set(words)
     assert "keep probability (1 - dropout)" in words
     assert (
-        "deepfm: the test AUC is highest at keep probability 0.7; the validation" in drawing.caption
+        "DeepFM: the test AUC is highest at keep probability 0.7; the validation" in drawing.caption
     )
     assert "Filled: the setting chosen" in drawing.caption
     assert "one standard deviation over seeds" in drawing.caption
@@ -46,7 +46,7 @@ def test_a_line_over_numbers(tmp_path: Path) -> None:
 
 def test_points_over_choices(tmp_path: Path) -> None:
     (drawing,) = ablations(swept(tmp_path, "activation", ["tanh", "relu", "sigmoid"]))
-    assert {"tanh", "relu", "sigmoid", "model.activation"} <= set(texts(drawing.svg))
+    assert {"tanh", "relu", "sigmoid", "activation"} <= set(texts(drawing.svg))
     assert "highest at activation relu" in drawing.caption
     assert "Grey" not in drawing.caption  # the paper has no fm here
 
@@ -230,7 +230,7 @@ def test_three_options_are_small_multiples(tmp_path: Path) -> None:
                 make_run(tmp_path, "fm", 0, 0.7, options=options)
     (drawing,) = heat_maps(section_of(tmp_path))
     words = set(texts(drawing.svg))
-    assert {f"fm: test AUC, model.embedding_dim={dim}" for dim in (4, 8)} <= words
+    assert {f"FM: test AUC, embedding dim {dim}" for dim in (4, 8)} <= words
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from made import make_run, section_of, texts
 
 from ctrbench.models import registry
 from ctrbench.report.figures.overview import cost, leaderboard, learning_curves
+from ctrbench.report.names import model_title
 from ctrbench.report.published.printed import CRITEO_ROWS
 
 
@@ -19,8 +21,8 @@ def test_the_front_is_those_that_none_beats(tmp_path: Path) -> None:
         make_run(tmp_path, model, auc=auc)
     drawing = cost(section_of(tmp_path))
     assert drawing is not None
-    assert "ffm, lr, fm by seconds of training an epoch" in drawing.caption
-    assert {"lr", "fm", "ffm", "fnn"} <= set(texts(drawing.svg))
+    assert "FFM, LR and FM by seconds of training an epoch" in drawing.caption
+    assert {"LR", "FM", "FFM", "FNN"} <= set(texts(drawing.svg))
 
 
 def test_one_model_has_no_front(tmp_path: Path) -> None:
@@ -60,19 +62,19 @@ def test_one_seed_has_no_interval(seeds: int, tmp_path: Path) -> None:
 
 def test_names_stand_within_the_axes(tmp_path: Path) -> None:
     """Also where nearly all models are as good; of very many the front alone is named."""
-    names = registry.names()
+    names, titles = registry.names(), [model_title(name) for name in registry.names()]
     for i, model in enumerate(names[:12]):
         make_run(tmp_path / "some", model, auc=0.7 if i == 0 else 0.9 + i / 1e6)
     for i, model in enumerate(names):
         make_run(tmp_path / "all", model, auc=0.9 - i / 1e3)
     some, every = (cost(section_of(tmp_path / folder)) for folder in ("some", "all"))
     assert some is not None and every is not None
-    placed = re.findall(r'<text [^>]*?y="([\d.]+)"[^>]*>(\w+)</text>', some.svg)
-    heights = [float(height) for height, word in placed if word in names]
+    placed = re.findall(r'<text [^>]*?y="([\d.]+)"[^>]*>([^<]+)</text>', some.svg)
+    heights = [float(height) for height, word in placed if unescape(word) in titles]
     size = re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', some.svg)
     assert size is not None and len(heights) >= 12
     assert 0 < min(heights) and max(heights) < float(size[1])
-    assert 0 < len(set(texts(every.svg)) & set(names)) < len(names) / 2
+    assert 0 < len(set(texts(every.svg)) & set(titles)) < len(names) / 2
 
 
 def test_a_damaged_history_stops_nothing(tmp_path: Path) -> None:
@@ -85,8 +87,8 @@ def test_a_damaged_history_stops_nothing(tmp_path: Path) -> None:
     for model, text in written.items():
         (make_run(tmp_path, model) / "history.jsonl").write_text(text)
     drawing = learning_curves(section_of(tmp_path))
-    assert drawing is not None and "fm" not in texts(drawing.svg)
-    assert "Still improving at their last evaluation: lr." in drawing.caption
+    assert drawing is not None and "FM" not in texts(drawing.svg)
+    assert "Still improving at their last evaluation: LR." in drawing.caption
 
 
 @pytest.mark.parametrize("first", [0.7, 5.0])
@@ -98,7 +100,7 @@ def test_one_high_loss_does_not_flatten_the_curves(first: float, tmp_path: Path)
         path.write_text("\n".join(map(json.dumps, lines)))
     drawing = learning_curves(section_of(tmp_path))
     assert drawing is not None and "Lower than the frame" not in drawing.caption
-    assert ("Higher than the frame: losses of wide_deep." in drawing.caption) == (first > 1)
+    assert ("Higher than the frame: losses of Wide & Deep." in drawing.caption) == (first > 1)
     shown = [float(text) for text in texts(drawing.svg) if text.startswith("0.")]
     assert 0.5 <= min(shown) and max(shown) <= 0.8
 
@@ -111,14 +113,14 @@ def test_a_low_loss_beyond_the_frame_is_told(tmp_path: Path) -> None:
         path.write_text("\n".join(map(json.dumps, lines)))
     drawing = learning_curves(section_of(tmp_path))
     assert drawing is not None
-    assert "Lower than the frame: losses of wide_deep." in drawing.caption
+    assert "Lower than the frame: losses of Wide & Deep." in drawing.caption
     shown = [float(text) for text in texts(drawing.svg) if text.startswith("0.")]
     assert min(shown) > 0.1
 
 
 def test_a_single_model_is_named_once(tmp_path: Path) -> None:
     make_run(tmp_path, "lr", auc=0.7)
-    assert leaderboard(section_of(tmp_path), "lr", set()).caption == "Only lr, 0.7000."
+    assert leaderboard(section_of(tmp_path), "lr", set()).caption == "Only LR, 0.7000."
 
 
 @pytest.mark.parametrize("seconds", [0.7, 2.5, 90.0])

@@ -83,7 +83,7 @@ def test_one_the_other_way_is_enough(tmp_path: Path) -> None:
     assert found.verdict == NOT_REPRODUCED
     assert (found.decisive.model, found.decisive.other) == ("fm", "lr")
     row = next(row for row in verdict_rows([found]))
-    assert row["verdict"] == "not reproduced" and "fm to lr: " in row["decided by"]
+    assert row["verdict"] == "not reproduced" and "FM to LR: " in row["decided by"]
     assert row["the paper's"] == "Criteo +0.00900, Company* +0.00380"
     assert row["compared"].startswith("2 as claimed, 2 the other way; 12 without runs")
     assert "trials of tuning unknown" in row["compared"]
@@ -135,7 +135,7 @@ def test_a_sweep_of_one_option(relu: float, tanh: float, expected: str, tmp_path
     assert found.verdict == expected and found.decisive.values == ("relu", "tanh")
     assert not [says for says in by_words(tmp_path) if "IPNN" in says and "tanh is" in says]
     row = verdict_rows([found])[0]
-    assert "deepfm relu to tanh: " in row["decided by"] and "Company* " in row["the paper's"]
+    assert "DeepFM relu to tanh: " in row["decided by"] and "Company* " in row["the paper's"]
     assert "tuning" not in row["compared"]
 
 
@@ -146,7 +146,7 @@ def test_sides_are_chosen_by_validation(tmp_path: Path) -> None:
         model(tmp_path, "fnn", auc, spread=10 * dropout, dropout=dropout)
     found = of(tmp_path, "Keeping units")
     assert found.decisive.values == ("0.3", "0.5") and found.verdict == SO_FAR
-    assert "fnn keep 0.7 to keep 0.5: " in verdict_rows([found])[0]["decided by"]
+    assert "FNN keep 0.7 to keep 0.5: " in verdict_rows([found])[0]["decided by"]
 
 
 def test_one_seed_gives_no_verdict(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_steps_measured_in_turn_decide_of_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("trials", "said"),
-    [((30, 30), "30 trials of tuning each"), ((30, 8), "unequal: lr 30, fm 8"), ((30, None), "fm")],
+    [((30, 30), "30 trials of tuning each"), ((30, 8), "unequal: LR 30, FM 8"), ((30, None), "FM")],
 )
 def test_equal_tuning(trials: tuple[int, int | None], said: str, tmp_path: Path) -> None:
     for name, count in zip(("lr", "fm"), trials, strict=True):

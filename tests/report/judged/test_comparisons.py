@@ -90,7 +90,7 @@ def test_one_seed_is_tested_on_the_rows(tmp_path: Path) -> None:
     assert all(text.endswith("at one seed; training noise not included") for text in words)
     assert words[1].startswith("better in AUC")
     shown = comparison_table(table.reset_index())
-    assert "auc rows" in shown and "auc seeds" not in shown  # which one seed does not have
+    assert "AUC rows" in shown and "AUC seeds" not in shown  # which one seed does not have
     assert "not included" in comparison_note(section_of(tmp_path / "runs"), table.reset_index())
 
 
@@ -102,7 +102,7 @@ def test_one_seed_without_its_rows(tmp_path: Path) -> None:
     assert said["lr", "fm"].startswith("untested: the logits or labels")
     assert said["ffm", "lr"] == "untested: no common seed"
     shown = comparison_table(table)
-    assert list(shown["auc difference"][:1]) == ["-0.10000"] and "auc p" not in shown
+    assert list(shown["AUC difference"][:1]) == ["-0.10000"] and "AUC p" not in shown
 
 
 def with_seeds(folder: Path, count: int = 2000) -> None:
@@ -133,8 +133,8 @@ def test_both_sources_of_noise_stand_in_the_table(tmp_path: Path) -> None:
         half = (table[f"{figure}_high"] - table[f"{figure}_low"]) / 2
         assert (parts > 0).all() and (half > 1.96 * np.hypot(*parts.T)).all()
     shown = comparison_table(table).set_index(["model", "against"])
-    assert {"auc seeds", "auc rows", "logloss seeds", "logloss rows"} <= set(shown)
-    assert shown.loc["fm", "lr"]["in words"] == "better in AUC and logloss"
+    assert {"AUC seeds", "AUC rows", "logloss seeds", "logloss rows"} <= set(shown)
+    assert shown.loc["FM", "LR"]["in words"] == "better in AUC and logloss"
 
 
 def test_the_best_is_chosen_on_the_validation_rows(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_one_model_alone(tmp_path: Path) -> None:
     assert compared(tmp_path).empty
 
 
-@pytest.mark.parametrize(("best", "others"), [("lr", ["lr"]), ("fm", ["fm", "lr"])])
+@pytest.mark.parametrize(("best", "others"), [("lr", ["LR"]), ("fm", ["FM", "LR"])])
 def test_the_note_names_each_reference_once(best: str, others: list[str], tmp_path: Path) -> None:
     for model in ("lr", "fm"):
         auc = 0.8 if model == best else 0.7

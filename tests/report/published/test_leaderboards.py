@@ -70,7 +70,7 @@ def test_the_whole_leaderboard_stands_there(tmp_path: Path) -> None:
     assert rows.loc["AOANet", "says"] == "not ours" and rows.loc["DeepFM", "says"] == "not run"
     assert rows.loc["Wide&Deep", "ours"] == "lr_dnn"
     shown = found.table().set_index("model").loc["Wide&Deep"]
-    assert shown["read as"] == "no crosses" and shown["auc ours"] == "0.98000"
+    assert shown["read as"] == "no crosses" and shown["AUC ours"] == "0.98000"
     assert "1 beside runs of ours, 9 whose recipe our models cannot follow" in found.notes[0]
 
 
