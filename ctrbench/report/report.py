@@ -129,6 +129,8 @@ def _section_text(report: SectionReport) -> list[str]:
     paragraphs = [f"## {report.title}", report.headline, *_table_text(report.settings)]
     paragraphs += _table_text(report.other_times)
     paragraphs += [report.untested] if report.untested else _table_text(report.differences)
+    if report.planning.rows:
+        paragraphs += [f"{report.planning.title}:", *_table_text(report.planning)]
     for board in report.published:
         paragraphs += [f"{board.title}:", tables.to_markdown(board.table()), *board.notes]
     paragraphs += _table_text(report.verdicts)

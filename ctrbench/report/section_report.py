@@ -1,6 +1,6 @@
 """The report of one section: its statistics, figures and tables, each computed once."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +24,9 @@ from ctrbench.report.judged.comparisons import (
     models_not_different,
     reference,
 )
+from ctrbench.report.judged.crossings import KEY
 from ctrbench.report.judged.paired import PairedTests
+from ctrbench.report.judged.planning import planning_note, planning_rows
 from ctrbench.report.judged.verdicts import (
     verdict_numbers,
     verdict_rows,
@@ -35,26 +37,11 @@ from ctrbench.report.leaders import headline, leaders
 from ctrbench.report.predictions import calibration, slices
 from ctrbench.report.predictions.read import Predictions, read_predictions
 from ctrbench.report.published.leaderboards import Leaderboard, leaderboards
+from ctrbench.report.scaling import Scaling
 from ctrbench.report.step_times import DRAWING as STEPS
+from ctrbench.report.table import Table as Table
 
-
-@dataclass(frozen=True)
-class Table:
-    """A table of a report.
-
-    Attributes:
-        rows: cells of text.
-        numbers: the same as numbers, for a CSV file of the name ``file``; empty without one.
-        intro: the sentence above the table.
-        notes: the sentences below it.
-    """
-
-    title: str
-    rows: Rows
-    file: str = ""
-    numbers: pd.DataFrame = field(default_factory=pd.DataFrame)
-    intro: str = ""
-    notes: list[str] = field(default_factory=list)
+SHARES = f"ablation-{KEY}"
 
 
 @dataclass(frozen=True)
@@ -98,7 +85,14 @@ class SectionReport:
     @cached_property
     def headline(self) -> str:
         """The best model, and the others that differ from it by more than noise."""
-        return headline(self.section, self._comparisons)
+        leading = headline(self.section, self._comparisons)
+        rows = self.scaling.headline if self.scaling else ""
+        return f"{rows[0].upper()}{rows[1:]}. {leading}" if rows else leading
+
+    @cached_property
+    def scaling(self) -> Scaling:
+        """What the number of training rows does; false where it was not swept."""
+        return Scaling(self.section, self._tests)
 
     @cached_property
     def about(self) -> str:
@@ -142,6 +136,12 @@ class SectionReport:
             return Table("Differences", [])
         rows = comparison_table(compared).to_dict("records")
         return Table("Differences", rows, notes=[comparison_note(self.section, compared)])
+
+    @cached_property
+    def planning(self) -> Table:
+        """How many seeds tell a difference; without rows where there is one seed."""
+        rows = planning_rows(self._comparisons)
+        return Table("How many seeds tell", rows, notes=[planning_note(rows)] if rows else [])
 
     @cached_property
     def untested(self) -> str:
@@ -203,22 +203,26 @@ class SectionReport:
         """Ablations and heat maps of what was swept."""
         x = self._options.x
         figures = ablations(self.section, x) if x is None or is_swept(self.section, x) else []
+        figures = [f for f in figures if x or f.name != SHARES]  # of which scaling is the figure
         return [self._named(f) for f in figures + (heat_maps(self.section) if x is None else [])]
 
     @cached_property
     def gallery(self) -> list[Figure]:
-        """Cost, ablations and learning curves."""
+        """Training rows, cost, ablations and learning curves."""
+        scaling = [self._named(self.scaling.figure)] if self.scaling else []
         learning = learning_curves(self.section)
         curves = [] if learning is None else [self._named(learning)]
-        return [*self.cost, *self.ablations, *curves]
+        return [*scaling, *self.cost, *self.ablations, *curves]
 
     @cached_property
     def details(self) -> list[Figure | Table]:
-        """Figures and tables of the predictions; empty where they are not at hand."""
+        """The table of training rows, and figures and tables of the predictions where they are at
+        hand."""
+        scaling: list[Figure | Table] = [self.scaling.table] if self.scaling else []
         rows = read_predictions(self.section)
         if rows is None:
-            return []
-        details = _calibration(rows) + slice_details(rows, self._options.field)
+            return scaling
+        details = scaling + _calibration(rows) + slice_details(rows, self._options.field)
         return [self._named(item) if isinstance(item, Figure) else item for item in details]
 
     @property
@@ -229,7 +233,7 @@ class SectionReport:
 
     @property
     def detail_tables(self) -> list[Table]:
-        """The tables of the predictions."""
+        """The tables among the details."""
         return [item for item in self.details if isinstance(item, Table)]
 
     def _named(self, figure: Figure) -> Figure:

@@ -76,20 +76,26 @@ def two_part_test(differences_S: Any, rows_variance: float) -> Difference:
         bound, p = (mean, 1.0) if mean == 0 else (np.nan, np.nan)
         return Difference(mean, bound, bound, p, *parts)
     weight, error = seeds / total, np.sqrt(total)
-    half = error * _quantile((1 - LEVEL) / 2, weight, count - 1)
+    half = error * quantile((1 - LEVEL) / 2, weight, count - 1)
     p = _two_sided_p(abs(mean) / error, weight, count - 1)
     return Difference(mean, mean - half, mean + half, p, *parts)
 
 
-def _quantile(tail: float, weight: float, degrees: int) -> float:
-    """Return the quantile of Cochran & Cox: Student's times ``weight``, the normal one the rest."""
-    student = weight * special.stdtrit(degrees, tail) if weight else 0.0
-    return float(-student - (1 - weight) * special.ndtri(tail))
+def quantile(tail: float, weight: Any, degrees: int) -> Any:
+    """Return the upper quantile of Cochran & Cox: Student's times ``weight``, the normal one times
+    the rest.
+
+    Args:
+        weight: of the seeds part, a number or an array.
+        degrees: of freedom of the seeds; not read where the weight is 0.
+    """
+    student, normal = special.stdtrit(max(degrees, 1), tail), special.ndtri(tail)
+    return -(weight * student + (1 - weight) * normal)
 
 
 def _two_sided_p(statistic: float, weight: float, degrees: int) -> float:
     def excess(log_p: float) -> float:
-        return _quantile(np.exp(log_p) / 2, weight, degrees) - statistic
+        return float(quantile(np.exp(log_p) / 2, weight, degrees)) - statistic
 
     if excess(LEAST_LOG_P) <= 0:
         return float(np.exp(LEAST_LOG_P))
