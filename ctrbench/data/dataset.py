@@ -11,7 +11,7 @@ from ctrbench.data.sources.base import Source
 from ctrbench.data.sources.registry import open_source
 from ctrbench.data.split import PARTS, assign, check_fractions
 from ctrbench.data.store.crosses import check_crosses, with_crosses
-from ctrbench.data.store.encodings import field_encodings
+from ctrbench.data.store.encodings import field_encodings, without_patterns
 from ctrbench.data.store.grouping import check_group
 from ctrbench.data.store.history import check_history
 from ctrbench.data.store.opened import SPLIT_OF_ROWS, Store
@@ -46,7 +46,8 @@ class Dataset:
         check_fractions(split)
         self.settings, self.split, self.results, self.crosses = settings, split, results, crosses
         self.source = source or open_source(settings, by_time=split.kind == "time")
-        check_group(self.source)
+        self.source.settings = without_patterns(self.source)
+        check_group(self.source, split)
         check_sequences(self.source)
         self.encodings = field_encodings(self.source)
         check_history(self.source, split, self.encodings)
@@ -82,7 +83,7 @@ class Dataset:
             return numbers
         if self.source.is_split:
             return np.arange(counts[index]) + sum(counts[:index])
-        if self.split.kind != "time":
+        if self.split.kind in ("random", "order"):
             return np.flatnonzero(assign(self.split, 0, total, total) == index)
         raise UserError(  # prepared before it was kept
             f"{store.folder}: does not say which rows are of which split; delete it and run "

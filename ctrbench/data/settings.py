@@ -1,5 +1,6 @@
 """Settings of the data sets and of the split."""
 
+import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -11,6 +12,7 @@ from ctrbench.settings import option, settings
 VALUE_ENCODINGS = ("value", "unscaled")  # that multiply the field's embedding
 NUMERIC_ENCODINGS = ("log_squared", "quantile", *VALUE_ENCODINGS)
 POOLINGS = ("mean", "sum")
+POSITIVE = re.compile(r"\s*(>=|>|==|<=|<)\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*")
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class DataSettings:
     )
     exclude: list[str] = option("fields to leave out")
     group: str | None = option(
-        "the column within whose values GAUC is measured, mostly the user; it may be excluded",
+        "the column within whose values GAUC is measured, mostly the user, and whose values "
+        "split=group keeps together; it may be excluded",
         default=None,
         neutral=None,
     )
@@ -187,6 +190,12 @@ class TableSettings(FileSettings):
     """Rows of named columns: CSV, TSV or Parquet."""
 
     label: str | None = option("the column of clicks: 0 or 1, true or false, yes or no")
+    positive: str | None = option(
+        'the labels that are clicks, of a column of ratings: ">=4", ">3", "==5", "<=2"; null: '
+        "labels are 0 and 1",
+        default=None,
+        neutral=None,
+    )
     separator: str | None = option("separator of cells; null: the usual one of the header")
     quote: str | None = option(
         "double: cells may stand between quotation marks; none: a mark is a character like any "
@@ -214,8 +223,13 @@ class TableSettings(FileSettings):
     )
 
     def validate(self) -> None:
-        """Refuse a header that is no list of different names."""
+        """Refuse ratings without a comparison, and a header that is no list of different names."""
         super().validate()
+        if self.positive is not None and not POSITIVE.fullmatch(self.positive):
+            raise UserError(
+                f"data.positive={self.positive}: not a comparison with a number; give "
+                "\"data.positive='>=4'\""
+            )
         if self.header is None or self.header == "none":
             return
         names = list(map(str, self.header)) if isinstance(self.header, list) else []
@@ -273,11 +287,12 @@ class SplitSettings:
     """How rows become training, validation and test rows."""
 
     kind: str = option(
-        "random: drawn by the seed; order: by the file's order; time: by data.time",
-        choices=("random", "order", "time"),
+        "random: drawn by the seed; order: by the file's order; time: by data.time; group: drawn "
+        "for each value of data.group",
+        choices=("random", "order", "time", "group"),
     )
     fractions: list[float] = option("shares of train, valid and test", gt=0, lt=1)
-    seed: int = option("seed of a random split, apart from the run's seed", ge=0)
+    seed: int = option("seed of a drawn split, apart from the run's seed", ge=0)
     train_share: Any = option(  # int | float | str, which OmegaConf 2.3 cannot compose
         "share of the training rows to train on, 0.25 or 1/64; a smaller share lies within a "
         "larger one, and validation and test rows stay the same",

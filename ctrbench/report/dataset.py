@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ctrbench.data.row_notes import row_notes
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.field_auc import field_aucs
 from ctrbench.data.store.opened import Store
@@ -98,16 +99,18 @@ def write_page(store: Store, folder: Path) -> str:
     messages = warnings(store)
     name = store.manifest["settings"]["name"]
     parts, fields = _parts(store), _fields(statistics)
+    notes = row_notes(store.manifest["settings"])
     page = render(
         "dataset.html",
         title=f"The data set {name}",
         warnings=messages,
+        notes=notes,
         parts=parts,
         fields=fields,
         drawing=_figure(statistics),
     )
     write_folder(folder, {"index.html": page})
-    lines = [f"look: {line}" for line in messages]
+    lines = [*notes, *(f"look: {line}" for line in messages)]
     return "\n\n".join(
         [markdown(parts), markdown(fields), *lines, f"written to {folder}/index.html"]
     )

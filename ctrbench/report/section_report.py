@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from ctrbench.data.row_notes import row_notes
 from ctrbench.errors import UserError, one_line
 from ctrbench.markdown import Rows
 from ctrbench.report import tables
@@ -99,10 +100,12 @@ class SectionReport:
         """The numbers of rows and seeds, and the machine."""
         run, seeds = self.section.runs.iloc[0], self.section.runs["seed"].nunique()
         rows = sum(int(run[f"dataset.rows.{name}"]) for name in ("train", "valid", "test"))
+        data = {name.removeprefix("data."): value for name, value in run.items()}
+        notes = "".join(f"; {note}" for note in row_notes(data))
         return (
             f"{rows:,} rows, {int(run['dataset.rows.test']):,} of them for the test; "
             f"{tables.count_text(seeds, 'seed')}; "
-            f"{tables.environment_text(self.section.environment)}"
+            f"{tables.environment_text(self.section.environment)}{notes}"
         )
 
     @cached_property

@@ -6,7 +6,7 @@ from ctrbench.data.schema import TIME
 from ctrbench.data.sources.amounts import is_missing, is_zero_date, to_numbers
 from ctrbench.data.sources.column_types import DATES, Type
 from ctrbench.data.sources.dates import is_too_late, to_dates
-from ctrbench.data.sources.labels import EXPECTED, parse_labels
+from ctrbench.data.sources.labels import EXPECTED, parse_labels, parse_ratings
 from ctrbench.data.sources.lists import clean_lists, split_cells
 from ctrbench.data.sources.rows import Cells
 from ctrbench.data.sources.spelling import as_codes
@@ -56,17 +56,24 @@ def _refuse_late(cells: Cells, name: str, dates: pl.Series) -> None:
     _refuse_value(cells, name, is_too_late(dates), "a date until the year 2262", "category")
 
 
-def convert_labels(cells: Cells, name: str, *, labelled: bool) -> list[pl.Series]:
+def convert_labels(
+    cells: Cells, name: str, positive: str | None, *, labelled: bool
+) -> list[pl.Series]:
     """Return the labels, if there are any.
 
     Args:
+        positive: the ratings that are clicks (``>=4``); None where labels are 0 and 1.
         labelled: every row must have one.
     """
     if not labelled and (name in cells.not_text or cells.frame[name].dtype != pl.String):
         return []
-    parsed = parse_labels(_text_column(cells, name, "a label is 0 or 1"))
+    text, expected = _text_column(cells, name, "a label is one value a row"), EXPECTED
+    if positive is None:
+        parsed = parse_labels(text)
+    else:
+        parsed, expected = parse_ratings(text, positive), f"a number (data.positive={positive})"
     if labelled:
-        _refuse_value(cells, name, parsed.is_null(), EXPECTED)
+        _refuse_value(cells, name, parsed.is_null(), expected)
     return [parsed]
 
 

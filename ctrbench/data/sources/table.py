@@ -24,6 +24,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ctrbench.data.patterns import WILDCARD, resolve_patterns
 from ctrbench.data.schema import GROUP, RESERVED, USER, Column, Slice
 from ctrbench.data.settings import TableSettings
 from ctrbench.data.sources.amounts import FORMS
@@ -117,6 +118,22 @@ class Table(FileSource):
         return declared
 
     @cached_property
+    def _declared(self) -> dict[str, Type]:
+        """The declared types by the names of columns, those of all others apart."""
+        declared = {name: type_ for name, type_ in self._declarations.items() if name != OTHERS}
+        if not any(WILDCARD in name for name in declared) or not self._is_at_hand:
+            return declared
+        return resolve_patterns("data.types", declared, self._inferred)
+
+    @property
+    def _is_at_hand(self) -> bool:
+        """Whether the files are there; a run may be opened where they are not."""
+        try:
+            return bool(self.files)
+        except UserError:
+            return False
+
+    @cached_property
     def _inferred(self) -> dict[str, InferredType]:
         """The inferred type of every column but the label."""
         path = next(iter(self.files.values()))
@@ -131,11 +148,10 @@ class Table(FileSource):
     @cached_property
     def types(self) -> dict[str, Type]:
         """The type of every column but the label: as declared, or inferred from the first rows."""
-        declared = dict(self._declarations)
+        others, declared = self._declarations.get(OTHERS), dict(self._declared)
         for name in self.settings.sequence_columns:
             if name not in declared and name in self._inferred:
                 declared[name] = Type("multi")
-        others = declared.pop(OTHERS, None)
         if others is not None and others.name == "skip":
             return declared
         for name in declared:
@@ -190,7 +206,7 @@ class Table(FileSource):
     @property
     def left_out(self) -> dict[str, str]:
         skipped = [name for name, type_ in self.types.items() if type_.name == "skip"]
-        return {name: self._reason(name) for name in skipped if name not in self._declarations}
+        return {name: self._reason(name) for name in skipped if name not in self._declared}
 
     def _reason(self, name: str) -> str:
         """Return why a column is left out."""
@@ -205,7 +221,7 @@ class Table(FileSource):
         if OTHERS in self._declarations:
             return {}
         used = [name for name, type_ in self.types.items() if type_.name != "skip"]
-        open_ = [name for name in used if name not in self._declarations or self._is_unsplit(name)]
+        open_ = [name for name in used if name not in self._declared or self._is_unsplit(name)]
         return {name: note for name in open_ if (note := self._inferred[name].note)}
 
     def _is_unsplit(self, name: str) -> bool:
@@ -271,7 +287,8 @@ class Table(FileSource):
         cells, columns = read(), list[pl.Series]()
         label, group, user = self.settings.label, self.settings.group, self.settings.history.user
         if label in cells.frame.columns:
-            columns += convert_labels(cells, str(label), labelled=labelled)
+            positive = self.settings.positive
+            columns += convert_labels(cells, str(label), positive, labelled=labelled)
         if group in cells.frame.columns:
             columns.append(convert_keys(cells, group).alias(GROUP))
         for name, type_ in used.items():

@@ -1,9 +1,12 @@
 """The encoding of every field: by its kind, or as ``data.encodings`` declares it."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
+from ctrbench.data.patterns import expand_names, is_pattern, resolve_patterns
 from ctrbench.data.schema import CATEGORICAL, MULTI, NUMERIC, Field
-from ctrbench.data.settings import NUMERIC_ENCODINGS, POOLINGS
+from ctrbench.data.settings import NUMERIC_ENCODINGS, POOLINGS, DataSettings
 from ctrbench.data.sources.base import Source
 from ctrbench.data.store.target_encoder import TARGET, count_of, rate_of
 from ctrbench.errors import UserError
@@ -11,6 +14,41 @@ from ctrbench.settings import nearest
 
 ALLOWED = {CATEGORICAL: (TARGET,), NUMERIC: NUMERIC_ENCODINGS, MULTI: POOLINGS}
 ALL = "*"
+
+
+def without_patterns(source: Source) -> Any:
+    """Return the settings of a source with the patterns of names in ``data.encodings`` and
+    ``data.exclude`` replaced by the fields that they match, ``*:target`` apart.
+
+    A pattern of an encoding stands for the fields of the kinds that have this encoding.
+    """
+    settings, kinds = source.settings, {column.name: column.kind for column in source.columns}
+    settings = replace(settings, encodings=_named_encodings(settings.encodings, kinds))
+    statistics = _statistics(replace(settings, exclude=[]), kinds)
+    names = dict.fromkeys((*kinds, *source.left_out, *statistics))
+    return replace(settings, exclude=expand_names("data.exclude", settings.exclude, names))
+
+
+def _named_encodings(items: list[str], kinds: dict[str, str]) -> list[str]:
+    """Replace patterns in items of ``data.encodings`` by the names that they match."""
+    split = [(item, *item.partition(":")[::2]) for item in items]
+    patterns = [own for own in split if own[0] != f"{ALL}:{TARGET}" and is_pattern(own[1], kinds)]
+    plain = [item for item in items if item not in [pattern[0] for pattern in patterns]]
+    by_kind: dict[str, dict[str, str]] = {}
+    for item, name, encoding in patterns:
+        kind = next((kind for kind, allowed in ALLOWED.items() if encoding in allowed), None)
+        if kind is None:
+            hint = nearest(encoding, [name for allowed in ALLOWED.values() for name in allowed])
+            raise UserError(f"data.encodings={item}: no encoding {encoding}; {hint}")
+        declared = by_kind.setdefault(kind, {})
+        if declared.setdefault(name, encoding) != encoding:
+            raise UserError(f"data.encodings={item}: {name} stands in it twice; name it once")
+    exact = {item.partition(":")[0] for item in plain}
+    for kind, declared in by_kind.items():
+        names = [name for name, own in kinds.items() if own == kind]
+        resolved = resolve_patterns("data.encodings", declared, names)
+        plain += [f"{name}:{way}" for name, way in resolved.items() if name not in exact]
+    return plain
 
 
 def field_encodings(source: Source) -> dict[str, str]:
@@ -29,7 +67,7 @@ def field_encodings(source: Source) -> dict[str, str]:
             _check_item(item, kinds, settings.encodings)
         if encoding != TARGET:
             chosen[name] = encoding
-    statistics = _statistics(source, kinds)
+    statistics = _statistics(settings, kinds)
     for name in statistics.keys() & kinds.keys():
         raise UserError(f"data.encodings: the data has a column {name} already; exclude it")
     chosen |= dict.fromkeys(statistics, "value")
@@ -60,10 +98,10 @@ def _check_item(item: str, kinds: dict[str, str], items: list[str]) -> None:
         )
 
 
-def _statistics(source: Source, kinds: dict[str, str]) -> dict[str, str]:
+def _statistics(settings: DataSettings, kinds: dict[str, str]) -> dict[str, str]:
     """Return the names of the target statistics that are declared, and the field of each."""
-    excluded, names = {*source.settings.exclude}, list[str]()
-    for item in source.settings.encodings:
+    excluded, names = {*settings.exclude}, list[str]()
+    for item in settings.encodings:
         name, _, encoding = item.partition(":")
         if encoding == TARGET and name in excluded:
             raise UserError(f"data.encodings={item}: {name} is excluded; leave one of them out")
@@ -79,4 +117,4 @@ def target_statistics(source: Source, fields: Iterable[Field]) -> dict[str, str]
     """Return the names of the target statistics of fields that are of use, and each one's field."""
     kinds = _kinds(source)
     names = {field.name for field in fields}
-    return {name: of for name, of in _statistics(source, kinds).items() if of in names}
+    return {name: of for name, of in _statistics(source.settings, kinds).items() if of in names}

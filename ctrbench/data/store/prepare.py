@@ -130,8 +130,8 @@ class _Preparation:
             path.unlink()
         slices = Reading(self.source, self.work).run()
         parts, labels, self.warnings = split_rows(self.source, self.split, slices)
-        by_time = self.split.kind == "time" and not self.source.is_split
-        if by_time or self.split.train_share < 1:
+        by_column = self.split.kind in ("time", "group") and not self.source.is_split
+        if by_column or self.split.train_share < 1:
             np.save(self.work / SPLIT_OF_ROWS, parts)
         counts = self._check_classes(parts, labels)
         fitted = self._fitted(slices, parts)

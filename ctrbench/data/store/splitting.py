@@ -10,6 +10,7 @@ from ctrbench.data.settings import SplitSettings
 from ctrbench.data.sources.base import Source
 from ctrbench.data.split import PARTS, assign, by_time, check_ties, leave_out
 from ctrbench.data.store.arrays import Bytes
+from ctrbench.data.store.grouping import by_group, check_groups, read_groups
 from ctrbench.data.store.quality import check_labels
 
 
@@ -32,6 +33,12 @@ def split_rows(
         parts_N = by_time(split, time_N)
         how = (str(source.settings.when), source.time_text)
         warnings = check_ties(split, parts_N, time_N, *how)
+        return leave_out(split, parts_N), np.concatenate(labels), warnings
+    if split.kind == "group" and not source.is_split:
+        group = str(source.settings.group)
+        groups_N = read_groups(group, slices)
+        parts_N = by_group(split, groups_N)
+        warnings = check_groups(split, parts_N, groups_N, group)
         return leave_out(split, parts_N), np.concatenate(labels), warnings
     parts, start, total = [], 0, sum(map(len, labels))
     for path, column in zip(slices, labels, strict=True):

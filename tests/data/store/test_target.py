@@ -145,7 +145,7 @@ WRONG = {
     "shops:target": "no field shops",
     "shop:target,shop:target": "shop:target: shop stands in it twice",
     "shop:vocabulary": "data.encodings=shop:vocabulary",
-    "*:value": "data.encodings=*:value",
+    "*:sum": "data.encodings=*",
 }
 
 
