@@ -6,7 +6,7 @@ finished one, ``ctrbench.load_runs("results")`` returns a table of all runs, and
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ctrbench import runs as runs  # callable until 0.4: the old name of load_runs
 from ctrbench.version import __version__ as __version__
@@ -61,6 +61,47 @@ def train(*overrides: str) -> "Run":
     plan.results.check()
     run(plan)
     return open_run(plan.directory.path)
+
+
+def import_scores(
+    name: str,
+    *overrides: str,
+    valid: Any,
+    test: Any,
+    seed: int = 0,
+    train_s: float | None = None,
+    note: str | None = None,
+    column: str | None = None,
+    logits: bool = False,
+) -> "Run":
+    """Store the scores that another system gave for a data set as a run of it.
+
+    Args:
+        name: of the system, in place of a model's.
+        overrides: KEY=VALUE, those of the data set and its split.
+        valid: the scores of the validation rows: an array, a data frame of pandas, polars or Arrow,
+            or the path of a file in CSV, TSV, Parquet or .npy. Where it has a column of row numbers
+            (``row``) they may stand in any order, where it has labels these are compared.
+        test: the scores of the test rows.
+        seed: that the system was trained with.
+        train_s: seconds that its training took.
+        note: what gave the scores: version, settings.
+        column: of the scores; None: ``probability``, ``logit``, or the only one.
+        logits: whether they are logits.
+
+    Raises:
+        UserError: for scores that are not one finite probability for each row, for other labels, a
+            name that is a model's, and other scores than those of an earlier call.
+    """
+    from ctrbench.config.verb_settings import ImportSettings
+    from ctrbench.runs.external import ExternalRun
+    from ctrbench.sweep.jobs import plan_dataset
+
+    dataset = plan_dataset(list(overrides))
+    dataset.results.check()
+    settings = ImportSettings(seed=seed, train_s=train_s, note=note, column=column, logits=logits)
+    directory = ExternalRun(name, dataset, settings, overrides).store(valid, test)
+    return open_run(directory.path)
 
 
 def prepare(*overrides: str) -> "Store":

@@ -84,6 +84,11 @@ def neutral(registered: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not _NO_VALUE}
 
 
+def settings_class(registered: str) -> type[Any]:
+    """Return the class registered under a name."""
+    return _REGISTERED[registered]
+
+
 def digest(values: Any) -> str:
     """A short name for values that JSON can say: a hash of them."""
     text = json.dumps(values, sort_keys=True, default=str)

@@ -191,7 +191,7 @@ def verb(
     """Register a function as the verb of that name; its docstring is the help text."""
 
     def enter(work: Callable[[Any], None]) -> Callable[[Any], None]:
-        name, own = work.__name__, settings or {}
+        name, own = work.__name__.rstrip("_"), settings or {}  # import is a word of Python's
         VERBS[name] = Verb(name, usage, examples, names, own, composes, lists, flags, work)
         return work
 

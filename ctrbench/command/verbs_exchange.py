@@ -3,17 +3,19 @@
 Heavy modules are imported where used.
 """
 
-import dataclasses
 import sys
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from ctrbench.command.verb_parser import verb
-from ctrbench.config.verb_settings import ExportSettings, RowsSettings
+from ctrbench.config.verb_settings import (
+    ExportSettings,
+    ImportSettings,
+    RowsSettings,
+    own_settings,
+)
 from ctrbench.errors import UserError
 from ctrbench.files import expanded
 from ctrbench.settings import check
-
-Settings = TypeVar("Settings")
 
 
 @verb(
@@ -65,7 +67,7 @@ def rows(given: Any) -> None:
     another system on. Without out=, print planted rows in Criteo's raw layout."""
     from ctrbench.sweep.jobs import plan_dataset
 
-    own, words = _own(given.words, RowsSettings)
+    own, words = own_settings("rows", given.words)
     dataset = plan_dataset(words)
     if own.out is not None:
         from ctrbench.data.store.raw_rows import write_rows
@@ -85,13 +87,31 @@ def rows(given: Any) -> None:
         sys.stdout.buffer.write(to_text(piece.read()))
 
 
-def _own(words: list[str], cls: type[Settings]) -> tuple[Settings, list[str]]:
-    """Return the settings of a verb's own keys, and the overrides of all others."""
-    names = {field.name for field in dataclasses.fields(cast(Any, cls))}
-    is_own = [word.partition("=")[0] in names for word in words]
-    own = cls(**_values([word for word, mine in zip(words, is_own, strict=True) if mine]))
-    check(own)
-    return own, [word for word, mine in zip(words, is_own, strict=True) if not mine]
+@verb(
+    "NAME valid=FILE test=FILE [seed=N] [train_s=S] [note=TEXT] [KEY=VALUE ...]",
+    "ctrbench import catboost data=criteo data.path=train.txt valid=valid.csv test=test.csv",
+    "ctrbench import gbdt data=planted valid=v.npy test=t.npy train_s=12 note='400 trees'",
+    names=1,
+    settings={"": ImportSettings},
+)
+def import_(given: Any) -> None:
+    """Store the scores that another system gave for the validation and the test rows of a data
+    set as a run, which takes part in reports as any other. A file is CSV, TSV, Parquet or .npy: one
+    probability (or logit) for each row, by a column of row numbers or in the order of the rows."""
+    own, words = own_settings("import", given.words)
+    if len(given.names) != 1:
+        raise UserError("import takes one name: ctrbench import NAME data=... valid=FILE test=FILE")
+    for part in ("valid", "test"):
+        if getattr(own, part) is None:
+            raise UserError(f"{part}=FILE: name the file of the scores of the {part} rows")
+    from ctrbench.sweep.jobs import plan_dataset
+
+    dataset = plan_dataset(words)
+    dataset.results.check()
+    from ctrbench.runs.external import ExternalRun
+
+    run = ExternalRun(given.names[0], dataset, own, words)
+    print(run.store(own.valid, own.test).path)
 
 
 def _values(words: list[str]) -> dict[str, str]:

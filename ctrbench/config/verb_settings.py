@@ -1,6 +1,6 @@
 """Settings of verbs and of experiments."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import yaml
@@ -9,7 +9,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from ctrbench.config.explain import explain_value
 from ctrbench.errors import UserError
-from ctrbench.settings import check, nearest, option, settings, settings_from
+from ctrbench.settings import check, nearest, option, settings, settings_class, settings_from
 
 MIN_WARMUP = 10  # evaluations at least, and three times the patience
 
@@ -44,6 +44,7 @@ class ReportSettings:
     slice: str | None = option("field by whose values AUC is sliced", default=None)
 
 
+@settings("rows")
 @dataclass
 class RowsSettings:
     """The keys of ``ctrbench rows`` in addition to those of a run."""
@@ -51,6 +52,22 @@ class RowsSettings:
     out: str | None = option(
         "folder that train.parquet, valid.parquet and test.parquet are written to", default=None
     )
+
+
+@settings("import")
+@dataclass
+class ImportSettings:
+    """The keys of ``ctrbench import`` in addition to those of a data set."""
+
+    valid: str | None = option("file of the scores of the validation rows", default=None)
+    test: str | None = option("file of the scores of the test rows", default=None)
+    seed: int = option("seed that the system was trained with", default=0, ge=0, lt=2**31)
+    train_s: float | None = option("seconds that its training took", default=None, gt=0)
+    note: str | None = option("what gave the scores: version, settings", default=None)
+    column: str | None = option(
+        "column of the scores; null: probability, logit, or the only one", default=None
+    )
+    logits: bool = option("the scores are logits", default=False)
 
 
 @dataclass
@@ -127,3 +144,20 @@ def verb_settings(name: str, words: list[str], prefix: str = "") -> Any:
         raise UserError(explain_value(error, prefix)) from None
     check(verb_values, prefix)
     return verb_values
+
+
+def own_settings(name: str, words: list[str]) -> tuple[Any, list[str]]:
+    """Return the settings of a verb's own keys, and the overrides of all others.
+
+    Args:
+        name: that the class of the verb's settings is registered as; values are text as it is.
+    """
+    keys = {field.name for field in fields(settings_class(name))}
+    is_own = [word.partition("=")[0] in keys for word in words]
+    values = dict(word.split("=", 1) for word, own in zip(words, is_own, strict=True) if own)
+    try:
+        own = settings_from(name, values)
+    except OmegaConfBaseException as error:
+        raise UserError(explain_value(error)) from None
+    check(own)
+    return own, [word for word, own in zip(words, is_own, strict=True) if not own]

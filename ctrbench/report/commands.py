@@ -20,6 +20,8 @@ def overrides_of(run: Path) -> list[str] | None:
         config = RunDirectory(run).settings()
     except (UserError, OSError):  # the report lists the run as broken
         return None
+    if config["model"].get("external"):
+        raise UserError("its scores were imported")
     return reconstruct_overrides(config)
 
 

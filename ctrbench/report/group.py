@@ -21,6 +21,7 @@ TIMES = ["seconds_per_epoch", "pretrain_seconds_per_epoch", TO_BEST]
 ROWS = ("data", "split")  # settings of rows and of their encoding
 OF_ROWS = ("data.", "split.")
 DOWNLOAD = "data.download."
+EXTERNAL = "model.external"
 LABELS = "files.labels.npy"  # digest of the labels of the test rows
 SCHEDULE = "trainer.schedule.name"
 NUMBER = r"\d+(\.\d+)?(e[-+]?\d+)?"
@@ -58,9 +59,19 @@ def sections(table: pd.DataFrame) -> list[Section]:
     finished = table[table["state"] == FINISHED]
     if finished.empty:
         return []
+    names = finished["model"].where(~is_external(finished), finished["model"] + " (external)")
+    finished = finished.assign(model=names)
     by_rows = list(finished.groupby(["data", _test_rows(finished)], sort=False))
     titles = _titles([rows for _, rows in by_rows])
     return [_section(title, rows) for title, (_, rows) in zip(titles, by_rows, strict=True)]
+
+
+def is_external(runs: pd.DataFrame) -> pd.Series:
+    """Return whether each run is of imported scores."""
+    if EXTERNAL not in runs:
+        return pd.Series(False, runs.index)
+    marked: pd.Series = runs[EXTERNAL].eq(True).fillna(False).astype(bool)
+    return marked
 
 
 def _test_rows(finished: pd.DataFrame) -> pd.Series:
@@ -127,10 +138,13 @@ def _section(title: str, section_runs: pd.DataFrame) -> Section:
         section_runs = section_runs.assign(
             **{TO_BEST: section_runs["seconds.to_best"] + section_runs["seconds.pretrain"]}
         )
-    times = _mean_times(section_runs, list(groups["group"]))
+    external = is_external(section_runs)
+    times = _mean_times(section_runs[~external], list(groups["group"]))
     environment = _commonest(times)
     times_here = times[_is_in(times, environment)].set_index("group")[TIMES]
-    groups = groups.join(times_here, on="group")
+    imported = section_runs[external].reindex(columns=["group", TO_BEST])
+    times_given = imported.astype({TO_BEST: float}).groupby("group").mean()  # of any machine
+    groups = groups.join(pd.concat([times_here, times_given]), on="group")
     groups["time_over_lr"] = groups["seconds_per_epoch"] / _baseline_seconds(groups)
     return Section(title, runs, groups, environment, times)
 
@@ -147,7 +161,8 @@ def _make_groups(runs: pd.DataFrame) -> pd.DataFrame:
             columns[f"{part}_{figure}_mean"] = values.mean()
             columns[f"{part}_{figure}_std"] = values.std()
     sizes = ["parameters.embedding", "parameters.network"]
-    columns["parameters"] = grouped[[s for s in sizes if s in runs]].first().sum(axis=1)
+    own_sizes = grouped[[s for s in sizes if s in runs]].first()
+    columns["parameters"] = own_sizes.sum(axis=1, min_count=1)
     groups = grouped[shared].first().join(pd.DataFrame(columns)).reset_index()
     groups["overrides"] = groups["group"].map(_overrides(runs))
     groups["job"] = groups["group"].map(grouped["job"].min()) if "job" in runs else np.nan
@@ -228,8 +243,9 @@ def _chosen(groups: pd.DataFrame) -> pd.Series:
 def best_by_validation(groups: pd.DataFrame) -> Any:
     """Return the index of the best row by the validation figure that all runs monitor; by the
     logloss where they monitor different ones."""
-    monitors = [_monitor(row) for _, row in groups.iterrows()]
-    monitor = monitors[0] if all(other == monitors[0] for other in monitors) else "logloss"
+    monitors = [_monitor(row) for _, row in groups[~is_external(groups)].iterrows()]
+    is_common = all(other == monitors[0] for other in monitors)
+    monitor = monitors[0] if monitors and is_common else "logloss"
     figures = monitored(monitor, {name: groups[f"valid_{name}_mean"] for name in FIGURES})
     return figures.idxmax() if is_maximised(monitor) else figures.idxmin()
 
@@ -254,6 +270,8 @@ def _mean_times(section_runs: pd.DataFrame, order: list[str]) -> pd.DataFrame:
 
 
 def _commonest(times: pd.DataFrame) -> dict[str, Any]:
+    if times.empty:
+        return dict.fromkeys(ENVIRONMENT)
     counts = times.groupby(ENVIRONMENT, sort=False, dropna=False).size()
     return dict(zip(ENVIRONMENT, counts.idxmax(), strict=True))
 

@@ -9,7 +9,7 @@ from ctrbench.markdown import NONE, Rows, cells
 from ctrbench.report import tables
 from ctrbench.report.commands import command_cell
 from ctrbench.report.figures.drawing import Figure
-from ctrbench.report.group import ENVIRONMENT, as_text
+from ctrbench.report.group import ENVIRONMENT, as_text, is_external
 from ctrbench.report.html import render
 from ctrbench.report.leaders import FIGURES
 from ctrbench.report.names import metric_title, model_title
@@ -78,12 +78,15 @@ def measurement_notes(table: pd.DataFrame) -> list[str]:
     finished = table[table["state"] == FINISHED]
     notes = []
     if len(finished):
-        counts: Any = finished.groupby(ENVIRONMENT, sort=False, dropna=False).size()
+        external = is_external(finished)
+        counts: Any = finished[~external].groupby(ENVIRONMENT, sort=False, dropna=False).size()
         notes = [
             f"{tables.count_text(count, 'run')} on "
             f"{tables.environment_text(dict(zip(ENVIRONMENT, environment, strict=True)))}."
             for environment, count in counts.items()
         ]
+        if external.any():
+            notes.append(f"{tables.count_text(int(external.sum()), 'run')} of imported scores.")
         commits = finished.get("environment.commit", pd.Series(dtype=str)).dropna().unique()
         if len(commits):
             notes.append(f"Code: {', '.join(commits)}.")

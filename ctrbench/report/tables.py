@@ -16,6 +16,7 @@ from ctrbench.report.group import (
     TIMES,
     Section,
     differing,
+    is_external,
     options_of_rows,
     settings_of,
 )
@@ -48,7 +49,7 @@ def settings_table(section: Section) -> pd.DataFrame:
     if "model.dropout" in groups:
         keep = 1 - groups["model.dropout"].astype(float)
         table["keep probability"] = cells(keep, "{:g}")
-    table["batch size"] = groups["trainer.batch_size"].map("{:,}".format)
+    table["batch size"] = cells(groups["trainer.batch_size"].astype(float), "{:,.0f}")
     for part, head in (("test", "test"), ("valid", "validation")):
         for figure in ("auc", "logloss"):
             table[f"{head} {metric_title(figure)}"] = mean_and_deviation(groups, f"{part}_{figure}")
@@ -208,6 +209,7 @@ def settings_notes(section: Section) -> list[str]:
                 f"{model_title(name)}: {len(runs)} of {(section.runs['model'] == name).sum()} runs "
                 "are worse than predicting the mean click rate for every row."
             )
+    sentences += _external_notes(section.runs)
     sentences += _recorded_note(section.runs)
     sentences += _times_notes(section)
     commits = section.runs["environment.commit"].dropna().unique()
@@ -220,6 +222,18 @@ def settings_notes(section: Section) -> list[str]:
             f"Not all have the same seeds: {lacking}. Tests take those that both sides have."
         )
     return sentences + _paper_notes(_data_name(section), sum(rows.values()))
+
+
+def _external_notes(runs: pd.DataFrame) -> list[str]:
+    """Say which scores were imported, and from what."""
+    external = runs[is_external(runs)]
+    if external.empty:
+        return []
+    texts = []
+    for name, own in external.groupby("model", sort=False):
+        notes = own["model.note"].dropna().unique() if "model.note" in own else ()
+        texts.append(f"{name}{': ' if len(notes) else ''}{'; '.join(notes)}")
+    return [f"Scores of other systems, imported: {'. '.join(texts)}."]
 
 
 def _recorded_note(runs: pd.DataFrame) -> list[str]:
@@ -336,6 +350,8 @@ def _data_name(section: Section) -> str:
 
 def environment_text(environment: dict[str, Any]) -> str:
     """Return as text what times were measured on."""
+    if pd.isna(environment["environment.device"]):
+        return "the machines of the systems whose scores were imported"
     device, threads, precision, torch = (environment[name] for name in ENVIRONMENT)
     return f"{device}, threads: {threads}, {precision}, torch {torch}"
 

@@ -17,7 +17,10 @@ from ctrbench.models.registry import declaration_of
 PACKAGE = Path(__file__).resolve().parents[1]
 MODELS = "ctrbench.models."
 # What every run depends on: rows, layers, optimizers, the trainer, and the run itself.
-SHARED = ("data", "layers", "optim", "training", "runs/train.py", "metrics.py", "monitor.py")
+SHARED = (
+    *("data", "layers", "optim", "training", "runs/train.py", "runs/scores.py"),
+    *("metrics.py", "monitor.py"),
+)
 
 
 def _read(paths: tuple[str, ...]) -> dict[Path, str]:

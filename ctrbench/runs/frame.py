@@ -20,7 +20,7 @@ from ctrbench.settings import digest, neutral
 FINISHED, FAILED, UNFINISHED, BROKEN = "finished", "failed", "unfinished", "broken"
 # Columns of every table: what runs are, how good, and how long they took.
 CORE = (
-    *("path", "model", "data", "seed", "status", "reason"),
+    *("path", "model", "data", "seed", "external", "status", "reason"),
     *(f"metrics.{part}.{figure}" for part in ("valid", "test") for figure in ("auc", "logloss")),
     *(f"seconds.{name}" for name in ("prepare", "pretrain", "train", "to_best", "evaluate")),
     "seconds_per_epoch",
@@ -139,9 +139,10 @@ def _finished(path: Path, result: dict[str, Any], config: dict[str, Any]) -> dic
     return {
         **_as_cells(flatten(result)),
         **_as_cells(flatten(shown | {k: v for k, v in own.items() if k not in ("seed", "data")})),
-        "trainer.batch_size": result["batch_size"],  # as it was chosen by the rows, or set
+        "trainer.batch_size": result.get("batch_size"),  # as it was chosen by the rows, or set
         # last: a foreign record may have keys of these names
         "path": str(path),
+        "external": own["model"].get("external") is True,  # imported scores
         "state": FINISHED,
         "reason": "",
         "group": group,

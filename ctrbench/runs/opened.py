@@ -60,6 +60,7 @@ class OpenedRun:
         if result is None:
             raise UserError(f"{path}: not a finished run; name a directory with a result.json")
         self.path, self.result = path, result
+        self.directory.check_trained()
         self._read_config()
         self.encoding = self._encoding()
         self.encoder = self.encoding.encoder()

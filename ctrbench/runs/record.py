@@ -183,12 +183,22 @@ class RunDirectory:
             raise UserError(f"{path}: not the result of a run; delete it")
         return result
 
+    def check_trained(self) -> None:
+        """Refuse a run of imported scores, which has no model."""
+        model = (self.result() or {}).get("settings", {}).get("model", {})
+        if model.get("external"):
+            raise UserError(
+                f"{self.path}: has the imported scores of {model['name']}, and no model; name a "
+                "run that was trained here"
+            )
+
     def trained_weights(self) -> Path:
         """The weights of a finished run.
 
         Raises:
             UserError: if they are not there, or others than were trained.
         """
+        self.check_trained()
         path, result = self.weights, self.result() or {}
         if not path.is_file() or file_digest(path) != result.get("files", {}).get(path.name):
             raise UserError(f"{path}: not the weights that were trained here; {AGAIN}")

@@ -21,7 +21,7 @@ from ctrbench.data.batches import Batches, choose
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import DivergenceError, UserError
-from ctrbench.files import file_digest, replacing, temporary_folder
+from ctrbench.files import file_digest, temporary_folder
 from ctrbench.machine import (
     environment,
     peak_memory,
@@ -38,6 +38,7 @@ from ctrbench.runs.code import code_digests
 from ctrbench.runs.opened import read_weights
 from ctrbench.runs.plan import RunPlan
 from ctrbench.runs.record import RunDirectory, relative_paths, stored_overrides
+from ctrbench.runs.scores import metrics_of_test_rows, write_scores
 from ctrbench.runs.size import check_batch_size, check_size
 from ctrbench.runs.tracker import tracking
 from ctrbench.training import checkpoint
@@ -233,20 +234,8 @@ class Training:
         test = self._batches(store, "test", trainer.train.rows_in)
         logits_N = trainer.predict(test).cpu().numpy()
         rows = store.part("test")
-        for path, array in (
-            (self.directory.logits, logits_N),
-            (self.directory.labels, np.packbits(rows.labels_N)),
-        ):
-            with replacing(path) as file:
-                np.save(file, array)
-        labels_N = np.asarray(rows.labels_N)
-        figures: dict[str, Any] = metrics.score(logits_N, labels_N)
-        figures |= metrics.beside(logits_N, labels_N, rows.groups_N)
-        if rows.truth_N is not None:
-            best = metrics.score(np.asarray(rows.truth_N), labels_N)
-            figures |= {f"best_{name}": figure for name, figure in best.items()}
-            figures["excess_logloss"] = figures["logloss"] - best["logloss"]
-        return figures
+        write_scores(self.directory, logits_N, rows.labels_N)
+        return metrics_of_test_rows(logits_N, rows)
 
 
 def _start_from(model: nn.Module, weights: Path) -> None:

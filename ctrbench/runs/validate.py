@@ -25,9 +25,12 @@ WORDS = (
 )
 # Below these everything is a number or lacking, and these may be lacking.
 OPTIONAL = ("metrics.", "seconds.", "parameters.")
+# What a run of imported scores has not: it was not trained here.
+OF_TRAINING = ("batch_size", "seconds_per_epoch", "environment.")
 OPTIONAL_NUMBERS = ("pretrain_seconds_per_epoch", "epochs", "best_epoch", "settings.model.dropout")
 OPTIONAL_WORDS = ("environment.commit", "files.logits.npy", "files.labels.npy")
 SECTIONS = ("model", "optimizer", "trainer")
+EXTERNAL = "settings.model.external"
 LARGEST = 2**63
 ADVICE = "delete its folder and run it again, or copy it again"
 
@@ -51,12 +54,15 @@ def check_result(path: Path, result: dict[str, Any], flat: dict[str, Any]) -> No
     Raises:
         UserError: naming the file and the key.
     """
-    for name in COUNTS:
-        _require(path, name, is_count(flat.get(name)), "a whole number")
-    for name in NUMBERS:
-        _require(path, name, _is_number(flat.get(name)), "a number")
-    for name in WORDS:
-        _require(path, name, isinstance(flat.get(name), str), "a text")
+    is_external = flat.get(EXTERNAL) is True
+    for names, holds, what in (
+        (COUNTS, is_count, "a whole number"),
+        (NUMBERS, _is_number, "a number"),
+        (WORDS, lambda value: isinstance(value, str), "a text"),
+    ):
+        for name in names:
+            if not (is_external and name.startswith(OF_TRAINING)):
+                _require(path, name, holds(flat.get(name)), what)
     optional = [name for name in flat if name.startswith(OPTIONAL) or name in OPTIONAL_NUMBERS]
     for name in optional:
         _require(path, name, flat[name] is None or _is_number(flat[name]), "a number")

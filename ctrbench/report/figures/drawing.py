@@ -8,6 +8,7 @@ from functools import cache
 from html import escape
 from typing import Any
 from weakref import WeakKeyDictionary
+from zlib import crc32
 
 import matplotlib
 import numpy as np
@@ -135,7 +136,8 @@ def _with_titles(svg: str, start: str, tooltips: list[str]) -> str:
 def line_style(model: str) -> dict[str, Any]:
     """Return the colour, line and marker of a model, by its place in the registry."""
     models = names()
-    place = models.index(model) if model in models else len(models)
+    others = len(PALETTE) * len(MARKERS)  # for those of other systems, by their names
+    place = models.index(model) if model in models else len(models) + crc32(model.encode()) % others
     rounds = place // len(PALETTE)
     return {
         "color": PALETTE[place % len(PALETTE)],
