@@ -26,11 +26,13 @@ from ctrbench.settings import check
 )
 def predict(given: Any) -> None:
     """Print the probability of a click for each row of FILE, which is in the layout of the run's
-    data set."""
+    data set: a file, a folder of files, or a pattern."""
     if len(given.names) != 2:
         raise UserError("predict takes a run's directory and a file: ctrbench predict RUN FILE")
     run, file = map(expanded, given.names)
-    if not file.exists():
+    from ctrbench.data.sources.folders import names_several
+
+    if not (names_several(str(file)) or file.exists()):
         raise UserError(f"{file}: no such file; ctrbench predict RUN FILE scores the rows of one")
     from ctrbench.runs.predict import predict
 

@@ -167,15 +167,35 @@ class FileSettings(DataSettings):
     Which files they are decides nothing: the content of their rows does.
     """
 
-    path: str | None = option(
-        "the file, plain or compressed, to be split by `split`", affects_result=False
+    path: Any = option(  # str | list[str] | None, which OmegaConf 2.3 cannot compose
+        "the file, plain or compressed, to be split by `split`: a file, a folder, a pattern "
+        "(days/*/*.parquet), or a list of these",
+        affects_result=False,
     )
-    train: str | None = option(
-        "file of training rows, where the split is yours", affects_result=False
+    train: Any = option(
+        "file of training rows, where the split is yours; also a folder, a pattern, or a list",
+        affects_result=False,
     )
-    valid: str | None = option("file of validation rows", affects_result=False)
-    test: str | None = option("file of test rows", affects_result=False)
+    valid: Any = option("file of validation rows, or several", affects_result=False)
+    test: Any = option("file of test rows, or several", affects_result=False)
     download: Any = option("the public set that `ctrbench download` fetches", affects_result=False)
+
+    def __post_init__(self) -> None:
+        for name in ("path", "train", "valid", "test"):
+            value = getattr(self, name)
+            if isinstance(value, int | float):  # a file of that name
+                setattr(self, name, str(value))
+
+    def validate(self) -> None:
+        """Refuse what is neither the name of a file nor a list of such names."""
+        super().validate()
+        for name in ("path", "train", "valid", "test"):
+            value = getattr(self, name)
+            items = value if isinstance(value, list) else [value or "-"]
+            if not all(isinstance(item, str) and item for item in items):
+                raise UserError(
+                    f"data.{name}={value}: give a file, a folder, a pattern, or a list of these"
+                )
 
 
 @settings("criteo")

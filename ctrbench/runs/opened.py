@@ -189,13 +189,15 @@ class OpenedRun:
 
 
 def _unlabelled_frames(source: FileSource, file: Path) -> Iterator[pl.DataFrame]:
-    """Yield the rows of a file, which need no label.
+    """Yield the rows of a file, or of those of a folder or a pattern, which need no label.
 
     The options of data are those of the run. Where an error advises one, say how to set it.
     """
     try:
-        for piece in source.slices_of(file, labelled=False):
-            yield piece.read()
+        how = "ctrbench predict RUN FILE scores the rows of one"
+        for path in source.find("FILE", str(file), how):
+            for piece in source.slices_of(path, labelled=False):
+                yield piece.read()
     except UserError as error:
         if DATA_OPTION.search(str(error)) is None:
             raise

@@ -1,5 +1,6 @@
 """The interface of all sources, and the base class of those that read files."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,10 +13,16 @@ import polars as pl
 
 from ctrbench.data.schema import CATEGORICAL, GROUP, MULTI, TIME, USER, Column, Slice
 from ctrbench.data.settings import DataSettings, DownloadSettings, FileSettings
+from ctrbench.data.sources.folders import (
+    Partition,
+    check_one_kind,
+    find_files,
+    is_empty,
+    names_several,
+)
 from ctrbench.data.sources.raw import content_digest, why_no_file
 from ctrbench.data.split import PARTS
 from ctrbench.errors import UserError
-from ctrbench.files import expanded
 
 
 class Source(ABC):
@@ -97,15 +104,22 @@ class Source(ABC):
 
 
 class FileSource(Source):
-    """Rows in one file that is split here, or in three that are the split.
+    """Rows in files that are split here, or in those of three splits.
 
     Subclasses say what a row is, by ``columns`` and :meth:`slices_of`.
+
+    Attributes:
+        header_lines: at the beginning of a text file.
+        partitions: the values of columns that the folders of a file give, where several files are
+            named.
     """
 
     settings: FileSettings
+    header_lines = 0
 
     def __init__(self, settings: FileSettings) -> None:
         self.settings = settings
+        self.partitions: dict[Path, Partition] = {}
 
     @abstractmethod
     def slices_of(self, path: Path, part: str = "all", *, labelled: bool = True) -> Iterator[Slice]:
@@ -117,9 +131,51 @@ class FileSource(Source):
         """
 
     @cached_property
-    def files(self) -> dict[str, Path]:
-        """Files by their split (``all`` if one file is split here)."""
-        return _files(self.settings)
+    def files(self) -> dict[str, list[Path]]:
+        """Files by their split (``all`` if they are split here)."""
+        named = _named_files(self.settings)
+        files = {}
+        for part, value in named.items():
+            key = _key(part)
+            how = f"name a file with {key}=FILE"
+            if self.settings.download is not None:
+                name = self.settings.download.archive.lower()
+                how = f"ctrbench download {name} fetches it, with the same results=; or {how}"
+            files[part] = self.find(key, value, how)
+        if not any(map(names_several, named.values())):
+            self.partitions.clear()
+        _refuse_twins(files)
+        return files
+
+    def find(self, key: str, named: Any, how: str) -> list[Path]:
+        """Return the files that a user names, without those of several that have no rows, and keep
+        what their folders say.
+
+        Args:
+            named: a file, a folder, a pattern, or a list of these.
+            how: to name a file, for the message where one is not there.
+        """
+        found = find_files(key, named)
+        for path in found:
+            if what := why_no_file(path):
+                raise UserError(f"{path}: {what}; {how}")
+        self.partitions |= found
+        paths = list(found)
+        if names_several(named):
+            paths = [path for path in paths if not is_empty(path, self.header_lines)]
+            if not paths:
+                raise UserError(f"{key}={named}: its files have no rows; name files with rows")
+            check_one_kind(paths)
+        return paths
+
+    @property
+    def paths(self) -> list[Path]:
+        """All files, in the order of their rows."""
+        return [path for paths in self.files.values() for path in paths]
+
+    def named(self, part: str) -> str:
+        """Return the option that names the files of a split."""
+        return f"{_key(part)}={_named_files(self.settings)[part]}"
 
     def check(self) -> None:
         """Refuse files that are not there."""
@@ -130,58 +186,66 @@ class FileSource(Source):
         return "all" not in self.files
 
     def fingerprint(self) -> str:
-        """Return a hash of the files' bytes: the same rows elsewhere are the same data."""
-        return ":".join(f"{part}={content_digest(path)}" for part, path in self.files.items())
+        """Return a hash of the files' bytes and of what their folders say: the same rows elsewhere
+        are the same data."""
+        return ":".join(
+            f"{part}={'+'.join(map(self._fingerprint_of, paths))}"
+            for part, paths in self.files.items()
+        )
+
+    def _fingerprint_of(self, path: Path) -> str:
+        partition = self.partitions.get(path)
+        digest = content_digest(path)
+        return f"{digest}{json.dumps(partition, sort_keys=True)}" if partition else digest
 
     def as_published(self) -> bool | None:
         """Compare the MD5 of the files with the published ones."""
         public = self.settings.download
         if not isinstance(public, DownloadSettings):
             return None
-        return [content_digest(path, "md5") for path in self.files.values()] == list(public.md5)
+        return [content_digest(path, "md5") for path in self.paths] == list(public.md5)
 
     def slices(self) -> Iterator[Slice]:
         """Yield the rows of all files."""
-        sizes = {path: path.stat().st_size for path in self.files.values()}
+        sizes = {path: path.stat().st_size for path in self.paths}
         done, total = 0.0, sum(sizes.values())
-        for part, path in self.files.items():
-            for piece in self.slices_of(path, part):
-                yield replace(piece, share=(done + piece.share * sizes[path]) / total)
-            done += sizes[path]
+        for part, paths in self.files.items():
+            for path in paths:
+                for piece in self.slices_of(path, part):
+                    yield replace(piece, share=(done + piece.share * sizes[path]) / total)
+                done += sizes[path]
 
 
-def _files(settings: FileSettings) -> dict[str, Path]:
+def _key(part: str) -> str:
+    return f"data.{'path' if part == 'all' else part}"
+
+
+def _named_files(settings: FileSettings) -> dict[str, Any]:
+    """Return what a user names, by the split (``all`` if it is to be split here)."""
     named = {part: getattr(settings, part) for part in PARTS}
     if settings.path is not None:
         if any(named.values()):
             raise UserError("data.path and data.train are both given; give one file or three")
-        files = {"all": expanded(settings.path)}
-    elif all(named.values()):
-        files = {part: expanded(file) for part, file in named.items()}
-    else:
-        missing = (
-            "data.path=FILE"
-            if not any(named.values())
-            else ", ".join(f"data.{part}=FILE" for part, file in named.items() if not file)
-        )
-        raise UserError(f"data={settings.name} needs {missing}")
-    for part, path in files.items():
-        if what := why_no_file(path):
-            how = f"name a file with data.{'path' if part == 'all' else part}=FILE"
-            if settings.download is not None:
-                name = settings.download.archive.lower()
-                how = f"ctrbench download {name} fetches it, with the same results=; or {how}"
-            raise UserError(f"{path}: {what}; {how}")
-    _refuse_twins(files)
-    return files
+        return {"all": settings.path}
+    if all(named.values()):
+        return named
+    missing = (
+        "data.path=FILE"
+        if not any(named.values())
+        else ", ".join(f"data.{part}=FILE" for part, file in named.items() if not file)
+    )
+    raise UserError(f"data={settings.name} needs {missing}")
 
 
-def _refuse_twins(files: dict[str, Path]) -> None:
+def _refuse_twins(files: dict[str, list[Path]]) -> None:
     """Refuse two files with the same bytes: training rows would be measured on."""
-    for (part, path), (other, twin) in combinations(files.items(), 2):
-        same_size = path.stat().st_size == twin.stat().st_size
-        if same_size and content_digest(path) == content_digest(twin):
-            raise UserError(
-                f"data.{part}={path} and data.{other}={twin} have the same rows; give each part "
-                "rows of its own"
-            )
+    sizes = {path: path.stat().st_size for paths in files.values() for path in paths}
+    for (part, paths), (other, twins) in combinations(files.items(), 2):
+        shared = {sizes[path] for path in paths} & {sizes[twin] for twin in twins}
+        digests = {content_digest(path): path for path in paths if sizes[path] in shared}
+        for twin in twins:
+            if sizes[twin] in shared and (path := digests.get(content_digest(twin))) is not None:
+                raise UserError(
+                    f"data.{part}={path} and data.{other}={twin} have the same rows; give each "
+                    "part rows of its own"
+                )

@@ -21,7 +21,10 @@ from ctrbench.data.sources.dates import (
 )
 from ctrbench.data.sources.layout import TextOptions
 from ctrbench.data.sources.lists import list_separator
+from ctrbench.data.sources.parquet import SLICE_ROWS
+from ctrbench.data.sources.rows import Cells
 from ctrbench.data.sources.spelling import BOOLEANS, as_codes
+from ctrbench.errors import UserError
 from ctrbench.quoting import list_override
 
 DATES = ("date", "day")
@@ -84,17 +87,22 @@ Version = tuple[int, ...]
 
 
 @cache
-def infer(files: tuple[tuple[Path, Version], ...], options: TextOptions) -> dict[str, InferredType]:
-    """Infer the type of every column of the first of some files, each in a version.
+def infer(
+    splits: tuple[tuple[tuple[Path, Version], ...], ...], options: TextOptions
+) -> dict[str, InferredType]:
+    """Infer the type of every column from the first rows of the first split.
 
-    The other files tell whether numbers are codes, and the day from the month.
+    The other splits tell whether numbers are codes, and the day from the month.
+
+    Args:
+        splits: the files of each split, each in a version.
     """
-    path = files[0][0]
-    blocks = read_cells(path, options)
-    cells = next(blocks)[1]()
+    (cells, is_whole), *other_cells = (
+        _first_rows([path for path, _ in files], options) for files in splits
+    )
+    path = splits[0][0][0]
     unused = without_text(path) | dict.fromkeys(cells.not_text, "bytes that are not UTF-8 text")
-    is_whole = next(blocks, None) is None
-    others = [next(read_cells(other, options))[1]().frame for other, _ in files[1:]]
+    others = [other.frame for other, _ in other_cells]
     columns = {}
     for column in cells.frame:
         name = column.name
@@ -115,6 +123,37 @@ def infer(files: tuple[tuple[Path, Version], ...], options: TextOptions) -> dict
             note = f"{why}; if it is one, declare {_declaration(name, kind)}"
             columns[name] = InferredType(Type("skip"), note, by_name_only=True)
     return columns
+
+
+def infer_partition(name: str, values: list[str | None]) -> InferredType:
+    """Infer the type of a column that folders give, by the value of each file: a code, unless it is
+    a date."""
+    return _infer_column(pl.Series(name, values * REPEATS, pl.String), [], is_whole=True)
+
+
+def _first_rows(paths: list[Path], options: TextOptions) -> tuple[Cells, bool]:
+    """Return the first rows of files that are read as one, and whether they are all."""
+    read, rows = list[Cells](), 0
+    for path in paths:
+        blocks = read_cells(path, options)
+        read.append(next(blocks)[1]())
+        rows += len(read[-1].frame)
+        is_whole = next(blocks, None) is None
+        if not is_whole or rows >= SLICE_ROWS:
+            break
+    is_whole = is_whole and len(read) == len(paths)
+    if len(read) == 1:
+        return read[0], is_whole
+    kinds = read[0].frame.schema
+    for path, cells in zip(paths, read, strict=False):
+        for name, kind in cells.frame.schema.items():
+            if kind != kinds.get(name, kind):
+                raise UserError(
+                    f"{path}: its column {name} differs from that of {paths[0]}: only one has lists"
+                )
+    frame = pl.concat([cells.frame for cells in read], how="diagonal")
+    not_text = {name: row for cells in read for name, row in cells.not_text.items()}
+    return replace(read[0], frame=frame, not_text=not_text), is_whole
 
 
 def _declaration(name: str, type_: str) -> str:

@@ -76,7 +76,7 @@ class Libsvm(FileSource):
         if fields and not lacking:
             return fields
         try:
-            path = next(iter(self.files.values()))
+            path = self.paths[0]
         except UserError:
             if fields:  # of a run that is opened where its rows are not
                 return fields
@@ -88,7 +88,7 @@ class Libsvm(FileSource):
 
     def check(self) -> None:
         if not self.columns:
-            path = next(iter(self.files.values()))
+            path = self.paths[0]
             raise UserError(f"{path}: its first rows have labels alone; name a file with entries")
 
     @cached_property

@@ -30,7 +30,13 @@ from ctrbench.data.settings import TableSettings
 from ctrbench.data.sources.amounts import FORMS
 from ctrbench.data.sources.base import FileSource
 from ctrbench.data.sources.cells import read_cells, read_header, without_text
-from ctrbench.data.sources.column_types import DATES, InferredType, Type, infer
+from ctrbench.data.sources.column_types import (
+    DATES,
+    InferredType,
+    Type,
+    infer,
+    infer_partition,
+)
 from ctrbench.data.sources.compression import is_parquet
 from ctrbench.data.sources.conversion import (
     convert_column,
@@ -38,6 +44,7 @@ from ctrbench.data.sources.conversion import (
     convert_labels,
     convert_times,
 )
+from ctrbench.data.sources.folders import add_partition
 from ctrbench.data.sources.frame_index import INDEX_NAME
 from ctrbench.data.sources.layout import NO_HEADER, TextOptions, is_row_of_values, quote_in
 from ctrbench.data.sources.registry import reads
@@ -63,10 +70,11 @@ class Table(FileSource):
         if settings.label is None:
             raise UserError(f"data={settings.name} needs data.label=COLUMN, the column of clicks")
         self._options = TextOptions.from_settings(settings)
+        self.header_lines = int(settings.header is None)
 
     def check(self) -> None:
-        first, *others = self.files.values()
-        names = read_header(first, self._options)
+        first, *others = self.paths
+        names = self._names(first)
         has_header = is_parquet(first) or self.settings.header is not None
         label = str(self.settings.label)
         if not has_header and is_row_of_values(names, label):
@@ -76,11 +84,10 @@ class Table(FileSource):
             hint += "" if has_header or closest(label, names) else f"; {NO_HEADER}"
             raise UserError(f"data.label={self.settings.label}: {first} has no such column; {hint}")
         for path in others:
-            other_names = read_header(path, self._options)
+            other_names = self._names(path)
             for name in (*names, *other_names):
-                if (name not in names or name not in other_names) and not INDEX_NAME.fullmatch(
-                    name
-                ):
+                is_shared = name in names and name in other_names
+                if not is_shared and not INDEX_NAME.fullmatch(name):
                     raise UserError(
                         f"{path}: its columns differ from those of {first}: only one has {name}"
                     )
@@ -98,6 +105,11 @@ class Table(FileSource):
                 f"{first}: no column is of use beside the label {self.settings.label}"
                 f"{'; ' if left_out else ''}{', '.join(left_out[:3])}; name a file with features"
             )
+
+    def _names(self, path: Path) -> list[str]:
+        """Return the columns of a file, those that its folders give last."""
+        names = read_header(path, self._options)
+        return [*names, *(name for name in self.partitions.get(path, {}) if name not in names)]
 
     @cached_property
     def _declarations(self) -> dict[str, Type]:
@@ -136,9 +148,15 @@ class Table(FileSource):
     @cached_property
     def _inferred(self) -> dict[str, InferredType]:
         """The inferred type of every column but the label."""
-        path = next(iter(self.files.values()))
-        files = tuple((file, file_signature(file)) for file in self.files.values())
-        inferred = dict(infer(files, self._options))
+        path = self.paths[0]
+        splits = tuple(
+            tuple((file, file_signature(file)) for file in files) for files in self.files.values()
+        )
+        inferred = dict(infer(splits, self._options))
+        partitions = [self.partitions.get(path, {}) for path in self.paths]
+        for name in self._names(path):
+            if name not in inferred:  # a column that the folders give
+                inferred[name] = infer_partition(name, [own.get(name) for own in partitions])
         label = inferred.pop(str(self.settings.label), None)
         if label is not None and (label.type.name == "multi" or not label.is_read):
             what = label.note or "its cells are lists"
@@ -156,12 +174,12 @@ class Table(FileSource):
             return declared
         for name in declared:
             if name not in self._inferred:
-                path, hint = next(iter(self.files.values())), nearest(name, self._inferred)
+                path, hint = self.paths[0], nearest(name, self._inferred)
                 raise UserError(f"data.types={name}: {path} has no such column; {hint}")
         return {name: self._type(name, declared.get(name), others) for name in self._inferred}
 
     def _type(self, name: str, declared: Type | None, others: Type | None) -> Type:
-        path, inferred = next(iter(self.files.values())), self._inferred[name]
+        path, inferred = self.paths[0], self._inferred[name]
         if not inferred.is_read:
             if declared is None or declared.name == "skip":
                 return Type("skip")
@@ -257,12 +275,12 @@ class Table(FileSource):
         """Return the settings with all types declared: other files are read the same way."""
         types = [f"{name}:{type_}" for name, type_ in self.types.items()]
         types.append(f"{OTHERS}:skip")
-        path = next(iter(self.files.values()))
+        path = self.paths[0]
         quote = None if is_parquet(path) else quote_in(path, file_signature(path), self._options)
         return replace(self.settings, types=types, quote=quote or self.settings.quote)
 
     def slices_of(self, path: Path, part: str = "all", *, labelled: bool = True) -> Iterator[Slice]:
-        names, unused = read_header(path, self._options), without_text(path)
+        names, unused = self._names(path), without_text(path)
         used = {name: type_ for name, type_ in self.types.items() if type_.name != "skip"}
         named = [name for name in (self.settings.history.user, self.settings.when) if name]
         encoded = {column.name for name, type_ in used.items() for column in type_.columns(name)}
@@ -280,7 +298,11 @@ class Table(FileSource):
             if name in unused:
                 raise UserError(f"{path}, column {name}: {unused[name]} are not read; convert them")
         there = {name: type_ for name, type_ in used.items() if name in names}
+        in_file = read_header(path, self._options)
+        partition = {n: v for n, v in self.partitions.get(path, {}).items() if n not in in_file}
         for share, read in read_cells(path, self._options):
+            if partition:
+                read = partial(add_partition, read, partition)
             yield Slice(part, share, partial(self._frame, read, there, labelled=labelled))
 
     def _frame(self, read: Read, used: dict[str, Type], *, labelled: bool) -> pl.DataFrame:

@@ -22,7 +22,7 @@ def without_patterns(source: Source) -> Any:
 
     A pattern of an encoding stands for the fields of the kinds that have this encoding.
     """
-    settings, kinds = source.settings, {column.name: column.kind for column in source.columns}
+    settings, kinds = source.settings, _kinds(source)
     settings = replace(settings, encodings=_named_encodings(settings.encodings, kinds))
     statistics = _statistics(replace(settings, exclude=[]), kinds)
     names = dict.fromkeys((*kinds, *source.left_out, *statistics))

@@ -23,7 +23,7 @@ def check_rows(folder: Path, schema: Schema, source: Source) -> list[str]:
     parts = {name: load_part(folder, name, files) for name in PARTS}
     warnings = find_leaks(schema, parts)
     if isinstance(source, FileSource) and source.is_split:
-        names = {part: f"data.{part}={path}" for part, path in source.files.items()}
+        names = {part: source.named(part) for part in source.files}
         warnings += check_repeats(parts, names)
     return warnings
 
@@ -42,7 +42,7 @@ def check_labels(source: Source, slices: list[Path], raw: list[pl.DataFrame]) ->
         labels = frame[LABEL].cast(pl.Int8)
         for value in (-1, 0):
             if value not in first and (is_value := labels == value).any():
-                where = source.files[part] if isinstance(source, FileSource) else part
+                where = source.named(part) if isinstance(source, FileSource) else part
                 first[value] = f"{where}, row {rows[part] + int(is_value.arg_max() or 0) + 1}"
         rows[part] += len(frame)
     if len(first) > 1:
