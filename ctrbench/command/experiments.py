@@ -153,14 +153,14 @@ def reproduce(name: str, words: list[str]) -> None:
 
 def _report(name: str, experiment: Experiment, plans: list["RunPlan"]) -> str:
     from ctrbench.report.report import write_report
+    from ctrbench.report.section_report import ReportOptions
     from ctrbench.report.step_times import find_step_times
 
     title = report_title(name, experiment, plans[0].settings.budget.name)
     begun = [run.directory.path for run in plans if run.directory.path.exists()]
     results = plans[0].results
-    steps = find_step_times([], results)
-    pivot = experiment.pivot
-    return write_report(begun, results.report(name), title, pivot, steps=steps)
+    options = ReportOptions(steps=find_step_times([], results))
+    return write_report(begun, results.report(name), title, experiment.pivot, options)
 
 
 def refuse_sweep(overrides: list[str]) -> None:

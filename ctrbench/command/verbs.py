@@ -213,7 +213,7 @@ def download(given: Any) -> None:
 
 
 @verb(
-    "[FOLDER ...] [name=NAME] [x=KEY] [slice=FIELD] [results=FOLDER]",
+    "[FOLDER ...] [name=NAME] [x=KEY] [slice=FIELD] [columns=A,B] [style=FILE] [results=FOLDER]",
     "ctrbench report",
     "ctrbench report results/runs/criteo x=model.dropout",
     names=sys.maxsize,
@@ -227,7 +227,10 @@ def report(given: Any) -> None:
     with Activity("writing the report"):
         from ctrbench.report.report import report_on
 
-        text = report_on(folders, own.results, own.name, own.x, own.slice)
+        style = None if own.style is None else expanded(own.style)
+        text = report_on(
+            folders, own.results, own.name, own.x, own.slice, columns=own.columns, style=style
+        )
     print(text)
 
 

@@ -42,6 +42,12 @@ class ReportSettings:
         default=None,
     )
     slice: str | None = option("field by whose values AUC is sliced", default=None)
+    columns: str | None = option(
+        "columns of the LaTeX table, auc,logloss,time: also gauc, excess_logloss, valid_auc, "
+        "valid_logloss, epoch, best, parameters, seeds, trials, settings",
+        default=None,
+    )
+    style: str | None = option("a matplotlib style file that figures are drawn by", default=None)
 
 
 @settings("rows")

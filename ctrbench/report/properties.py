@@ -7,10 +7,11 @@ import pandas as pd
 from ctrbench.markdown import csv_of
 from ctrbench.models.registry import properties_of
 from ctrbench.report.html import render
+from ctrbench.report.latex import latex_table
 from ctrbench.report.names import list_titles, model_title
 from ctrbench.report.output import write_folder
 from ctrbench.report.published.printed import published
-from ctrbench.report.tables import to_latex, to_markdown
+from ctrbench.report.tables import to_markdown
 
 MARKS = {True: "yes", False: "no"}
 
@@ -62,7 +63,7 @@ def write_properties(models: list[str], folder: Path, title: str) -> str:
     files = {
         "table.md": text,
         "table.csv": csv_of(table),
-        "table.tex": to_latex(titled, title),
+        "table.tex": latex_table(titled, title, "tab:properties"),
         "index.html": render("table.html", title=title, rows=rows, note=note, drawings=[]),
     }
     write_folder(folder, files)

@@ -8,10 +8,13 @@ import pandas as pd
 from ctrbench.errors import UserError
 from ctrbench.markdown import csv_of, markdown, without_tags
 from ctrbench.report import tables
+from ctrbench.report.bibtex import bibtex_of
 from ctrbench.report.broken import check_runs, without_odd_runs
-from ctrbench.report.figures.drawing import Figure
+from ctrbench.report.figures.drawing import RULES, Figure
 from ctrbench.report.figures.orders import excess_by_order
+from ctrbench.report.figures.paper import styled
 from ctrbench.report.group import copies, sections
+from ctrbench.report.latex import chosen_columns
 from ctrbench.report.names import metric_title, option_title
 from ctrbench.report.output import write_folder
 from ctrbench.report.page import page
@@ -28,6 +31,8 @@ def report_on(
     name: str | None = None,
     x: str | None = None,
     field: str | None = None,
+    columns: str | None = None,
+    style: Path | None = None,
 ) -> str:
     """Report on all runs at or below some folders, or without any, on all in ``results``.
 
@@ -37,6 +42,8 @@ def report_on(
     Args:
         x: the option to draw figures over; None draws one for each that was swept.
         field: of the data, by whose values the test rows are sliced.
+        columns: of the LaTeX table, ``auc,logloss,time``.
+        style: a matplotlib style file.
     """
     if name is not None and not NAME.fullmatch(name):
         raise UserError(f"name={name}: not a name; the report goes to results=FOLDER/report/NAME")
@@ -46,7 +53,9 @@ def report_on(
     if len(folders) == 1 and results is None and name is None:
         folder = folders[0] / "report"
     steps = find_step_times(folders, place)
-    return write_report(runs, folder, "All runs", x=x, field=field, steps=steps)
+    options = ReportOptions(x, field, steps, chosen_columns(columns))
+    with styled(RULES, style):
+        return write_report(runs, folder, "All runs", options=options)
 
 
 def _report_name(folders: list[Path]) -> str:
@@ -62,20 +71,17 @@ def write_report(
     folder: Path,
     title: str,
     pivot: dict[str, str] | None = None,
-    x: str | None = None,
-    field: str | None = None,
-    steps: dict[str, Any] | None = None,
+    options: ReportOptions | None = None,
 ) -> str:
-    """Write tables (``table.md``, ``.csv``, ``.tex``), figures (``figures/*.png``, ``.svg``) and
-    one page of all (``index.html``) into a folder; returns the text.
+    """Write tables (``table.md``, ``.csv``, ``.tex``), ``models.bib``, figures (``figures/*.png``,
+    ``.svg``, ``.pdf``) and one page of all (``index.html``) into a folder; returns the text.
 
     Args:
-        x: as :func:`report_on` takes it, and ``field``.
-        steps: training steps measured in turn, to show and to judge by.
         pivot: for a second table, of a model's test figure ``value`` under each setting of
             ``columns`` (an option).
     """
-    options = ReportOptions(x, field, steps)
+    options = options or ReportOptions()
+    steps = options.steps
 
     def make(table: pd.DataFrame) -> dict[str, str | bytes]:
         reports = section_reports(sections(table), options)
@@ -152,15 +158,17 @@ def _table_text(table: Table) -> list[str]:
 
 def _files(reports: list[SectionReport], figures: list[Figure]) -> dict[str, str | bytes]:
     """Return tables as numbers and for LaTeX, and the figures, by the names of their files."""
-    latex = [tables.to_latex(report.settings_cells, report.title) for report in reports]
-    boards = [board for report in reports for board in report.published]
-    latex += [tables.to_latex(board.table(), board.title) for board in boards]
-    files: dict[str, str | bytes] = {"table.tex": "\n".join(latex)}
+    models = [model for report in reports for model in report.section.groups["model"]]
+    files: dict[str, str | bytes] = {
+        "table.tex": "\n".join(report.latex for report in reports),
+        "models.bib": bibtex_of(models),
+    }
     for name, numbers in _numbers(reports).items():
         files[f"{name}.csv"] = csv_of(pd.concat(numbers, ignore_index=True))
     for figure in [*figures, *(figure for report in reports for figure in report.figures)]:
         files[f"figures/{figure.name}.svg"] = figure.on_paper
         files[f"figures/{figure.name}.png"] = figure.png
+        files[f"figures/{figure.name}.pdf"] = figure.pdf
     return files
 
 

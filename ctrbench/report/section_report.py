@@ -1,5 +1,6 @@
 """The report of one section: its statistics, figures and tables, each computed once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -34,6 +35,7 @@ from ctrbench.report.judged.verdicts import (
     verdict_rule,
     verdict_summary,
 )
+from ctrbench.report.latex import DEFAULT, latex_table, leaderboard_latex
 from ctrbench.report.leaders import headline, leaders
 from ctrbench.report.predictions import calibration, slices
 from ctrbench.report.predictions.read import Predictions, read_predictions
@@ -52,12 +54,14 @@ class ReportOptions:
     Attributes:
         x: the option to draw figures over; None draws one for each that was swept.
         field: by whose values the test rows are sliced, beside the other slicings.
-        steps: as :func:`verdicts` takes it.
+        steps: training steps measured in turn, to show and to judge by.
+        columns: of the LaTeX table.
     """
 
     x: str | None = None
     field: str | None = None
     steps: dict[str, Any] | None = None
+    columns: Sequence[str] = DEFAULT
 
 
 class SectionReport:
@@ -125,6 +129,18 @@ class SectionReport:
         numbers = tables.settings_numbers(self.section)
         notes = tables.settings_notes(self.section)
         return Table("Settings", rows, "table", numbers, notes=notes)
+
+    @cached_property
+    def latex(self) -> str:
+        """The leaderboard for a paper, then all settings and published leaderboards."""
+        label = f"tab:{slug(self.title)}"
+        texts = [leaderboard_latex(self.section, self._comparisons, self._options.columns)]
+        if self.section.groups["model"].duplicated().any():
+            caption = f"All settings on {self.title}"
+            texts.append(latex_table(self.settings_cells, caption, f"{label}-settings"))
+        for board in self.published:
+            texts.append(latex_table(board.table(), board.title, f"tab:{slug(board.title)}"))
+        return "\n".join(texts)
 
     @cached_property
     def other_times(self) -> Table:

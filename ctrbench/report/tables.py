@@ -1,7 +1,6 @@
-"""The groups of a section as tables: for reading, as numbers, and for LaTeX."""
+"""The groups of a section as tables: for reading, and as numbers."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,14 +26,6 @@ from ctrbench.runs.code import differing_code
 from ctrbench.runs.interface import Run
 from ctrbench.runs.verify import has_predictions
 from ctrbench.settings import nearest
-
-ESCAPES = {  # of what means something to LaTeX
-    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
-LATEX = re.compile("[" + re.escape("".join(ESCAPES)) + "]")
 
 
 def settings_table(section: Section) -> pd.DataFrame:
@@ -89,14 +80,6 @@ def settings_numbers(section: Section) -> pd.DataFrame:
         for figure in printed:
             table[f"{version}_{figure}"] = groups["model"].map(printed[figure])
     return table
-
-
-def to_latex(table: pd.DataFrame, caption: str) -> str:
-    """Return a booktabs table of :func:`settings_table`'s cells."""
-    escaped_caption = " ".join(LATEX.sub(lambda match: ESCAPES[match[0]], caption).split())
-    table = table.map(lambda cell: " ".join(cell.split()) if isinstance(cell, str) else cell)
-    text: str = table.to_latex(index=False, escape=True, caption=escaped_caption)
-    return text.replace("±", r"$\pm$")
 
 
 def to_markdown(table: pd.DataFrame) -> str:

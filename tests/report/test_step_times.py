@@ -10,6 +10,7 @@ from made import make_run, texts
 
 from ctrbench.errors import UserError
 from ctrbench.report.report import write_report
+from ctrbench.report.section_report import ReportOptions
 from ctrbench.report.step_times import (
     find_step_times,
     read_step_times,
@@ -108,7 +109,7 @@ def test_a_report_of_runs_shows_it(tmp_path: Path) -> None:
     for model in ("lr", "fm"):
         make_run(tmp_path / "runs", model)
     runs, folder = find_runs([tmp_path / "runs"]), tmp_path / "report"
-    text = write_report(runs, folder, "T", steps=measurement())
+    text = write_report(runs, folder, "T", options=ReportOptions(steps=measurement()))
     assert "figures/step_times.png" in text and (folder / "figures" / "step_times.svg").exists()
     page = (folder / "index.html").read_text()
     assert (

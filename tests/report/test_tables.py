@@ -14,9 +14,9 @@ from made import make_run
 
 from ctrbench.errors import UserError
 from ctrbench.markdown import csv_of, markdown
+from ctrbench.report.latex import latex_table
 from ctrbench.report.published.printed import CRITEO_ROWS
 from ctrbench.report.report import report_on, write_report
-from ctrbench.report.tables import to_latex
 from ctrbench.runs.frame import find_runs
 
 TIME, SECONDS = "time relative to LR", "time per epoch (s)"
@@ -96,7 +96,7 @@ def test_numbers_and_latex(tmp_path: Path) -> None:
     assert fm_dnn["test_auc_std"] == "" and float(fm_dnn["valid_logloss_mean"]) == 0.46
     assert float(fm_dnn["IJCAI_logloss"]) == 0.45343 and lr["parameters"] == "120"
     latex = (tmp_path / "report" / "table.tex").read_text()
-    assert r"\toprule" in latex and r"0.72000 $\pm$ 0.02000" in latex and r"FM \& DNN" in latex
+    assert r"\toprule" in latex and r"0.7200 $\pm$ 0.0200" in latex and r"FM \& DNN" in latex
 
 
 def test_a_swept_precision_is_that_of_its_rows(tmp_path: Path) -> None:
@@ -368,7 +368,7 @@ def test_markdown_of_values_from_elsewhere() -> None:
 def test_a_caption_of_any_text() -> None:
     r"""LaTeX sees no command: every mark that means something to it is escaped."""
     caption = r"\input{/etc/passwd} 50% of a_b & $x$ ~^ #1" + "\n\nnext"
-    text = to_latex(pd.DataFrame({"a": [r"\write18{x}"], "b": ["x\ny"]}), caption)
+    text = latex_table(pd.DataFrame({"a": [r"\write18{x}"], "b": ["x\ny"]}), caption, "tab:x")
     (line,) = (line for line in text.splitlines() if line.startswith("\\caption"))
     assert r"\input" not in text and r"\write18" not in text and line.endswith("next}")
     assert r"50\% of a\_b \& \$x\$ \textasciitilde{}\textasciicircum{} \#1" in line

@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 from scipy.optimize import isotonic_regression
 
 from ctrbench.models.registry import names
+from ctrbench.report.figures.paper import to_pdf
 
 INK, PAPER_INK = "#112233", "#222222"  # of text and axes while drawn; on white paper
 GREY = "#8c8c8c"  # what others printed
@@ -63,6 +64,7 @@ class Figure:
         caption: what is seen on it, in a sentence or two.
         svg: with ``INK`` where text and axes are, ``SOFT`` where words of what others printed are.
         png: on white.
+        pdf: for a paper.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Figure:
     caption: str
     svg: str
     png: bytes
+    pdf: bytes = b""
 
     @property
     def on_paper(self) -> str:
@@ -104,7 +107,7 @@ def set_tooltips(points: Line2D, texts: Iterable[str]) -> None:
 
 
 def save_figure(figure: Canvas, name: str, title: str, caption: str) -> Figure:
-    """Return a figure as SVG and PNG; the same figure gives the same bytes."""
+    """Return a figure as SVG, PNG and PDF; the same figure gives the same bytes."""
     svg, png = io.BytesIO(), io.BytesIO()
     lines = [line for panel in figure.axes for line in panel.lines if line in _TOOLTIPS]
     for i, line in enumerate(lines):
@@ -113,10 +116,11 @@ def save_figure(figure: Canvas, name: str, title: str, caption: str) -> Figure:
         figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
         figure.set_layout_engine("none")  # it stands; a second time takes as long
         figure.savefig(png, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+    pdf = to_pdf(figure, RULES)
     text = svg.getvalue().decode()
     for i, line in enumerate(lines):
         text = _with_titles(text, f'<g id="tooltips-{i}">', _TOOLTIPS[line])
-    return Figure(name, title, caption, text, png.getvalue())
+    return Figure(name, title, caption, text, png.getvalue(), pdf)
 
 
 def _with_titles(svg: str, start: str, tooltips: list[str]) -> str:
