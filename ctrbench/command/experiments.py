@@ -16,6 +16,7 @@ from ctrbench.config.verb_settings import Experiment
 from ctrbench.errors import UserError
 from ctrbench.models.registry import able, having
 from ctrbench.progress import Activity
+from ctrbench.report.headlines import make_headline
 from ctrbench.report.published.recipes import choose_recipes
 from ctrbench.results import Results
 from ctrbench.settings import nearest
@@ -48,6 +49,10 @@ def find_experiment(name: str, words: list[str]) -> Experiment:
         if value is not None and value not in allowed:
             hint = nearest(value, allowed)
             raise UserError(f"experiment/{name}.yaml: {key}={value}: not known; {hint}")
+    try:
+        make_headline(experiment.headline)
+    except UserError as error:
+        raise UserError(f"experiment/{name}.yaml: {error}") from None
     if not set(experiment.models).isdisjoint(choices("model")):
         listed = ", ".join(experiment.models)
         raise UserError(
@@ -159,8 +164,15 @@ def _report(name: str, experiment: Experiment, plans: list["RunPlan"]) -> str:
     title = report_title(name, experiment, plans[0].settings.budget.name)
     begun = [run.directory.path for run in plans if run.directory.path.exists()]
     results = plans[0].results
-    options = ReportOptions(steps=find_step_times([], results))
-    return write_report(begun, results.report(name), title, experiment.pivot, options)
+    data = dict.fromkeys(run.settings.data.name for run in plans)
+    options = ReportOptions(
+        steps=find_step_times([], results),
+        pivot=experiment.pivot,
+        question=experiment.question,
+        headline=make_headline(experiment.headline),
+        claims=experiment.claims,
+    )
+    return write_report(begun, results.report(f"{name}-{'+'.join(data)}"), title, options)
 
 
 def refuse_sweep(overrides: list[str]) -> None:
@@ -205,7 +217,7 @@ def _write_properties(name: str, experiment: Experiment, words: list[str]) -> st
             compose(job.overrides)  # refuses it
     models = list(dict.fromkeys(values_by_key(job.overrides)["model"] for job in jobs))
     title = report_title(name, experiment, "none")
-    return write_properties(models, Results(first.results).report(name), title)
+    return write_properties(models, Results(first.results).report(name), title, experiment.question)
 
 
 def _step_times(name: str, experiment: Experiment, words: list[str]) -> str:
@@ -213,7 +225,7 @@ def _step_times(name: str, experiment: Experiment, words: list[str]) -> str:
     from ctrbench.report.step_times import write_step_times
 
     machine, path = measure_steps(plan_steps(name, experiment, words))
-    return f"{machine}\n\n{write_step_times(path)}"
+    return f"{machine}\n\n{write_step_times(path, experiment.question)}"
 
 
 # What an experiment makes in place of runs, by its name in experiment.measure: takes the

@@ -229,7 +229,11 @@ def report(given: Any) -> None:
 
         style = None if own.style is None else expanded(own.style)
         text = report_on(
-            folders, own.results, own.name, own.x, own.slice, columns=own.columns, style=style
+            folders,
+            *(own.results, own.name, own.x, own.slice),
+            columns=own.columns,
+            style=style,
+            claims=own.claims == "true",
         )
     print(text)
 

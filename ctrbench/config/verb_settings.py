@@ -48,6 +48,11 @@ class ReportSettings:
         default=None,
     )
     style: str | None = option("a matplotlib style file that figures are drawn by", default=None)
+    claims: str = option(
+        "true: judge the claims of the DeepFM paper on other data than the paper's too",
+        default="false",
+        choices=("true", "false"),
+    )
 
 
 @settings("rows")
@@ -116,6 +121,10 @@ class Experiment:
         recipes: who published the recipes that its runs follow, those of the data set; they are
             the axis ``recipe``, and ``model=`` chooses among them.
         sweep: the values of each key.
+        question: what the experiment asks, above its report.
+        headline: what answers it: ``figure`` (a name of ``ctrbench.report.headlines``), with what
+            that takes.
+        claims: whether the paper's claims are judged, whatever the data is.
         pivot: for a second table: an option, ``columns``, and a test figure, ``value``.
         measure: what is made in place of runs.
     """
@@ -125,6 +134,9 @@ class Experiment:
     data: str | None = None
     recipes: str | None = None
     sweep: dict[str, Any] = field(default_factory=dict)
+    question: str = ""
+    headline: dict[str, str] = field(default_factory=dict)
+    claims: bool = False
     pivot: dict[str, str] | None = None
     measure: str | None = None
 

@@ -7,10 +7,11 @@ from ctrbench.report import tables
 from ctrbench.report.figures.overview import chosen_rows
 from ctrbench.report.group import BASELINE, TO_BEST, Section, epoch_seconds
 from ctrbench.report.judged import comparisons
-from ctrbench.report.judged.comparisons import UNTESTED
+from ctrbench.report.judged.comparisons import NOT_DIFFERENT, UNTESTED
 from ctrbench.report.names import list_titles, metric_title, model_title
 from ctrbench.report.tuning import chosen_trials
 
+MOST_NAMES = 5  # of one outcome in the headline; of more, their number
 FIGURES = ("auc", "logloss", "gauc")
 
 
@@ -19,15 +20,19 @@ def headline(section: Section, compared: pd.DataFrame) -> str:
     rows = chosen_rows(section)
     name = comparisons.reference(section)
     best = rows[rows["model"] == name].iloc[0]
-    sentences = [
+    rivals = compared[compared["against"] == name] if len(compared) else compared
+    leads = (
         f"{model_title(name)}, test AUC {_auc_of(best)}, is the best on the validation rows of "
         f"{section.title}"
-    ]
+    )
+    if len(rivals) and (rivals["auc_says"] == NOT_DIFFERENT).all():
+        count = comparisons.seeds_text(rivals["seeds"].min())
+        leads, rivals = f"No model can be told from the best {count}: {leads}", rivals[:0]
+    sentences = [leads]
     if (first := rows.iloc[0])["model"] != name:
         sentences.append(
             f"the highest test AUC is that of {model_title(first['model'])}, {_auc_of(first)}"
         )
-    rivals = compared[compared["against"] == best["model"]] if len(compared) else compared
     for outcome, rows_of_outcome in rivals.groupby("auc_says") if len(rivals) else ():
         sentences += _rivals_text(
             str(outcome), rows_of_outcome, everyone=len(rows_of_outcome) == len(rivals)
@@ -40,7 +45,10 @@ def headline(section: Section, compared: pd.DataFrame) -> str:
 
 def _rivals_text(outcome: str, rivals: pd.DataFrame, *, everyone: bool) -> list[str]:
     """Return the comparisons of one outcome as text; empty where the best is ahead of some."""
-    names, count = list_titles(rivals["model"]), comparisons.seeds_text(rivals["seeds"].min())
+    names = list_titles(rivals["model"])
+    if len(rivals) > MOST_NAMES:
+        names = f"{len(rivals)} models"
+    count = comparisons.seeds_text(rivals["seeds"].min())
     if outcome == "worse":
         return [f"better in AUC than all others {count}"] if everyone else []
     if outcome == "better":

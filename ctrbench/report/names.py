@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
+from ctrbench.models.registry import names, properties_of
+
 METRICS = {"auc": "AUC", "logloss": "logloss", "gauc": "GAUC", "excess_logloss": "excess logloss"}
 
 
 def model_title(model: str) -> str:
     """Return the name of a model in tables and figures; of one that is not registered its own."""
-    from ctrbench.models.registry import names, properties_of  # here: it takes torch with it
-
     return properties_of(model).title if model in names() else model
 
 

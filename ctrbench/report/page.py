@@ -10,6 +10,7 @@ from ctrbench.report import tables
 from ctrbench.report.commands import command_cell
 from ctrbench.report.figures.drawing import Figure
 from ctrbench.report.group import ENVIRONMENT, as_text, is_external
+from ctrbench.report.headlines import Answer
 from ctrbench.report.html import render
 from ctrbench.report.leaders import FIGURES
 from ctrbench.report.names import metric_title, model_title
@@ -19,9 +20,10 @@ from ctrbench.runs.frame import FINISHED
 
 def page(
     title: str,
+    question: str,
+    answer: Answer,
     reports: list[SectionReport],
     pivoted: dict[str, pd.DataFrame],
-    first: list[Figure],
     last: list[Figure],
     runs: pd.DataFrame,
 ) -> str:
@@ -29,7 +31,7 @@ def page(
 
     Args:
         pivoted: tables of all sections, by their title.
-        first: figures of all sections, ahead of them.
+        answer: of all sections, ahead of them.
         last: figures of all sections, behind them.
         runs: all runs, those without a result too.
     """
@@ -38,7 +40,8 @@ def page(
         title=title,
         reports=reports,
         pivoted={head: cells.to_dict("records") for head, cells in pivoted.items()},
-        first=first,
+        question=question,
+        answer=answer,
         last=last,
         notes=tables.sections_notes([report.section for report in reports]),
         runs=all_runs(runs),

@@ -53,18 +53,21 @@ def compare_with_paper(table: pd.DataFrame) -> str:
     return f"The paper's Table 1 has {list_titles(printed.index)}, {text} ({source})."
 
 
-def write_properties(models: list[str], folder: Path, title: str) -> str:
+def write_properties(models: list[str], folder: Path, title: str, question: str = "") -> str:
     """Write the table (``table.md``, ``.csv``, ``.tex``, ``index.html``) into a folder; returns its
     text."""
     table = table1(models)
     note = compare_with_paper(table)
     titled = table.assign(model=table["model"].map(model_title))
-    text, rows = f"# {title}\n\n{to_markdown(titled)}\n\n{note}\n", titled.to_dict("records")
+    intro = f"{question}\n\n{note}" if question else note
+    text, rows = f"# {title}\n\n{intro}\n\n{to_markdown(titled)}\n", titled.to_dict("records")
     files = {
         "table.md": text,
         "table.csv": csv_of(table),
         "table.tex": latex_table(titled, title, "tab:properties"),
-        "index.html": render("table.html", title=title, rows=rows, note=note, drawings=[]),
+        "index.html": render(
+            "table.html", title=title, question=question, headline=note, rows=rows, drawings=[]
+        ),
     }
     write_folder(folder, files)
     return f"{text}\nwritten to {folder}: {', '.join(files)}"

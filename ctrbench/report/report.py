@@ -10,10 +10,10 @@ from ctrbench.markdown import csv_of, markdown, without_tags
 from ctrbench.report import tables
 from ctrbench.report.bibtex import bibtex_of
 from ctrbench.report.broken import check_runs, without_odd_runs
-from ctrbench.report.figures.drawing import RULES, Figure
-from ctrbench.report.figures.orders import excess_by_order
+from ctrbench.report.figures.drawing import RULES, Figure, page_models
 from ctrbench.report.figures.paper import styled
 from ctrbench.report.group import copies, sections
+from ctrbench.report.headlines import Answer
 from ctrbench.report.latex import chosen_columns
 from ctrbench.report.names import metric_title, option_title
 from ctrbench.report.output import write_folder
@@ -33,6 +33,8 @@ def report_on(
     field: str | None = None,
     columns: str | None = None,
     style: Path | None = None,
+    *,
+    claims: bool = False,
 ) -> str:
     """Report on all runs at or below some folders, or without any, on all in ``results``.
 
@@ -44,6 +46,7 @@ def report_on(
         field: of the data, by whose values the test rows are sliced.
         columns: of the LaTeX table, ``auc,logloss,time``.
         style: a matplotlib style file.
+        claims: judge the paper's claims, whatever the data is.
     """
     if name is not None and not NAME.fullmatch(name):
         raise UserError(f"name={name}: not a name; the report goes to results=FOLDER/report/NAME")
@@ -53,9 +56,9 @@ def report_on(
     if len(folders) == 1 and results is None and name is None:
         folder = folders[0] / "report"
     steps = find_step_times(folders, place)
-    options = ReportOptions(x, field, steps, chosen_columns(columns))
+    options = ReportOptions(x, field, steps, columns=chosen_columns(columns), claims=claims)
     with styled(RULES, style):
-        return write_report(runs, folder, "All runs", options=options)
+        return write_report(runs, folder, "All runs", options)
 
 
 def _report_name(folders: list[Path]) -> str:
@@ -70,27 +73,16 @@ def write_report(
     runs: list[Path],
     folder: Path,
     title: str,
-    pivot: dict[str, str] | None = None,
     options: ReportOptions | None = None,
 ) -> str:
     """Write tables (``table.md``, ``.csv``, ``.tex``), ``models.bib``, figures (``figures/*.png``,
-    ``.svg``, ``.pdf``) and one page of all (``index.html``) into a folder; returns the text.
-
-    Args:
-        pivot: for a second table, of a model's test figure ``value`` under each setting of
-            ``columns`` (an option).
-    """
+    ``.svg``, ``.pdf``) and one page of all (``index.html``) into a folder; returns the text."""
     options = options or ReportOptions()
-    steps = options.steps
 
     def make(table: pd.DataFrame) -> dict[str, str | bytes]:
         reports = section_reports(sections(table), options)
-        pivoted = _pivot(reports, pivot) if pivot and reports else {}
-        first, last = _first_figures(reports), _last_figures(steps)
-        text = _text(title, reports, pivoted, first, last, table)
-        html = page(title, reports, pivoted, first, last, table)
-        files = _files(reports, first + last) if reports else {}
-        return {"table.md": text} | files | {"index.html": html}
+        with page_models(dict.fromkeys(m for r in reports for m in r.section.groups["model"])):
+            return _make_files(title, reports, options, table)
 
     files, _ = without_odd_runs(check_runs(frame(runs)), make)
     write_folder(folder, files)
@@ -98,9 +90,16 @@ def write_report(
     return f"{files['table.md']!s}\nwritten to {folder}: {', '.join(names)}"
 
 
-def _first_figures(reports: list[SectionReport]) -> list[Figure]:
-    figure = excess_by_order([report.section for report in reports])
-    return [] if figure is None else [figure]
+def _make_files(
+    title: str, reports: list[SectionReport], options: ReportOptions, table: pd.DataFrame
+) -> dict[str, str | bytes]:
+    """Return the content of a report's files by their names."""
+    pivoted = _pivot(reports, options.pivot) if options.pivot and reports else {}
+    answer, last = options.headline.of_all(reports), _last_figures(options.steps)
+    text = _text(title, options.question, answer, reports, pivoted, last, table)
+    html = page(title, options.question, answer, reports, pivoted, last, table)
+    files = _files(reports, answer.figures + last) if reports else {}
+    return {"table.md": text} | files | {"index.html": html}
 
 
 def _last_figures(steps: dict[str, Any] | None) -> list[Figure]:
@@ -114,17 +113,18 @@ def _pivot(reports: list[SectionReport], pivot: dict[str, str]) -> dict[str, pd.
 
 def _text(
     title: str,
+    question: str,
+    answer: Answer,
     reports: list[SectionReport],
     pivoted: dict[str, pd.DataFrame],
-    first: list[Figure],
     last: list[Figure],
     table: pd.DataFrame,
 ) -> str:
-    paragraphs = [f"# {title}"]
+    paragraphs = [f"# {title}", *filter(None, (question, answer.sentence))]
+    paragraphs += map(_figure_text, answer.figures)
     for head, cells in pivoted.items():
         paragraphs += [f"{head}:", tables.to_markdown(cells)]
     paragraphs += tables.sections_notes([report.section for report in reports])
-    paragraphs += map(_figure_text, first)
     for report in reports:
         paragraphs += _section_text(report)
     paragraphs += map(_figure_text, last)
@@ -139,7 +139,7 @@ def _section_text(report: SectionReport) -> list[str]:
         paragraphs += [f"{report.planning.title}:", *_table_text(report.planning)]
     for board in report.published:
         paragraphs += [f"{board.title}:", tables.to_markdown(board.table()), *board.notes]
-    paragraphs += _table_text(report.verdicts)
+    paragraphs += [report.no_verdicts] if report.no_verdicts else _table_text(report.verdicts)
     paragraphs += map(_figure_text, report.figures)
     for table in report.detail_tables:
         paragraphs += [f"{table.title}:", *_table_text(table)]

@@ -17,6 +17,7 @@ from ctrbench.report.figures.heat_maps import heat_maps
 from ctrbench.report.figures.overview import cost, leaderboard, learning_curves
 from ctrbench.report.figures.sweeps import is_swept, why_not_swept
 from ctrbench.report.group import Section, options_of_rows
+from ctrbench.report.headlines import Answer, LeaderboardHeadline
 from ctrbench.report.html import Link, slug
 from ctrbench.report.judged.claims import STEP, Verdict, verdicts
 from ctrbench.report.judged.comparisons import (
@@ -34,12 +35,14 @@ from ctrbench.report.judged.verdicts import (
     verdict_rows,
     verdict_rule,
     verdict_summary,
+    why_no_verdicts,
 )
 from ctrbench.report.latex import DEFAULT, latex_table, leaderboard_latex
 from ctrbench.report.leaders import headline, leaders
 from ctrbench.report.predictions import calibration, slices
 from ctrbench.report.predictions.read import Predictions, read_predictions
 from ctrbench.report.published.leaderboards import Leaderboard, leaderboards
+from ctrbench.report.published.printed import table2
 from ctrbench.report.scaling import Scaling
 from ctrbench.report.step_times import DRAWING as STEPS
 from ctrbench.report.table import Table as Table
@@ -56,12 +59,21 @@ class ReportOptions:
         field: by whose values the test rows are sliced, beside the other slicings.
         steps: training steps measured in turn, to show and to judge by.
         columns: of the LaTeX table.
+        pivot: for a second table, of a model's test figure ``value`` under each setting of
+            ``columns`` (an option).
+        question: of the experiment, above all.
+        headline: what answers it.
+        claims: whether the paper's claims are judged on data that is not the paper's.
     """
 
     x: str | None = None
     field: str | None = None
     steps: dict[str, Any] | None = None
     columns: Sequence[str] = DEFAULT
+    pivot: dict[str, str] | None = None
+    question: str = ""
+    headline: LeaderboardHeadline = LeaderboardHeadline()
+    claims: bool = False
 
 
 class SectionReport:
@@ -77,18 +89,30 @@ class SectionReport:
         self.title = section.title
         self._options = options
         self._prefix = prefix
-        self._tests = PairedTests(section)
+        self.tests = PairedTests(section)
 
     @cached_property
     def _comparisons(self) -> pd.DataFrame:
-        return comparisons(self.section, self._tests)
+        return comparisons(self.section, self.tests)
 
     @cached_property
     def _verdicts(self) -> list[Verdict]:
-        return verdicts(self.section, self._options.steps, self._tests)
+        if not (self._options.claims or table2(str(self.section.runs["data"].iloc[0]))):
+            return []
+        return verdicts(self.section, self._options.steps, self.tests)
 
     @cached_property
+    def answer(self) -> Answer:
+        """What answers the experiment's question on these rows."""
+        return self._options.headline.of_section(self)
+
+    @property
     def headline(self) -> str:
+        """The sentence of the answer."""
+        return self.answer.sentence
+
+    @cached_property
+    def leading(self) -> str:
         """The best model, and the others that differ from it by more than noise."""
         leading = headline(self.section, self._comparisons)
         rows = self.scaling.headline if self.scaling else ""
@@ -97,7 +121,7 @@ class SectionReport:
     @cached_property
     def scaling(self) -> Scaling:
         """What the number of training rows does; false where it was not swept."""
-        return Scaling(self.section, self._tests)
+        return Scaling(self.section, self.tests)
 
     @cached_property
     def about(self) -> str:
@@ -173,7 +197,7 @@ class SectionReport:
     @cached_property
     def verdicts(self) -> Table:
         """The verdicts on the paper's claims, each linked to its figure."""
-        if not self._verdicts:
+        if not self._verdicts or self.no_verdicts:
             return Table("Verdicts", [])
         rows = verdict_rows(self._verdicts)
         for row, verdict in zip(rows, self._verdicts, strict=True):
@@ -187,6 +211,11 @@ class SectionReport:
             verdict_summary(self._verdicts),
             [verdict_rule()],
         )
+
+    @cached_property
+    def no_verdicts(self) -> str:
+        """Why no verdict on the paper's claims is given; empty where one is, or none is asked."""
+        return why_no_verdicts(self.section, self._verdicts) if self._verdicts else ""
 
     def _figure_of(self, verdict: Verdict) -> str | None:
         if verdict.decisive.figure == STEP:
@@ -209,13 +238,13 @@ class SectionReport:
             reference(self.section),
             models_not_different(self.section, self._comparisons),
         )
-        return self._named(leaderboard(self.section, best, others))
+        return self.named(leaderboard(self.section, best, others))
 
     @cached_property
     def cost(self) -> list[Figure]:
         """Quality against cost; empty without times."""
         figure = cost(self.section)
-        return [] if figure is None else [self._named(figure)]
+        return [] if figure is None else [self.named(figure)]
 
     @cached_property
     def ablations(self) -> list[Figure]:
@@ -223,15 +252,17 @@ class SectionReport:
         x = self._options.x
         figures = ablations(self.section, x) if x is None or is_swept(self.section, x) else []
         figures = [f for f in figures if x or f.name != SHARES]  # of which scaling is the figure
-        return [self._named(f) for f in figures + (heat_maps(self.section) if x is None else [])]
+        return [self.named(f) for f in figures + (heat_maps(self.section) if x is None else [])]
 
     @cached_property
     def gallery(self) -> list[Figure]:
         """Training rows, cost, ablations and learning curves."""
-        scaling = [self._named(self.scaling.figure)] if self.scaling else []
+        scaling = [self.named(self.scaling.figure)] if self.scaling else []
         learning = learning_curves(self.section)
-        curves = [] if learning is None else [self._named(learning)]
-        return [*scaling, *self.cost, *self.ablations, *curves]
+        curves = [] if learning is None else [self.named(learning)]
+        first = {figure.name for figure in self.answer.figures}
+        figures = [*scaling, *self.cost, *self.ablations, *curves]
+        return [figure for figure in figures if figure.name not in first]
 
     @cached_property
     def details(self) -> list[Figure | Table]:
@@ -242,20 +273,21 @@ class SectionReport:
         if rows is None:
             return scaling
         details = scaling + _calibration(rows) + slice_details(rows, self._options.field)
-        return [self._named(item) if isinstance(item, Figure) else item for item in details]
+        return [self.named(item) if isinstance(item, Figure) else item for item in details]
 
     @property
     def figures(self) -> list[Figure]:
         """All figures, in the order of the page."""
         figures = [item for item in self.details if isinstance(item, Figure)]
-        return [self.leaderboard, *self.gallery, *figures]
+        return [*self.answer.figures, self.leaderboard, *self.gallery, *figures]
 
     @property
     def detail_tables(self) -> list[Table]:
         """The tables among the details."""
         return [item for item in self.details if isinstance(item, Table)]
 
-    def _named(self, figure: Figure) -> Figure:
+    def named(self, figure: Figure) -> Figure:
+        """Return a figure under a name that no other section's has."""
         return replace(figure, name=self._prefix + figure.name)
 
 

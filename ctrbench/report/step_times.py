@@ -187,6 +187,23 @@ def step_times_drawing(result: dict[str, Any]) -> Figure:
     return save_figure(figure, DRAWING, "Training time relative to LR's", _caption(result, frame))
 
 
+def step_times_sentence(result: dict[str, Any]) -> str:
+    """Return the fastest and the slowest model beside LR, with the paper's times of both."""
+    frame = step_times_frame(result)
+    others = frame[frame["model"] != "lr"]
+    if others.empty:
+        return "No model beside LR was measured."
+    columns = ("time_over_lr", "pretrain_over_lr", "paper_time_over_lr", "paper_pretrain_over_lr")
+    ours, ours_before, papers, papers_before = (others[name].astype(float) for name in columns)
+    ours, papers = ours + ours_before.fillna(0), papers + papers_before.fillna(0)
+    ends = []
+    for place, word in ((ours.idxmin(), "fastest"), (ours.idxmax(), "slowest")):
+        paper = "" if pd.isna(papers[place]) else f" (the paper: {papers[place]:.3g})"
+        name = model_title(others["model"][place])
+        ends.append(f"{name} is the {word} at {ours[place]:.3g} times LR's time{paper}")
+    return f"{'; '.join(ends if len(others) > 1 else ends[:1])}."
+
+
 def _draw_bars(
     panel: Axes, y: pd.Series, width: pd.Series, left: pd.Series | None = None, **style: Any
 ) -> None:
@@ -224,7 +241,7 @@ def _caption(result: dict[str, Any], frame: pd.DataFrame) -> str:
     )
 
 
-def write_step_times(path: Path) -> str:
+def write_step_times(path: Path, question: str = "") -> str:
     """Draw a measurement (PNG, SVG) and write its table (Markdown, CSV) and its page beside it.
 
     Returns:
@@ -234,13 +251,21 @@ def write_step_times(path: Path) -> str:
     drawing, folder = step_times_drawing(result), path.parent
     rows = step_times_table(result)
     table, title = markdown(rows), result.get("title", drawing.title)
-    page = render("table.html", title=title, rows=rows, note="", drawings=[drawing])
+    sentence = step_times_sentence(result)
+    page = render(
+        "table.html",
+        title=title,
+        question=question,
+        headline=sentence,
+        rows=rows,
+        drawings=[drawing],
+    )
     files: dict[str, str | bytes] = {
         "index.html": page,
         f"{drawing.name}.svg": drawing.on_paper,
         f"{drawing.name}.png": drawing.png,
-        f"{drawing.name}.md": f"{table}\n\n{drawing.caption}\n",
+        f"{drawing.name}.md": f"{sentence}\n\n{table}\n\n{drawing.caption}\n",
         f"{drawing.name}.csv": csv_of(step_times_frame(result)),
     }
     write_folder(folder, files)
-    return f"{table}\n\n{drawing.caption}\n{folder}"
+    return f"{sentence}\n\n{table}\n\n{drawing.caption}\n{folder}"

@@ -14,6 +14,7 @@ from ctrbench.report.group import (
     ENVIRONMENT,
     TIMES,
     Section,
+    as_text,
     differing,
     is_external,
     options_of_rows,
@@ -147,7 +148,7 @@ def pivot_table(parts: list[Section], columns: str, value: str) -> pd.DataFrame:
             f"experiment.pivot.value={value}: no such figure; {nearest(value, figures)}"
         )
     groups["cell"] = mean_and_deviation(groups, f"test_{value}")
-    groups[columns] = groups[columns].astype(str)
+    groups[columns] = groups[columns].map(as_text)
     index = ["model", "settings"]
     if groups.duplicated([*index, columns]).any():
         index.append("data")

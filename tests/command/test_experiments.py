@@ -187,7 +187,9 @@ def test_a_figure_from_its_runs_to_its_drawing(tmp_path: Path) -> None:
     done = ctrbench("reproduce", "figure8", *words, *TINY, f"results={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("# Figure 8 of the DeepFM paper: dropout (budget=small)")
-    drawn = texts((tmp_path / "report/figure8/figures/ablation-model.dropout.svg").read_text())
+    drawn = texts(
+        (tmp_path / "report/figure8-planted/figures/ablation-model.dropout.svg").read_text()
+    )
     assert "keep probability (1 - dropout)" in drawn and "paper" in drawn
 
 
@@ -195,7 +197,7 @@ def test_a_table_without_runs(tmp_path: Path) -> None:
     done = ctrbench("reproduce", "table1", "model=fnn,deepfm", f"results={tmp_path}")
     assert done.returncode == 0, done.stderr
     marks = [
-        [cell.strip() for cell in line.split("|")[4:-1]] for line in done.stdout.splitlines()[4:6]
+        [cell.strip() for cell in line.split("|")[4:-1]] for line in done.stdout.splitlines()[8:10]
     ]
     assert marks == [["no", "yes", "no", "yes"], ["yes"] * 4]
     made = {path.name for path in (tmp_path / "report" / "table1").glob("[!.]*")}

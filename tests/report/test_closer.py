@@ -107,7 +107,7 @@ def test_slices_by_what_the_baseline_predicts() -> None:
     assert last["auc"] == pytest.approx(expected)
     drawn = slices.draw_slices(found, slicing)
     assert drawn is not None and {"LR", "FM", "lowest fifth"} <= set(texts(drawn.svg))
-    assert "highest fifth: lr" in drawn.caption
+    assert "highest fifth: LR" in drawn.caption
     with pytest.raises(UserError, match="slice=C1: needs the prepared rows"):
         slices.slicings(made, "C1")
 

@@ -102,7 +102,7 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
     with pytest.MonkeyPatch.context() as patch:  # figures by hand, of logits that are the same
         patch.setattr(broken, "disagreement", lambda path: None)
         patch.setattr(commands, "reconstruct_overrides", repeat)
-        report_on([folder])
+        report_on([folder], claims=True)
     return (folder / "report" / "index.html").read_text()
 
 

@@ -109,7 +109,7 @@ def test_a_report_of_runs_shows_it(tmp_path: Path) -> None:
     for model in ("lr", "fm"):
         make_run(tmp_path / "runs", model)
     runs, folder = find_runs([tmp_path / "runs"]), tmp_path / "report"
-    text = write_report(runs, folder, "T", options=ReportOptions(steps=measurement()))
+    text = write_report(runs, folder, "T", ReportOptions(steps=measurement(), claims=True))
     assert "figures/step_times.png" in text and (folder / "figures" / "step_times.svg").exists()
     page = (folder / "index.html").read_text()
     assert (

@@ -17,13 +17,16 @@ from ctrbench.markdown import csv_of, markdown
 from ctrbench.report.latex import latex_table
 from ctrbench.report.published.printed import CRITEO_ROWS
 from ctrbench.report.report import report_on, write_report
+from ctrbench.report.section_report import ReportOptions
 from ctrbench.runs.frame import find_runs
 
 TIME, SECONDS = "time relative to LR", "time per epoch (s)"
 
 
 def report(folder: Path, pivot: dict[str, str] | None = None) -> str:
-    return write_report(find_runs([folder / "runs"]), folder / "report", "T", pivot)
+    return write_report(
+        find_runs([folder / "runs"]), folder / "report", "T", ReportOptions(pivot=pivot)
+    )
 
 
 def rows_of(text: str) -> list[dict[str, str]]:

@@ -2,9 +2,10 @@
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 from html import escape
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,7 +25,16 @@ from ctrbench.report.figures.paper import to_pdf
 INK, PAPER_INK = "#112233", "#222222"  # of text and axes while drawn; on white paper
 GREY = "#8c8c8c"  # what others printed
 SOFT, PAPER_SOFT, PAGE_SOFT = "#445566", "#666666", "var(--soft)"  # its words, likewise
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito's
+# The first six after Okabe and Ito, each further one the farthest from all before it (in OKLab, as
+# seen with and without deuteranopia), of a luminance that white and dark paper both show.
+PALETTE = (
+    *("#0072B2", "#D55E00", "#009E73", "#C0649A", "#B07A00", "#2F95C9", "#3D6D0C", "#865555"),
+    *("#923DAA", "#AA79F3", "#006D6D", "#C2313D", "#55AA18", "#5579F3", "#F36179", "#796D9E"),
+    *("#B63179", "#6D7955", "#6155CE", "#009218", "#9E5500", "#DB6DCE", "#869E61", "#248692"),
+    *("#CE8661", "#9261CE", "#9E86C2", "#AA6D61", "#C2869E", "#798618", "#556186", "#6D92FF"),
+    *("#B649AA", "#DB4961", "#6D6131", "#F36D31", "#3D9E9E", "#924986", "#0C6DDB", "#008661"),
+)
+DISTINCT = 8  # colours with one marker and line
 DEVIATION = "one standard deviation over seeds"  # the one meaning of ±, bars and bands
 STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -52,6 +62,7 @@ BESIDE = (
     *((0, 7, 0.5, "center"), (0, -15, 0.5, "center")),
 )
 Numbers = npt.NDArray[np.float64]
+_PAGE_MODELS: ContextVar[tuple[str, ...]] = ContextVar("models of the page", default=())
 _TOOLTIPS: WeakKeyDictionary[Line2D, list[str]] = WeakKeyDictionary()
 
 
@@ -136,13 +147,22 @@ def _with_titles(svg: str, start: str, tooltips: list[str]) -> str:
     return before + start + behind
 
 
-@cache
+@contextmanager
+def page_models(models: Iterable[str]) -> Iterator[None]:
+    """Give each of the models of a page a colour of its own."""
+    token = _PAGE_MODELS.set(tuple(models))
+    try:
+        yield
+    finally:
+        _PAGE_MODELS.reset(token)
+
+
 def line_style(model: str) -> dict[str, Any]:
-    """Return the colour, line and marker of a model, by its place in the registry."""
-    models = names()
+    """Return the colour, line and marker of a model, by its place among the models of the page."""
+    models = _PAGE_MODELS.get() or tuple(names())
     others = len(PALETTE) * len(MARKERS)  # for those of other systems, by their names
     place = models.index(model) if model in models else len(models) + crc32(model.encode()) % others
-    rounds = place // len(PALETTE)
+    rounds = place // DISTINCT
     return {
         "color": PALETTE[place % len(PALETTE)],
         "linestyle": STYLES[rounds % len(STYLES)],

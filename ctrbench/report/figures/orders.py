@@ -1,6 +1,7 @@
 """Excess logloss of each model on planted effects, by their order."""
 
 import json
+from collections.abc import Iterable
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -30,24 +31,37 @@ def excess_by_order(parts: list[Section]) -> Figure | None:
     shares = {str(part.runs[EFFECTS].iloc[0]): part for part in planted}
     if len(shares) < 2 or len(shares) < len(planted):
         return None
-    ordered = sorted(shares, key=lambda effects: [-share for share in json.loads(effects)])
+    ordered = _sort_effects(shares)
     height, width = -(-len(ordered) // COLUMNS), min(COLUMNS, len(ordered))
     models = max((len(chosen_rows(part)) for part in planted), default=1)
     figure, axes = canvas(height, width, (2.7, 0.8 + 0.2 * models), sharex=True)
     panels = [panel for row in axes for panel in row]
     for panel in panels[len(ordered) :]:
         panel.set_visible(False)
-    sentences = []
     for effects, panel in zip(ordered, panels, strict=False):
         rows = chosen_rows(shares[effects]).sort_values(MEAN, kind="stable", ignore_index=True)
         set_title(panel, effects_text(effects))
         _draw_models(panel, rows)
-        first, least = model_title(rows["model"][0]), rows[MEAN][0]
-        sentences.append(f"{effects_text(effects)}: {first} leaves least, {least:.4f}")
     for panel in panels[: len(ordered)]:
         panel.set_xlabel("logloss above the best reachable")
-    caption = f"{'; '.join(sentences)}. Zero is the best that these rows allow."
+    caption = f"{effects_sentence(parts)} Zero is the best that these rows allow."
     return save_figure(figure, "orders", "What is left, by order of effect", caption)
+
+
+def effects_sentence(parts: list[Section]) -> str:
+    """Return which model leaves least of each set of effects."""
+    planted = {str(part.runs[EFFECTS].iloc[0]): part for part in parts if has_effects(part)}
+    sentences = []
+    for effects in _sort_effects(planted):
+        best = chosen_rows(planted[effects]).sort_values(MEAN, kind="stable").iloc[0]
+        name, least = model_title(best["model"]), best[MEAN]
+        sentences.append(f"{effects_text(effects)}: {name} leaves least, {least:.4f}")
+    text = "; ".join(sentences)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _sort_effects(effects: Iterable[str]) -> list[str]:
+    return sorted(effects, key=lambda text: [-share for share in json.loads(text)])
 
 
 def has_effects(section: Section) -> bool:

@@ -1,20 +1,25 @@
 """Verdicts on the paper's claims as a person reads them, and as numbers."""
 
 import math
+from pathlib import Path
 
 import pandas as pd
 
+from ctrbench.errors import UserError
 from ctrbench.markdown import Rows
 from ctrbench.report.figures.sweeps import KEEP
-from ctrbench.report.judged.claims import SECONDS, STEP, Evidence, Verdict, sides
+from ctrbench.report.group import Section
+from ctrbench.report.judged.claims import NO_VERDICT, SECONDS, STEP, Evidence, Verdict, sides
 from ctrbench.report.judged.comparisons import BETTER, SIGNIFICANT, seeds_text
 from ctrbench.report.judged.statistics import LEVEL
 from ctrbench.report.names import metric_title, model_title
 from ctrbench.report.published.printed import published, table2
+from ctrbench.runs.record import RunDirectory
 
 TIMES = {SECONDS: "seconds an epoch", STEP: "step"}
 SETS = {"criteo": "Criteo", "company": "Company*"}
 VERSION = "IJCAI"
+SMALL = "small"  # the budget whose runs are too short for a verdict
 
 
 def verdict_rows(judged: list[Verdict]) -> Rows:
@@ -149,6 +154,33 @@ def verdict_summary(judged: list[Verdict]) -> str:
     counts = pd.Series([verdict.verdict for verdict in judged]).value_counts()
     counts_text = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     return f"The paper's claims that there are runs for: {counts_text}."
+
+
+def why_no_verdicts(section: Section, judged: list[Verdict]) -> str:
+    """Return why the verdicts on the paper's claims are not given; empty where they are."""
+    begins = "Verdicts on the paper's claims are not given: "
+    if SMALL in _budgets(section):
+        return (
+            f"{begins}these runs have budget={SMALL}, with fewer epochs and smaller networks than "
+            "the claims are about."
+        )
+    if all(verdict.verdict == NO_VERDICT for verdict in judged):
+        return f"{begins}at one seed the noise of training is not known."
+    return ""
+
+
+def _budgets(section: Section) -> set[str]:
+    """Return the budgets of the chosen settings' first runs."""
+    chosen = section.groups.loc[section.groups["chosen"], "group"]
+    runs = section.runs[section.runs["group"].isin(chosen)].drop_duplicates("group")
+    budgets = set()
+    for path in runs["path"]:
+        try:
+            budget = RunDirectory(Path(path)).settings().get("budget")
+        except (UserError, OSError):
+            continue
+        budgets.add(str(budget.get("name")) if isinstance(budget, dict) else "")
+    return budgets
 
 
 def verdict_rule() -> str:
