@@ -16,6 +16,17 @@ def is_pattern(name: str, names: Collection[str]) -> bool:
     return WILDCARD in name and name not in names
 
 
+def is_named(name: str, declared: Iterable[str]) -> bool:
+    """Return whether a name is among declared ones, or matches a pattern among them."""
+    return any(
+        name == own or (WILDCARD in own and _expression(own).fullmatch(name)) for own in declared
+    )
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, pattern.split(WILDCARD))), re.DOTALL)
+
+
 def matching(key: str, pattern: str, names: Collection[str]) -> list[str]:
     """Return the names that a pattern matches, in which ``*`` stands for any text.
 
@@ -25,7 +36,7 @@ def matching(key: str, pattern: str, names: Collection[str]) -> list[str]:
     Raises:
         UserError: if it matches none.
     """
-    expression = re.compile(".*".join(map(re.escape, pattern.split(WILDCARD))), re.DOTALL)
+    expression = _expression(pattern)
     found = [name for name in names if expression.fullmatch(name)]
     if not found:
         hint = nearest(pattern.replace(WILDCARD, ""), names)

@@ -14,17 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-CATEGORICAL, NUMERIC, MULTI = "categorical", "numeric", "multi"
+CATEGORICAL, NUMERIC, MULTI, VECTOR = "categorical", "numeric", "multi", "vector"
 # Columns of a source's frames beside its own.
 LABEL, TRUTH, GROUP = "__label__", "__truth__", "__group__"
 USER, TIME = "__user__", "__time__"
 RESERVED = (LABEL, TRUTH, GROUP, USER, TIME)
+BAGS = ("mean", "sum", "sequence", "vector")  # encodings with slots that may be unused
 PAST_LABELS = 3  # ids of the labels in a history: 0 not given, 1 no click, 2 a click
 
 
 @dataclass(frozen=True)
 class Column:
-    """A raw column of a source; one of kind MULTI holds lists."""
+    """A raw column of a source; one of kind MULTI holds lists, of kind VECTOR arrays of numbers."""
 
     name: str
     kind: str
@@ -61,7 +62,9 @@ class Field:
     Attributes:
         encoding: ``vocabulary``, ``log_squared``, ``quantile``, ``value``, ``mean`` and ``sum`` for
             a field of several values, by how their embeddings are pooled, or ``sequence`` for a
-            list that the rows hold of past values, whose embeddings are pooled by mean.
+            list that the rows hold of past values, whose embeddings are pooled by mean. Of a
+            ``vector`` each number has an embedding, which it multiplies, and their sum is taken:
+            a linear map.
         size: number of ids, the out-of-vocabulary id 0 included; the last one of a field of several
             values fills its unused slots.
         slots: columns of ids.
@@ -78,7 +81,7 @@ class Field:
     @property
     def padding(self) -> int:
         """The id of an unused slot, -1 where there can be none."""
-        return self.size - 1 if self.encoding in ("mean", "sum", "sequence") else -1
+        return self.size - 1 if self.encoding in BAGS else -1
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ class Schema:
     @property
     def value_slots(self) -> list[int]:
         """The slots that carry a value besides their id."""
-        return [s for s, i in enumerate(self.field_of_slot) if self.fields[i].encoding == "value"]
+        encodings = [self.fields[i].encoding for i in self.field_of_slot]
+        return [slot for slot, encoding in enumerate(encodings) if encoding in ("value", "vector")]
 
     @property
     def present(self) -> "Schema":

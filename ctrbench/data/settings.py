@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from ctrbench.errors import UserError
 from ctrbench.settings import option, settings
 
-VALUE_ENCODINGS = ("value", "unscaled")  # that multiply the field's embedding
-NUMERIC_ENCODINGS = ("log_squared", "quantile", *VALUE_ENCODINGS)
+VALUE_ENCODINGS = ("value", "unscaled", "vector")  # that multiply the field's embedding
+NUMERIC_ENCODINGS = ("log_squared", "quantile", "value", "unscaled")
 POOLINGS = ("mean", "sum")
 POSITIVE = re.compile(r"\s*(>=|>|==|<=|<)\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*")
 
@@ -70,8 +70,8 @@ class DataSettings:
     name: str = option("name of the data set", named=True)
     numeric: str = option("encoding of the numeric fields", choices=NUMERIC_ENCODINGS)
     encodings: list[str] = option(
-        "encodings of single fields, [I1:value, genres:sum, C14:target, ...]; *:target, of all "
-        "categorical fields"
+        "encodings of single fields, [I1:value, genres:sum, C14:target, emb:vector, ...]; "
+        "*:target, of all categorical fields"
     )
     target_folds: int = option(
         "folds of the training rows by which C14:target computes click rates",

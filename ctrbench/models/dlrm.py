@@ -17,9 +17,9 @@ from ctrbench.models.settings.dlrm import DLRMSettings
 class DLRM(Model):
     """y = MLP_top([z, <u_i, u_j> for i < j]), u = (v_1, ..., v_C, z), z = MLP_bottom(x).
 
-    v are the embeddings of the fields with ids, x the values of those fed as a value, 0 where one
-    is missing. Without such fields there is no z. ``cat``: y = MLP_top([u_1, ...]). The bottom MLP
-    ends in an activation, as in the authors' code.
+    v are the embeddings of the fields with ids, x the values of those fed as a value and the
+    numbers of vectors, 0 where one is missing. Without such fields there is no z. ``cat``:
+    y = MLP_top([u_1, ...]). The bottom MLP ends in an activation, as in the authors' code.
     """
 
     pairs_P: Tensor
@@ -28,7 +28,9 @@ class DLRM(Model):
     def __init__(self, schema: Schema, settings: DLRMSettings) -> None:
         super().__init__()
         dim, value_slots = settings.embedding_dim, schema.value_slots
-        with_ids = [i for i, field in enumerate(schema.fields) if field.encoding != "value"]
+        with_ids = [
+            i for i, field in enumerate(schema.fields) if field.encoding not in ("value", "vector")
+        ]
         self.embedding = SomeFields(schema, with_ids, dim, settings.init_std)
         self.bottom = _bottom(len(value_slots), settings) if value_slots else None
         self.dots = settings.interaction == "dot"

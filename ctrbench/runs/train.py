@@ -219,6 +219,8 @@ class Training:
             largest = float(np.abs(values_NX[:, column]).max(initial=0))
             if not largest <= LARGE_VALUE:  # NaN too
                 name = schema.fields[schema.field_of_slot[slot]].name
+                if schema.fields[schema.field_of_slot[slot]].encoding == "vector":
+                    return f"field {name} has numbers up to {largest:.3g}; scale its vectors"
                 override = list_override("data.encodings", [f"{name}:quantile"])
                 return f"field {name} has values up to {largest:.3g}; use {override}"
         return f"lower {' or '.join(self.settings.optimizer.rates())}"

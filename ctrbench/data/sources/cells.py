@@ -9,10 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
+from ctrbench.data.patterns import is_named
 from ctrbench.data.sources.compression import is_parquet
 from ctrbench.data.sources.frame_index import INDEX_NAME, unnamed_index_columns
 from ctrbench.data.sources.layout import BYTE_ORDER_MARK, Layout, TextOptions, layout_of
-from ctrbench.data.sources.parquet import column_types, parquet_cells
+from ctrbench.data.sources.parquet import column_types, holds_vectors, parquet_cells
 from ctrbench.data.sources.quotes import rows_of_lines
 from ctrbench.data.sources.rows import Cells, Read
 from ctrbench.data.sources.spelling import as_codes, has_text
@@ -28,7 +29,10 @@ def read_cells(path: Path, options: TextOptions = INFERRED) -> Iterator[tuple[fl
     Yields the share of the file up to the end of a block, and a function that reads the block.
     """
     markers = list(options.missing)
-    for share, read in parquet_cells(path) if is_parquet(path) else _text_cells(path, options):
+    blocks = (
+        parquet_cells(path, options.vectors) if is_parquet(path) else _text_cells(path, options)
+    )
+    for share, read in blocks:
         yield share, partial(_without_markers, read, markers) if markers else read
 
 
@@ -45,7 +49,7 @@ def _without_markers(read: Read, markers: list[str]) -> Cells:
     for column in cells.frame:
         if column.dtype == pl.String:
             column = without(column)
-        elif isinstance(column.dtype, pl.List):
+        elif column.dtype == pl.List(pl.String):
             present = pl.element().map_batches(without, return_dtype=pl.String).drop_nulls()
             column = column.list.eval(present)
         columns.append(column)
@@ -69,10 +73,14 @@ def read_header(path: Path, options: TextOptions = INFERRED) -> list[str]:
     return list(layout_of(path, options).names)
 
 
-def without_text(path: Path) -> dict[str, str]:
-    """Return the columns of a Parquet file whose values have no text, and what these are."""
+def without_text(path: Path, options: TextOptions = INFERRED) -> dict[str, str]:
+    """Return the columns of a Parquet file whose values are not read, and what these are."""
     types = column_types(path) if is_parquet(path) else {}
-    return {name: f"values of type {kind}" for name, kind in types.items() if not has_text(kind)}
+    return {
+        name: f"values of type {kind}"
+        for name, kind in types.items()
+        if not has_text(kind) and not (is_named(name, options.vectors) and holds_vectors(kind))
+    }
 
 
 def unnamed_index(path: Path, options: TextOptions = INFERRED) -> list[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from ctrbench.data.schema import CATEGORICAL, MULTI, NUMERIC, Column
+from ctrbench.data.patterns import is_named
+from ctrbench.data.schema import CATEGORICAL, MULTI, NUMERIC, VECTOR, Column
 from ctrbench.data.sources.amounts import amount_hint, is_missing, is_zero_date, others_hint
 from ctrbench.data.sources.cells import read_cells, unnamed_index, vectors, without_text
 from ctrbench.data.sources.dates import (
@@ -20,7 +21,7 @@ from ctrbench.data.sources.dates import (
     unix_unit,
 )
 from ctrbench.data.sources.layout import TextOptions
-from ctrbench.data.sources.lists import list_separator
+from ctrbench.data.sources.lists import as_vectors, list_separator
 from ctrbench.data.sources.parquet import SLICE_ROWS
 from ctrbench.data.sources.rows import Cells
 from ctrbench.data.sources.spelling import BOOLEANS, as_codes
@@ -43,7 +44,8 @@ class Type:
     """The type of a column.
 
     Attributes:
-        form: of a date unless it is ISO 8601, of amounts, or what separates the values of a cell.
+        form: of a date unless it is ISO 8601, of amounts, what separates the values of a cell, or
+            the length of a vector.
     """
 
     name: str
@@ -57,7 +59,7 @@ class Type:
         if self.name in DATES:
             parts = ["hour", "weekday", "weekend"][self.name == "day" :]
             return [Column(f"{name}.{part}", CATEGORICAL) for part in parts]
-        kinds = {"category": CATEGORICAL, "number": NUMERIC, "multi": MULTI}
+        kinds = {"category": CATEGORICAL, "number": NUMERIC, "multi": MULTI, "vector": VECTOR}
         return [Column(name, kinds[self.name])] if self.name in kinds else []
 
 
@@ -101,26 +103,35 @@ def infer(
         _first_rows([path for path, _ in files], options) for files in splits
     )
     path = splits[0][0][0]
-    unused = without_text(path) | dict.fromkeys(cells.not_text, "bytes that are not UTF-8 text")
+    unused = without_text(path, options)
+    unused |= dict.fromkeys(cells.not_text, "bytes that are not UTF-8 text")
     others = [other.frame for other, _ in other_cells]
     columns = {}
     for column in cells.frame:
         name = column.name
         if name in unused:
-            columns[name] = _unreadable(unused[name])
+            declare = list_override("data.encodings", [f"{name}:vector"])
+            hint = f"; as a vector, declare {declare}" if name in vectors(path) else ""
+            columns[name] = _unreadable(unused[name], hint)
+            continue
+        if is_named(name, options.vectors):
+            columns[name] = _infer_vectors(column, options.values_separator)
             continue
         other_columns = [frame[name] for frame in others if name in frame.columns]
         values = [_present_values(c) for c in other_columns if c.dtype == pl.String]
         columns[name] = _infer_column(column, values, is_whole=is_whole)
     index = "the index of a data frame, not a column of its own"
     vector = "its lists hold numbers with fractions: vectors, not values of a category"
+    undeclared = [name for name in vectors(path) if not is_named(name, options.vectors)]
     left_out = dict.fromkeys(unnamed_index(path, options), index) | dict.fromkeys(
-        (name for name in vectors(path) if _has_fractions(cells.frame[name])), vector
+        (name for name in undeclared if _has_fractions(cells.frame[name])), vector
     )
     for name, why in left_out.items():
         if name in columns and columns[name].is_read:
             kind = "multi" if why == vector else "category"
-            note = f"{why}; if it is one, declare {_declaration(name, kind)}"
+            encoding = list_override("data.encodings", [f"{name}:vector"])
+            note = f"{why}; as a vector, {encoding}" if why == vector else why
+            note += f"; if it is one, declare {_declaration(name, kind)}"
             columns[name] = InferredType(Type("skip"), note, by_name_only=True)
     return columns
 
@@ -156,6 +167,19 @@ def _first_rows(paths: list[Path], options: TextOptions) -> tuple[Cells, bool]:
     return replace(read[0], frame=frame, not_text=not_text), is_whole
 
 
+def _infer_vectors(column: pl.Series, separator: str) -> InferredType:
+    """Infer the length of declared vectors from the first that is there."""
+    lengths = as_vectors(column, separator).drop_nulls().list.len()
+    if lengths.is_empty():
+        declared = _declaration(column.name, "vector:LENGTH")
+        return InferredType(Type("vector"), ask=f"no row at first has a vector; declare {declared}")
+    if column.dtype == pl.String and lengths[0] == 1:
+        declared = list_override("data.encodings", [f"{column.name}:value"])
+        ask = f"its cells hold one number, not a vector; encode it by {declared}"
+        return InferredType(Type("vector"), ask=ask)
+    return InferredType(Type("vector", str(lengths[0])))
+
+
 def _declaration(name: str, type_: str) -> str:
     return list_override("data.types", [f"{name}:{type_}"])
 
@@ -175,8 +199,8 @@ def _present_values(column: pl.Series) -> pl.Series:
     return as_codes(text.filter(~is_missing(text)))
 
 
-def _unreadable(values: str) -> InferredType:
-    return InferredType(Type("skip"), f"{values} are not used", is_read=False)
+def _unreadable(values: str, hint: str) -> InferredType:
+    return InferredType(Type("skip"), f"{values} are not used{hint}", is_read=False)
 
 
 def _infer_column(column: pl.Series, others: list[pl.Series], *, is_whole: bool) -> InferredType:

@@ -7,7 +7,7 @@ from ctrbench.data.sources.amounts import is_missing, is_zero_date, to_numbers
 from ctrbench.data.sources.column_types import DATES, Type
 from ctrbench.data.sources.dates import is_too_late, to_dates
 from ctrbench.data.sources.labels import EXPECTED, parse_labels, parse_ratings
-from ctrbench.data.sources.lists import clean_lists, split_cells
+from ctrbench.data.sources.lists import as_vectors, clean_lists, split_cells
 from ctrbench.data.sources.rows import Cells
 from ctrbench.data.sources.spelling import as_codes
 from ctrbench.errors import UserError
@@ -96,6 +96,26 @@ def convert_keys(cells: Cells, name: str) -> pl.Series:
     return as_codes(column).set(is_missing(column.str.strip_chars()), None)
 
 
+def _convert_vectors(cells: Cells, name: str, length: int, separator: str) -> pl.Series:
+    """Return vectors as arrays, null where one is missing."""
+    lists = as_vectors(cells.frame[name], separator)
+    is_number = lists.list.eval(pl.element().is_finite().fill_null(False))
+    if (bad := ~is_number.list.all().fill_null(True)).any():
+        row = int(bad.arg_max() or 0)
+        raise UserError(
+            f"{cells.where(row)}, column {name}: a vector with a value that is not a finite "
+            "number; correct it"
+        )
+    lengths = lists.list.len()
+    if (bad := (lengths != length).fill_null(False)).any():
+        row = int(bad.arg_max() or 0)
+        raise UserError(
+            f"{cells.where(row)}, column {name}: a vector of {lengths[row]} numbers, expected "
+            f"{length}; give every row as many"
+        )
+    return lists.list.to_array(length)
+
+
 def convert_column(cells: Cells, name: str, type_: Type, separator: str) -> list[pl.Series]:
     """Return the columns that a source makes of a column of a type.
 
@@ -104,6 +124,8 @@ def convert_column(cells: Cells, name: str, type_: Type, separator: str) -> list
     """
     if type_.name == "multi" and isinstance(cells.frame[name].dtype, pl.List):
         return [as_codes(clean_lists(cells.frame[name]))]
+    if type_.name == "vector":
+        return [_convert_vectors(cells, name, int(type_.form or 0), separator)]
     column = _text_column(cells, name, f"declare {list_override('data.types', [f'{name}:multi'])}")
     if type_.name == "multi":
         return [as_codes(split_cells(column, type_.form or separator))]

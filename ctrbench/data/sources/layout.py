@@ -31,6 +31,8 @@ class TextOptions:
         header: the names of the columns of a file without a header; empty to number them.
         label: the column that a file without a header may lack.
         missing: values that stand for a missing one, in Parquet too.
+        vectors: columns of vectors, in Parquet too.
+        values_separator: what separates the numbers of one in text.
     """
 
     separator: str | None = None
@@ -38,13 +40,16 @@ class TextOptions:
     header: tuple[str, ...] | None = None
     label: str | None = None
     missing: tuple[str, ...] = ()
+    vectors: tuple[str, ...] = ()
+    values_separator: str = "|"
 
     @classmethod
-    def from_settings(cls, own: TableSettings) -> "TextOptions":
+    def from_settings(cls, own: TableSettings, vectors: tuple[str, ...]) -> "TextOptions":
         """Return the options of a table's settings."""
         header = own.header
         names = () if header == "none" else None if header is None else tuple(map(str, header))
-        return cls(own.separator, own.quote, names, own.label, tuple(own.missing))
+        declared = (own.separator, own.quote, names, own.label, tuple(own.missing))
+        return cls(*declared, vectors, own.values_separator)
 
 
 @dataclass(frozen=True)

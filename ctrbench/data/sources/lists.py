@@ -4,6 +4,8 @@ import json
 
 import polars as pl
 
+from ctrbench.data.sources.amounts import is_missing
+
 BRACKETED = r"^\[.*\]$"
 ITEMS = r'"(?:[^"\\]|\\.)*"' + r"|'(?:[^'\\]|\\.)*'" + r"|[^,\[\]\s\"'][^,\[\]\"']*"
 SEPARATORS = ("|", ";", ",")
@@ -29,6 +31,19 @@ def split_cells(text: pl.Series, separator: str) -> pl.Series:
             is_bracketed, lists
         )
     return clean_lists(lists)
+
+
+def as_vectors(column: pl.Series, separator: str) -> pl.Series:
+    """Return cells as lists of numbers, null where one is missing and where a number is none.
+
+    Args:
+        separator: of the numbers in a cell of text.
+    """
+    if column.dtype == pl.String:
+        present = column.set(is_missing(column.str.strip_chars()), None)
+        column = split_cells(present, separator)
+    lists = column.cast(pl.List(pl.Float32), strict=False)
+    return lists.set(lists.list.len() == 0, None)
 
 
 def clean_lists(lists: pl.Series) -> pl.Series:

@@ -1,11 +1,12 @@
 """Rows of a Parquet file as text, a block at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 
+from ctrbench.data.patterns import is_named
 from ctrbench.data.sources.frame_index import name_index
 from ctrbench.data.sources.raw import why_no_file
 from ctrbench.data.sources.rows import Cells, Read
@@ -24,13 +25,19 @@ def column_types(path: Path) -> pl.Schema:
     return types
 
 
-def parquet_cells(path: Path) -> Iterator[tuple[float, Read]]:
-    """Yield the share of the file up to the end of a block, and a function that reads the block."""
+def holds_vectors(kind: pl.DataType) -> bool:
+    """Return whether a column of a type holds lists or arrays of numbers."""
+    return isinstance(kind, pl.List | pl.Array) and kind.inner.is_numeric()
+
+
+def parquet_cells(path: Path, vectors: Sequence[str] = ()) -> Iterator[tuple[float, Read]]:
+    """Yield the share of the file up to the end of a block, and a function that reads the block.
+
+    Args:
+        vectors: columns whose lists of numbers are read as such, not as text.
+    """
     scan, types = _scan(path), column_types(path)
-    columns = [
-        (as_text(pl.col(name), kind) if has_text(kind) else pl.lit(None, pl.String)).alias(name)
-        for name, kind in types.items()
-    ]
+    columns = [_cells_of(name, kind, vectors) for name, kind in types.items()]
     numbers = frozenset(name for name, kind in types.items() if kind.is_numeric())
     rows = scan.select(pl.len()).collect().item()
     if rows == 0:
@@ -39,6 +46,14 @@ def parquet_cells(path: Path) -> Iterator[tuple[float, Read]]:
         piece = scan.slice(start, SLICE_ROWS).select(columns)
         read = partial(_collect, path, start, piece, numbers)
         yield min(1.0, (start + SLICE_ROWS) / rows), read
+
+
+def _cells_of(name: str, kind: pl.DataType, vectors: Sequence[str]) -> pl.Expr:
+    column = pl.col(name)
+    if is_named(name, vectors) and holds_vectors(kind):
+        lists = column.arr.to_list() if isinstance(kind, pl.Array) else column
+        return lists.cast(pl.List(pl.Float64))
+    return (as_text(column, kind) if has_text(kind) else pl.lit(None, pl.String)).alias(name)
 
 
 def _scan(path: Path) -> pl.LazyFrame:

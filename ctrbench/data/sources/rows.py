@@ -11,7 +11,8 @@ class Cells:
     """A block of rows.
 
     Attributes:
-        frame: columns of text, an empty cell null; a list column of a Parquet file holds lists.
+        frame: columns of text, an empty cell null; a list column of a Parquet file holds lists, of
+            text or, of vectors, of numbers.
         where: names a row of the frame, for a message.
         not_text: columns of bytes that are not UTF-8 text (all null in the frame), and the first
             row that is not.

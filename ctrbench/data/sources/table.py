@@ -11,10 +11,10 @@ A type is one of
     day         a date without a time of day
     multi       several values in a cell: lists in brackets, or text with a separator between
                 them (that of ``data.values_separator``, or of ``tags:multi:;``)
+    vector      a list of as many numbers in every row (``emb:vector:64`` for 64), one field
     skip        left out
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,10 +24,9 @@ from pathlib import Path
 
 import polars as pl
 
-from ctrbench.data.patterns import WILDCARD, resolve_patterns
+from ctrbench.data.patterns import WILDCARD, is_named, resolve_patterns
 from ctrbench.data.schema import GROUP, RESERVED, USER, Column, Slice
 from ctrbench.data.settings import TableSettings
-from ctrbench.data.sources.amounts import FORMS
 from ctrbench.data.sources.base import FileSource
 from ctrbench.data.sources.cells import read_cells, read_header, without_text
 from ctrbench.data.sources.column_types import (
@@ -44,6 +43,7 @@ from ctrbench.data.sources.conversion import (
     convert_labels,
     convert_times,
 )
+from ctrbench.data.sources.declarations import declared_types, declared_vectors
 from ctrbench.data.sources.folders import add_partition
 from ctrbench.data.sources.frame_index import INDEX_NAME
 from ctrbench.data.sources.layout import NO_HEADER, TextOptions, is_row_of_values, quote_in
@@ -54,8 +54,6 @@ from ctrbench.files import file_signature
 from ctrbench.quoting import list_override
 from ctrbench.settings import closest, nearest
 
-TYPES = ("category", "number", "date", "day", "multi", "skip")
-DECLARATION = re.compile(f"(.+):({'|'.join(TYPES)})(?::(.+))?")  # a name may hold a colon
 OTHERS = "*"
 
 
@@ -69,7 +67,7 @@ class Table(FileSource):
         super().__init__(settings)
         if settings.label is None:
             raise UserError(f"data={settings.name} needs data.label=COLUMN, the column of clicks")
-        self._options = TextOptions.from_settings(settings)
+        self._options = TextOptions.from_settings(settings, declared_vectors(settings))
         self.header_lines = int(settings.header is None)
 
     def check(self) -> None:
@@ -113,19 +111,7 @@ class Table(FileSource):
 
     @cached_property
     def _declarations(self) -> dict[str, Type]:
-        declared = {}
-        for item in self.settings.types:
-            if (match := DECLARATION.fullmatch(item)) is None:
-                hint = nearest(item.rpartition(":")[2], TYPES)
-                raise UserError(f"data.types={item}: not NAME:TYPE; {hint}")
-            name, type_, form = match.groups()
-            if type_ == "number" and form not in (None, *FORMS):
-                raise UserError(f"data.types={item}: a number is {' or '.join(FORMS)}")
-            if name in declared:
-                raise UserError(f"data.types={item}: {name} stands in it twice; declare it once")
-            if type_ == "category" and form is not None:
-                raise UserError(f"data.types={item}: a category has no form; leave out :{form}")
-            declared[name] = Type(type_, form)
+        declared = declared_types(self.settings.types)
         declared.pop(str(self.settings.label), None)
         return declared
 
@@ -170,8 +156,14 @@ class Table(FileSource):
         for name in self.settings.sequence_columns:
             if name not in declared and name in self._inferred:
                 declared[name] = Type("multi")
+        for name in self._options.vectors:
+            if name not in declared and name in self._inferred:
+                declared[name] = Type("vector")
         if others is not None and others.name == "skip":
             return declared
+        for name in self._inferred:
+            if is_named(name, self._options.vectors):
+                declared.setdefault(name, Type("vector"))
         for name in declared:
             if name not in self._inferred:
                 path, hint = self.paths[0], nearest(name, self._inferred)
@@ -188,10 +180,10 @@ class Table(FileSource):
                 f"or declare {name}:skip"
             )
         chosen = declared or (None if inferred.by_name_only or self._splits_rows(name) else others)
-        is_open = chosen is None or (chosen.name in DATES and chosen.form is None)
+        is_open = chosen is None or (chosen.name in (*DATES, "vector") and chosen.form is None)
         if is_open and inferred.ask:
             raise UserError(f"{path}, column {name}: {inferred.ask}")
-        if chosen is not None and is_open and inferred.type.name in DATES:
+        if chosen is not None and is_open and inferred.type.name in (*DATES, "vector"):
             return replace(chosen, form=inferred.type.form)
         if chosen is None and self._splits_rows(name):
             return Type("skip", inferred.type.form if inferred.type.name in DATES else None)
@@ -207,7 +199,8 @@ class Table(FileSource):
 
     def separator_of(self, name: str) -> str:
         """Return what separates the values in a cell of a column of several values."""
-        form = self.types[name].form if name in self.types else None
+        is_multi = name in self.types and self.types[name].name == "multi"
+        form = self.types[name].form if is_multi else None
         return form or self.settings.values_separator
 
     @property
@@ -218,7 +211,7 @@ class Table(FileSource):
             name
             for name, own in types.items()
             if self._inferred[name].is_read
-            and "multi" not in [type_.name for type_ in own if type_]
+            and not {"multi", "vector"} & {type_.name for type_ in own if type_}
         }
 
     @property
@@ -258,7 +251,7 @@ class Table(FileSource):
         return tuple(
             name
             for name, found in self._inferred.items()
-            if found.is_read and found.type.name != "multi"
+            if found.is_read and found.type.name not in ("multi", "vector")
         )
 
     def time_text(self, value: float) -> str:
@@ -280,7 +273,7 @@ class Table(FileSource):
         return replace(self.settings, types=types, quote=quote or self.settings.quote)
 
     def slices_of(self, path: Path, part: str = "all", *, labelled: bool = True) -> Iterator[Slice]:
-        names, unused = self._names(path), without_text(path)
+        names, unused = self._names(path), without_text(path, self._options)
         used = {name: type_ for name, type_ in self.types.items() if type_.name != "skip"}
         named = [name for name in (self.settings.history.user, self.settings.when) if name]
         encoded = {column.name for name, type_ in used.items() for column in type_.columns(name)}

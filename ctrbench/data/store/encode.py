@@ -15,6 +15,7 @@ import polars as pl
 from ctrbench.data.schema import MULTI, NUMERIC, Column, Field, Schema
 from ctrbench.data.settings import POOLINGS
 from ctrbench.data.store.target_encoder import TargetStatistic
+from ctrbench.data.store.vectors import Vector
 
 Ids = npt.NDArray[np.int32]
 Values = npt.NDArray[np.float32]
@@ -214,13 +215,11 @@ class RowEncoder:
     def __init__(self, encoders: Sequence[Encoder]) -> None:
         self.encoders = encoders
         self.schema = Schema(tuple(encoder.field for encoder in encoders))
-        self.scaled = [encoder for encoder in encoders if isinstance(encoder, Scaled)]
-        self.statistics = [e for e in encoders if isinstance(e, TargetStatistic)]
 
     @property
     def values(self) -> int:
         """X, the columns of values."""
-        return len(self.scaled) + len(self.statistics)
+        return len(self.schema.value_slots)
 
     def __call__(self, frame: pl.DataFrame) -> tuple[Ids, Values]:
         """Return the ids NS and values NX of a source's frame."""
@@ -232,16 +231,23 @@ class RowEncoder:
             ids_NS[:, slot : slot + encoder.field.slots] = ids.reshape(len(frame), -1)
             slots[encoder.field.name] = slot
             slot += encoder.field.slots
-        values_NX = np.empty((len(frame), self.values), np.float32)
-        for i, encoder in enumerate(self.scaled):
-            values_NX[:, i] = encoder.values(frame[encoder.field.name])
-        for i, statistic in enumerate(self.statistics, start=len(self.scaled)):
-            values_NX[:, i] = statistic.values(ids_NS[:, slots[statistic.of]])
+        values_NX, first = np.empty((len(frame), self.values), np.float32), 0
+        for encoder in self.encoders:
+            if isinstance(encoder, Scaled | Vector):
+                values = encoder.values(frame[encoder.field.name])
+            elif isinstance(encoder, TargetStatistic):
+                values = encoder.values(ids_NS[:, slots[encoder.of]])
+            else:
+                continue
+            values_NX[:, first : first + encoder.field.slots] = values.reshape(len(frame), -1)
+            first += encoder.field.slots
         return ids_NS, values_NX
 
 
 def restore(field: Field, state: pl.Series) -> Encoder:
     """Restore an encoder from its field and its :meth:`state`."""
+    if field.encoding == "vector":
+        return Vector(field.name, field.slots)
     if field.encoding == "quantile":
         return Quantiles(field.name, state.to_numpy())
     if field.encoding == "value" and isinstance(state.dtype, pl.Struct):

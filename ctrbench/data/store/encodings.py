@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from ctrbench.data.patterns import expand_names, is_pattern, resolve_patterns
-from ctrbench.data.schema import CATEGORICAL, MULTI, NUMERIC, Field
+from ctrbench.data.schema import CATEGORICAL, MULTI, NUMERIC, VECTOR, Field
 from ctrbench.data.settings import NUMERIC_ENCODINGS, POOLINGS, DataSettings
 from ctrbench.data.sources.base import Source
 from ctrbench.data.store.target_encoder import TARGET, count_of, rate_of
 from ctrbench.errors import UserError
 from ctrbench.settings import nearest
 
-ALLOWED = {CATEGORICAL: (TARGET,), NUMERIC: NUMERIC_ENCODINGS, MULTI: POOLINGS}
+ALLOWED = {CATEGORICAL: (TARGET,), NUMERIC: NUMERIC_ENCODINGS, MULTI: POOLINGS, VECTOR: (VECTOR,)}
 ALL = "*"
 
 
@@ -59,7 +59,7 @@ def field_encodings(source: Source) -> dict[str, str]:
         parts_of = name.rpartition(".")[0]  # hour, weekday and weekend of a date
         if not {name, parts_of} & {*kinds, *source.left_out}:
             raise UserError(f"data.exclude={name}: no such field; {nearest(name, kinds)}")
-    default = {NUMERIC: settings.numeric, MULTI: POOLINGS[0]}
+    default = {NUMERIC: settings.numeric, MULTI: POOLINGS[0], VECTOR: VECTOR}
     chosen = {name: default.get(kind, "vocabulary") for name, kind in kinds.items()}
     for item in settings.encodings:
         name, _, encoding = item.partition(":")

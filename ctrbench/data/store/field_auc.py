@@ -17,7 +17,8 @@ Floats = npt.NDArray[np.float64]
 
 
 def field_aucs(schema: Schema, parts: Mapping[str, Part], rows: int | None = None) -> list[float]:
-    """Return the AUC of each field of a schema, on validation rows.
+    """Return the AUC of each field of a schema, on validation rows; of a vector, that of its best
+    number.
 
     Args:
         rows: use as many rows of each part, from its first on; None: all.
@@ -29,9 +30,10 @@ def field_aucs(schema: Schema, parts: Mapping[str, Part], rows: int | None = Non
         slots = slice(slot, slot + field.slots)
         ids_NS = np.asarray(valid.slots(slots)[:rows])
         if slot in value_slots:
-            values_N = valid.values_NX[:rows, value_slots.index(slot)].astype(np.float64)
-            auc = metrics.auc(values_N * (ids_NS[:, 0] > 0), valid_labels)
-            aucs.append(max(auc, 1 - auc))
+            first = value_slots.index(slot)
+            values_NS = valid.values_NX[:rows, first : first + field.slots].astype(np.float64)
+            own = [metrics.auc(values_N, valid_labels) for values_N in (values_NS * (ids_NS > 0)).T]
+            aucs.append(max(max(auc, 1 - auc) for auc in own))
         else:
             log_odds = _log_odds(np.asarray(train.slots(slots)[:rows]), labels_N, field)
             lengths = np.maximum((ids_NS != field.padding).sum(axis=1), 1)

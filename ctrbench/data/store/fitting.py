@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ctrbench.data.schema import Column, Field
+from ctrbench.data.schema import VECTOR, Column, Field
 from ctrbench.data.store import encode
 from ctrbench.data.store.opened import VOCABULARIES
-from ctrbench.data.store.stages import count, passes, write_parquet
+from ctrbench.data.store.stages import ENCODE_ROWS, count, groups, passes, write_parquet
+from ctrbench.data.store.vectors import Vector
 from ctrbench.files import write_atomic
 
 
@@ -54,7 +55,8 @@ def fit_columns(
 ) -> Fitted:
     """Fit the columns of some slices, but for those that are fitted already."""
     total = Fitted()
-    for i, group in enumerate(passes(columns, len(is_train))):
+    counted = [column for column in columns if column.kind != VECTOR]
+    for i, group in enumerate(passes(counted, len(is_train))):
         path = work / f"fitted-{i:05}.json"
         if not path.exists():
             states = work / VOCABULARIES / f"{i:05}.parquet"
@@ -64,7 +66,40 @@ def fit_columns(
         total.fields += [Field(**values) for values in record["fields"]]
         total.statistics += record["statistics"]
         total.left_out |= record["left_out"]
+    if vectors := [column for column in columns if column.kind == VECTOR]:
+        _fit_vectors(vectors, slices, is_train, work / VOCABULARIES / "vectors.parquet", total)
     return total
+
+
+def _fit_vectors(
+    columns: Sequence[Column],
+    slices: list[Path],
+    is_train: npt.NDArray[np.bool_],
+    path: Path,
+    total: Fitted,
+) -> None:
+    """Add columns of vectors, which have no vocabulary: their numbers stay as they are."""
+    types, states = pl.read_parquet_schema(slices[0]), list[pl.Series]()
+    for column in columns:
+        distinct, missing = set[int](), 0
+        for start, paths in groups(slices, ENCODE_ROWS):
+            values = pl.read_parquet(paths, columns=[column.name])[column.name]
+            own = values.filter(pl.Series(is_train[start : start + len(values)]))
+            missing += own.null_count()
+            distinct.update(own.drop_nulls().hash().unique())
+        if len(distinct) + (missing > 0) < 2:
+            total.left_out[column.name] = "all training rows have the same value"
+            continue
+        kind = types[column.name]
+        assert isinstance(kind, pl.Array)
+        encoder = Vector(column.name, kind.size)
+        states.append(encoder.state().alias(column.name).implode())
+        total.fields.append(encoder.field)
+        share = missing / int(is_train.sum())
+        counted = {"type": column.kind, "distinct": len(distinct), "missing": share}
+        total.statistics.append(counted)
+    if states:
+        write_parquet(pl.DataFrame(states), path)
 
 
 def fit_pass(

@@ -86,7 +86,7 @@ def _slice_by_rarest(store: Store) -> Slicing:
     test = store.part("test").ids_NS
     rarest_N = np.full(len(test), np.iinfo(np.int64).max)
     for field, slots, counts in _training_counts(store):
-        if field.encoding not in ("quantile", "value"):
+        if field.encoding not in ("quantile", "value", "vector"):
             counts[0] = 0  # what has no id of its own
             if field.padding >= 0:
                 counts[field.padding] = np.iinfo(np.int64).max
@@ -132,7 +132,7 @@ def _slice_by_field(store: Store, name: str) -> Slicing:
 
 def _values_of_ids(folder: Path, name: str, encoding: str) -> dict[int, str]:
     """Return the values that the ids of a field with a vocabulary stand for."""
-    if encoding in ("quantile", "value"):
+    if encoding in ("quantile", "value", "vector"):
         return {}
     for path in sorted(folder.glob("vocabulary/*.parquet")):
         if name in pl.read_parquet_schema(path):
