@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 
 @verb(
-    "[-m] [--cfg job [-p PACKAGE]] [--config-dir DIR] [KEY=VALUE ...]",
+    "[-m] [--from RUN] [--cfg job [-p PACKAGE]] [--config-dir DIR] [KEY=VALUE ...]",
     "ctrbench train model=deepfm data=criteo data.path=train.txt",
     "ctrbench train -m model=lr,fm,deepfm seed=0,1,2 data=planted",
     "ctrbench train recipe=bars/frappe_x1/deepfm",
+    "ctrbench train --from results/runs/criteo/deepfm/0123456789abcdef seed=1",
     flags=(
         flag("-m", "--multirun", action="store_true", help="a sweep over lists"),
         flag("-c", "--cfg", choices=("job", "hydra", "all"), help="print the config and stop"),
         flag("-p", "--package", help="with --cfg: print this part of it"),
+        flag("--from", dest="run", metavar="RUN", help="the overrides of a run, then those given"),
         flag("--info", nargs="?", const="all", help="what Hydra finds, and where"),
     ),
 )
@@ -38,6 +40,10 @@ def train(given: Any) -> None:
     """Train one run, or with -m one for every combination of the lists given."""
     from ctrbench.sweep import jobs, launch
 
+    if given.run is not None:
+        from ctrbench.runs.command import repeated_overrides
+
+        given.words = repeated_overrides(expanded(given.run), given.words, given.config_dir)
     if given.info:
         return launch.show_info(["--info", given.info, *given.words])
     if given.cfg in ("hydra", "all"):

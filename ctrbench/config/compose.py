@@ -44,6 +44,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = PACKAGE.parent if (PACKAGE.parent / "conf" / "config.yaml").exists() else PACKAGE
 CONF = str(ROOT / "conf")
 EXPERIMENTS = ROOT / "experiments"
+USER_FOLDER = "--config-dir"  # the provider of its files, in Hydra's words
 UNTUNED = ("tuned=none", "tuned@pretraining=none")  # what a group has by itself
 REFUSED = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)
 
@@ -62,7 +63,7 @@ class UserFolder(SearchPathPlugin):
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Add the folder."""
         if self.folder is not None:  # before ours, for tuned values of one's own
-            search_path.prepend("--config-dir", f"file://{self.folder}", "main")
+            search_path.prepend(USER_FOLDER, f"file://{self.folder}", "main")
 
 
 Plugins.instance().register(UserFolder)
@@ -83,6 +84,13 @@ def use_folder(folder: str | None) -> None:
         is_experiment = name.parent == Path("experiment") and (EXPERIMENTS / name.name).exists()
         if is_experiment or (Path(CONF) / name).exists():
             raise UserError(f"{path}: ctrbench has a {name} of its own; give it another name")
+
+
+def user_folder_of(hydra: DictConfig) -> str | None:
+    """Return the folder of ``--config-dir`` that a config was composed with, by its node
+    ``hydra``, which says it in other processes too."""
+    sources = hydra.runtime.config_sources
+    return next((str(s.path) for s in sources if s.provider == USER_FOLDER), None)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from ctrbench.data.store.raw_rows import row_column
 from ctrbench.errors import UserError
 from ctrbench.files import file_digest, locked
 from ctrbench.models.registry import names
-from ctrbench.runs.record import RunDirectory, relative_paths, stored_overrides
+from ctrbench.runs.command import Command
+from ctrbench.runs.record import RunDirectory, relative_paths
 from ctrbench.runs.score_files import LEAST, ScoreFormat, Scores
 from ctrbench.runs.scores import metrics_of_rows, metrics_of_test_rows, write_scores
 from ctrbench.settings import NAME, check, digest
@@ -146,8 +147,7 @@ class ExternalRun:
             "seed": self.settings.seed,
             "results": str(self.dataset.results.folder),
             "classes": {"data": data.registered},
-            "overrides": stored_overrides(self.overrides),
-            "job": None,
+            **Command(tuple(self.overrides)).record(),
         }
         text = yaml.safe_dump(relative_paths(config), sort_keys=False)
         directory.write(directory.config.name, text)

@@ -1,6 +1,5 @@
 """The plan of a run: checked settings, rows, identity and directory."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +15,7 @@ from ctrbench.files import expanded
 from ctrbench.machine import device_type
 from ctrbench.models.registry import find
 from ctrbench.results import Results
+from ctrbench.runs.command import NO_COMMAND, Command
 from ctrbench.runs.record import RunDirectory
 from ctrbench.runs.tracker import check_tracker
 from ctrbench.settings import check, digest, identity_settings
@@ -27,9 +27,7 @@ class RunPlan:
 
     Args:
         source: of the rows, if it is open already.
-        overrides: those of the command; the run's record keeps them, the result does not depend on
-            them.
-        job: the number within a sweep; None for a single run.
+        command: that asked for the run; its record keeps it.
 
     Attributes:
         dataset: the rows and their split.
@@ -43,10 +41,9 @@ class RunPlan:
         self,
         settings: RunSettings,
         source: Source | None = None,
-        overrides: Sequence[str] = (),
-        job: int | None = None,
+        command: Command = NO_COMMAND,
     ) -> None:
-        self.overrides, self.job = list(overrides), job
+        self.command = command
         check(settings)
         check_tracker(settings.tracker)
         self.settings, self.results = settings, Results(settings.results)
@@ -99,7 +96,7 @@ class RunPlan:
             )
 
     def _new_plan(self, settings: RunSettings) -> "RunPlan":
-        return RunPlan(settings, self.source)
+        return RunPlan(settings, self.source, replace(self.command, of_pretraining=True))
 
     @property
     def content(self) -> str:

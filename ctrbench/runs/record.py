@@ -12,7 +12,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,6 @@ from ctrbench.files import file_digest, write_atomic
 
 JOURNAL = "journal.log"  # of a search; its trials lie beside it
 AGAIN = "copy the run again, or train it again"
-UNSTORED = ("hydra", "results")  # keys of a command that say nothing of the run
-
-
-def stored_overrides(overrides: Iterable[str]) -> list[str]:
-    """Return the overrides of a command that ``config.yaml`` keeps: those of the run, not those of
-    Hydra or of the place where it lies."""
-    keys = [(word, word.lstrip("+~").partition("=")[0]) for word in overrides]
-    return [word for word, key in keys if re.split(r"[./@]", key)[0] not in UNSTORED]
 
 
 def relative_paths(value: Any) -> Any:

@@ -37,7 +37,7 @@ from ctrbench.quoting import list_override
 from ctrbench.runs.code import code_digests
 from ctrbench.runs.opened import read_weights
 from ctrbench.runs.plan import RunPlan
-from ctrbench.runs.record import RunDirectory, relative_paths, stored_overrides
+from ctrbench.runs.record import RunDirectory, relative_paths
 from ctrbench.runs.scores import metrics_of_test_rows, write_scores
 from ctrbench.runs.size import check_batch_size, check_size
 from ctrbench.runs.tracker import tracking
@@ -144,7 +144,7 @@ class Training:
         """All settings, and what rows are encoded by."""
         resolved = replace(self.settings, data=self.plan.source.resolved())
         config = asdict(resolved) | {"classes": {"data": resolved.data.registered}}
-        config |= {"overrides": stored_overrides(self.plan.overrides), "job": self.plan.job}
+        config |= self.plan.command.record()
         text = yaml.safe_dump(relative_paths(config), sort_keys=False)
         self.directory.write(self.directory.config.name, text)
         shutil.rmtree(self.directory.encoder, ignore_errors=True)

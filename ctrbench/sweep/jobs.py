@@ -12,7 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ctrbench.config.applicable import keep_applicable
-from ctrbench.config.compose import compose, to_settings, with_tuned_values
+from ctrbench.config.compose import compose, to_settings, user_folder_of, with_tuned_values
 from ctrbench.config.grammar import parse_overrides, single_valued, values_in
 from ctrbench.config.keys import key_of, keys_of
 from ctrbench.errors import UserError
@@ -69,11 +69,14 @@ def plan_jobs(jobs: Iterable[Job]) -> list["RunPlan"]:
     plans, sources = [], dict[str, "Source"]()
     for job in jobs:
         with naming_job(job):
-            settings = to_settings(compose(with_tuned_values(job.overrides)))
-            from ctrbench.runs.plan import RunPlan  # late: a mistyped command needs no torch
+            config = compose(with_tuned_values(job.overrides))
+            settings = to_settings(config)
+            from ctrbench.runs.command import Command
+            from ctrbench.runs.plan import RunPlan  # late: a mistyped command needs no polars
 
             rows = digest([settings.data.registered, asdict(settings.data)])
-            run = RunPlan(settings, sources.get(rows), job.overrides)
+            command = Command(tuple(job.overrides), user_folder_of(config.hydra))
+            run = RunPlan(settings, sources.get(rows), command)
             sources[rows] = run.source
             plans.append(run)
     return plans

@@ -23,6 +23,7 @@ from ctrbench.config.compose import (
     initialized_hydra,
     to_settings,
     translated_hydra_errors,
+    user_folder_of,
     with_tuned_values,
 )
 from ctrbench.config.explain import quote_override
@@ -176,7 +177,7 @@ def run_job(config: DictConfig) -> float | None:
             around.enter_context(_logging_to(folder.log_of(state.number)))
             around.enter_context(interruptible(hydra))
         try:
-            return _run_job(config, folder, state)
+            return _run_job(config, user_folder_of(hydra), folder, state)
         except KeyboardInterrupt:
             folder.tell(replace(state, state=STOPPED))
             raise
@@ -206,8 +207,11 @@ def _logging_to(path: Path) -> Iterator[None]:
             root.setLevel(level)
 
 
-def _run_job(config: DictConfig, folder: SweepFolder, told: JobFile) -> float:
+def _run_job(
+    config: DictConfig, config_dir: str | None, folder: SweepFolder, told: JobFile
+) -> float:
     from ctrbench.machine import gpus
+    from ctrbench.runs.command import Command
     from ctrbench.runs.plan import RunPlan
 
     settings = to_settings(config)
@@ -215,7 +219,8 @@ def _run_job(config: DictConfig, folder: SweepFolder, told: JobFile) -> float:
     share = machine_share(told.number, concurrent, gpus() if concurrent > 1 else 0)
     is_set = {"threads": settings.threads is not None, "device": settings.device != "auto"}
     share = {key: value for key, value in share.items() if not is_set[key]}
-    plan = RunPlan(replace(settings, **share), overrides=told.words, job=told.number)
+    command = Command(tuple(told.words), config_dir, told.number)
+    plan = RunPlan(replace(settings, **share), command=command)
     is_found = plan.directory.result() is not None
     told = replace(told, found=is_found, path=str(plan.directory.path.absolute()))
     folder.tell(told)

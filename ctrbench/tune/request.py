@@ -6,9 +6,10 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ctrbench.config.compose import compose, to_settings, with_tuned_values
+from ctrbench.config.compose import compose, to_settings, user_folder_of, with_tuned_values
 from ctrbench.config.keys import keys_of, values_by_key
 from ctrbench.errors import UserError
+from ctrbench.runs.command import Command
 from ctrbench.runs.plan import RunPlan
 from ctrbench.runs.trial import Trial
 from ctrbench.settings import digest
@@ -64,8 +65,10 @@ class Request:
 
     def plan(self, values: list[str]) -> Trial:
         """Plan a trial of some values, given as overrides."""
-        settings = to_settings(compose([*self.words, *values]))
-        return Trial(settings, self.folder, self.base.source)
+        overrides = [*self.words, *values]
+        config = compose(overrides)
+        command = Command(tuple(overrides), user_folder_of(config.hydra))
+        return Trial(to_settings(config), self.folder, self.base.source, command)
 
     def _check(self, values: list[str]) -> None:
         try:

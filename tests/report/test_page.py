@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from made import make_run, section_of
 
-from ctrbench.report import broken, commands
+from ctrbench.report import broken
 from ctrbench.report.html import is_number, slug
 from ctrbench.report.judged.comparisons import comparisons
 from ctrbench.report.leaders import headline, leaders
@@ -74,8 +74,9 @@ document.title = JSON.stringify(told);
 WATCH = "<script>addEventListener('error', (e) => (window.told ??= []).push(e.message))</script>"
 
 
-def repeat(config: dict[str, Any]) -> list[str]:
-    return [f"model={config['model']['name']}", "key='a b'"]
+def asked(*overrides: str) -> dict[str, Any]:
+    """The overrides that a run keeps."""
+    return {"overrides": [*overrides, "key='a b'"]}
 
 
 @pytest.fixture(scope="module")
@@ -84,24 +85,25 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("page")
     for seed in (0, 1, 2):
         noise = seed / 1000
-        make_run(folder, "lr", seed, 0.7 + noise, logloss=0.5 - noise, scored=True)
-        make_run(folder, "ffm", seed, 0.75 + 2 * noise, logloss=0.26 - noise, scored=True)
+        scored: Any = {"seed": seed, "scored": True}
+        lr, ffm = asked("model=lr"), asked("model=ffm")
+        make_run(folder, "lr", auc=0.7 + noise, logloss=0.5 - noise, **scored, **lr)
+        make_run(folder, "ffm", auc=0.75 + 2 * noise, logloss=0.26 - noise, **scored, **ffm)
         for dropout in (0.1, 0.5):
             auc = 0.751 + noise * (5 * dropout - 1)
             options = {"dropout": dropout}
-            more = {"options": options, "scored": True}
-            path = make_run(folder, "deepfm", seed, auc, logloss=1 - auc, **more)
+            more = scored | asked("model=deepfm", f"model.dropout={dropout}")
+            path = make_run(folder, "deepfm", auc=auc, logloss=1 - auc, options=options, **more)
             lines = [
                 {"epoch": i, "train_loss": 0.5, "valid_logloss": 0.4 + i / 10} for i in (1, 2, 3)
             ]
             (path / "history.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    failed = make_run(folder, "fm")
+    failed = make_run(folder, "fm", **asked("model=fm"))
     (failed / "result.json").unlink()
     said = {"what": "training", "when": "noon", "message": "<b>the loss is nan</b>"}
     (failed / "failed.json").write_text(json.dumps(said))
     with pytest.MonkeyPatch.context() as patch:  # figures by hand, of logits that are the same
         patch.setattr(broken, "disagreement", lambda path: None)
-        patch.setattr(commands, "reconstruct_overrides", repeat)
         report_on([folder], claims=True)
     return (folder / "report" / "index.html").read_text()
 

@@ -5,18 +5,22 @@ the MD5 of their files; else the row says what is different. Where the source's 
 of several runs, the difference is to that mean.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ctrbench.config.compose import compose, to_settings
 from ctrbench.errors import UserError
+from ctrbench.layers.settings import unread
 from ctrbench.markdown import NONE, Rows, cells
-from ctrbench.report.commands import overrides_of
-from ctrbench.report.group import FIGURES, Section
+from ctrbench.report.group import FIGURES, Section, as_text
 from ctrbench.report.names import metric_title, model_title
 from ctrbench.report.published.printed import leaderboard, published_rows
+from ctrbench.runs.frame import flatten
+from ctrbench.runs.record import RunDirectory
 
 NEAR = 0.001  # differences up to this are shown as within it
 COLUMNS = [
@@ -174,14 +178,24 @@ def _reading_of(run: pd.Series) -> str:
 def _departures(run: pd.Series) -> str:
     """Return as text the settings of a run that are not its recipe's."""
     try:
-        overrides = overrides_of(Path(run["path"]))
-    except UserError:
-        overrides = None
-    if overrides is None:
+        config = RunDirectory(Path(run["path"])).settings()
+        recipe = config["recipe"]
+        expected = _recipe_settings(f"{recipe['source']}/{recipe['data']}/{run['model']}")
+    except (UserError, OSError, KeyError, TypeError):
         return "its recipe is not known here"
-    keys = [(text, text.partition("=")[0]) for text in overrides]
-    departing = [t for t, key in keys if key.partition(".")[0] in DEPARTING or key in OF_ROWS]
-    return f"not by the recipe: {', '.join(departing)}" if departing else ""
+    own, unread_keys = flatten(config), {f"model.{key}" for key in unread(config["model"])}
+    departing = [
+        f"{key}={as_text(own[key])}"
+        for key in own.keys() & expected.keys() - unread_keys
+        if own[key] != expected[key] and (key.partition(".")[0] in DEPARTING or key in OF_ROWS)
+    ]
+    return f"not by the recipe: {', '.join(sorted(departing))}" if departing else ""
+
+
+@cache
+def _recipe_settings(recipe: str) -> dict[str, Any]:
+    """Return the settings of a recipe's run, nested ones by their dotted keys."""
+    return flatten(asdict(to_settings(compose([f"recipe={recipe}"]))))
 
 
 def _compare_rows(section: Section, published_counts: dict[str, int]) -> tuple[str, bool]:

@@ -1,13 +1,16 @@
 """A published leaderboard beside runs that followed its recipes."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made import make_run
 
-from ctrbench.report import commands
+from ctrbench.config.compose import compose, to_settings
+from ctrbench.errors import UserError
 from ctrbench.report.group import Section, sections
+from ctrbench.report.published import leaderboards as module
 from ctrbench.report.published.leaderboards import Leaderboard, leaderboards
 from ctrbench.report.published.printed import published_rows
 from ctrbench.report.report import report_on
@@ -26,9 +29,10 @@ def follow(folder: Path, model: str, seed: int, auc: float, logloss: float, **mo
     make_run(folder, model, seed, auc, logloss=logloss, **(kept | more))
 
 
-def board(folder: Path, words: list[str] | None = ("seed=1", "threads=2")) -> Leaderboard:  # type: ignore[assignment]
+def board(folder: Path, recipe: dict[str, Any] | None = None) -> Leaderboard:
+    """The leaderboard, where recipes have these settings."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(commands, "reconstruct_overrides", lambda config: words)
+        patch.setattr(module, "_recipe_settings", lambda name: recipe or {"optimizer.lr": 0.1})
         (leaderboard,) = leaderboards(section(folder))
     return leaderboard
 
@@ -75,21 +79,38 @@ def test_the_whole_leaderboard_stands_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("own", "departure"),
     [
-        (["recipe=x", "seed=3", "device=cuda", "data.train=a", "data.types=[]", "threads=1"], ""),
-        (["optimizer.lr=0.1", "seed=3"], "not by the recipe: optimizer.lr=0.1"),
-        (["schedule=constant"], "not by the recipe: schedule=constant"),
-        (["data.min_count=5"], "not by the recipe: data.min_count=5"),
-        (None, "its recipe is not known here"),
+        (["seed=3", "device=cpu", "data.train=a", "threads=1", "budget.rows=7"], ""),
+        (["optimizer.lr=0.1", "trainer.epochs=2"], "optimizer.lr=0.1, trainer.epochs=2"),
+        (["schedule=cosine"], "trainer.schedule.name=cosine"),
+        (["data.min_count=5"], "data.min_count=5"),
     ],
 )
-def test_other_settings_are_said(words: list[str] | None, told: str, tmp_path: Path) -> None:
-    follow(tmp_path, "lr", 0, 0.9350, 0.3076)
-    row = board(tmp_path, words).numbers.set_index("model").loc["LR"]
-    assert row["says"] == (told or "AUC within 0.001, logloss within 0.001")
+def test_other_settings_than_the_recipes_are_named(
+    own: list[str], departure: str, tmp_path: Path
+) -> None:
+    values = asdict(to_settings(compose(["recipe=bars/frappe_x1/lr", *own])))
+    encoding = {key: value for key, value in values["data"].items() if key != "name"}
+    decides = {key: values[key] for key in ("optimizer", "trainer")}
+    follow(tmp_path, "lr", 0, 0.9350, 0.3076, encoding=encoding, decides=decides)
+    (leaderboard,) = leaderboards(section(tmp_path))
+    row = leaderboard.numbers.set_index("model").loc["LR"]
+    told = departure and f"not by the recipe: {departure}"
+    assert row["says"].startswith(told or "AUC within 0.001, logloss within 0.001")
     assert (row["auc_difference"] != row["auc_difference"]) == bool(told)
     assert row["auc"] == 0.9350
+
+
+def test_a_recipe_that_there_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(name: str) -> dict[str, Any]:
+        raise UserError(f"recipe={name}: no such choice")
+
+    monkeypatch.setattr(module, "_recipe_settings", refused)
+    follow(tmp_path, "lr", 0, 0.9350, 0.3076)
+    (leaderboard,) = leaderboards(section(tmp_path))
+    row = leaderboard.numbers.set_index("model").loc["LR"]
+    assert row["says"] == "its recipe is not known here"
 
 
 def test_other_rows_are_said(tmp_path: Path) -> None:
