@@ -31,7 +31,8 @@ AHEAD = 2  # windows that are fetched before they are asked for
 WINDOW_CELLS = 2**26  # ids of a window that is fetched at once
 PIECE_ROWS = 2**20  # rows that are copied to a device at once
 MEMORY_SHARE = 0.5  # of what is free, that the rows may take
-Batch = tuple[Tensor, Tensor, Tensor]  # ids BS (history and crosses last), values BX, labels B
+# ids BS (history and crosses last), values BX, labels B, and weights B of weighted rows
+Batch = tuple[Tensor, ...]
 
 
 def order(rows: int, seed: int, epoch: int) -> Iterator[Tensor]:
@@ -84,6 +85,14 @@ def _copied(arrays: list[npt.NDArray[Any]], device: torch.device) -> Tensor:
     return whole
 
 
+def _mean_one(weights_N: npt.NDArray[np.float32] | None, device: torch.device) -> Tensor | None:
+    """Return weights of rows divided by their mean, so that a learning rate means the same."""
+    if weights_N is None:
+        return None
+    mean = np.mean(weights_N, dtype=np.float64)
+    return torch.tensor(weights_N / mean, dtype=torch.float32, device=device)
+
+
 class Batches:
     """Batches of equal shape, among which an epoch's rows are divided as evenly as possible.
 
@@ -103,6 +112,9 @@ class Batches:
     ) -> None:
         self.device, self.rows_in, self.transfers = device, rows_in, TransferStream(device)
         self.labels_N = torch.tensor(part.labels_N, dtype=torch.float32, device=device)
+        self.weights_N = _mean_one(part.weights_N, device)
+        of_rows = (self.labels_N, self.weights_N)
+        self.targets = tuple(column for column in of_rows if column is not None)
         self.rows = len(self.labels_N)
         self.steps = -(-self.rows // batch_size)  # in an epoch
         self.batch_size = -(-self.rows // self.steps)
@@ -158,19 +170,19 @@ class Batches:
             return self._fetch(rows_B)
         ids_BS = self.ids_NS.index_select(0, rows_B)
         values_BX = self.values_NX.index_select(0, rows_B)
-        return ids_BS, values_BX, self.labels_N.index_select(0, rows_B)
+        return ids_BS, values_BX, *(column.index_select(0, rows_B) for column in self.targets)
 
     def _fetched(self, seed: int, epoch: int, first_step: int) -> Iterator[Batch]:
         """Yield batches cut from prefetched windows."""
         held: Batch | None = None
         for window in self._windows(seed, epoch, first_step * self.batch_size):
             joined = zip(held, window, strict=True) if held else ((column,) for column in window)
-            ids, values, labels = (torch.cat(pieces) for pieces in joined)
-            whole = len(ids) // self.batch_size * self.batch_size
+            columns = [torch.cat(pieces) for pieces in joined]
+            whole = len(columns[0]) // self.batch_size * self.batch_size
             for start in range(0, whole, self.batch_size):
                 rows = slice(start, start + self.batch_size)
-                yield ids[rows], values[rows], labels[rows]
-            held = ids[whole:], values[whole:], labels[whole:]
+                yield tuple(column[rows] for column in columns)
+            held = tuple(column[whole:] for column in columns)
 
     def _windows(self, seed: int, epoch: int, skip: int) -> Iterator[Batch]:
         """Yield windows of an epoch without the first ``skip`` rows, fetched ahead by a thread."""
@@ -186,8 +198,7 @@ class Batches:
                     yield partial(self.transfers.send, partial(self._fetch, piece_W))
 
         for sent in in_order(tasks(), 1, ahead=AHEAD):
-            ids, values, labels = self.transfers.receive(sent)
-            yield ids, values, labels
+            yield self.transfers.receive(sent)
 
     def row_numbers(self, seed: int, epoch: int) -> Iterator[Tensor]:
         """Yield the windows of an epoch's order, then the rows that fill the last batch."""
@@ -207,7 +218,8 @@ class Batches:
         else:
             found = self._read(rows_W)
         ids, values = (self._to_device(tensor) for tensor in found)
-        return ids, values, self.labels_N.index_select(0, self._to_device(rows_W))
+        rows = self._to_device(rows_W)
+        return ids, values, *(column.index_select(0, rows) for column in self.targets)
 
     def _read(self, rows_W: Tensor) -> list[Tensor]:
         """Return ids and values of rows in the host's memory."""

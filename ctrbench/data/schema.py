@@ -17,8 +17,8 @@ import polars as pl
 CATEGORICAL, NUMERIC, MULTI, VECTOR = "categorical", "numeric", "multi", "vector"
 # Columns of a source's frames beside its own.
 LABEL, TRUTH, GROUP = "__label__", "__truth__", "__group__"
-USER, TIME = "__user__", "__time__"
-RESERVED = (LABEL, TRUTH, GROUP, USER, TIME)
+USER, TIME, WEIGHT = "__user__", "__time__", "__weight__"
+RESERVED = (LABEL, TRUTH, GROUP, USER, TIME, WEIGHT)
 BAGS = ("mean", "sum", "sequence", "vector")  # encodings with slots that may be unused
 PAST_LABELS = 3  # ids of the labels in a history: 0 not given, 1 no click, 2 a click
 
@@ -42,7 +42,8 @@ class Slice:
             for a click, 0 or -1 for none as the file has it; null for a row without one),
             TRUTH (the logit of the click probability) where it is known, GROUP where the raw
             values of ``data.group`` are in no column of the source, USER and TIME (a number that
-            grows with it) where they are declared.
+            grows with it) where they are declared, WEIGHT (a finite number from 0 up) of weighted
+            rows.
     """
 
     part: str

@@ -96,6 +96,14 @@ class DataSettings:
         default=None,
         neutral=None,
     )
+    negative_rate: float | None = option(
+        "the share of the rows without a click that the data keep, where they were sampled: "
+        "predictions are corrected for it; null: all",
+        default=None,
+        neutral=None,
+        gt=0,
+        le=1,
+    )
     crosses: list[list[str]] = option(
         "crosses for Wide & Deep: [[C1, C2], [C1, C3, C4]]", affects_result=False
     )
@@ -213,6 +221,11 @@ class TableSettings(FileSettings):
     positive: str | None = option(
         'the labels that are clicks, of a column of ratings: ">=4", ">3", "==5", "<=2"; null: '
         "labels are 0 and 1",
+        default=None,
+        neutral=None,
+    )
+    weight: str | None = option(
+        "column of weights of the rows, for the loss and the metrics; no feature",
         default=None,
         neutral=None,
     )

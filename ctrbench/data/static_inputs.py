@@ -89,10 +89,10 @@ class HostRows:
 
     def prepare(self, step: int) -> None:
         """Copy the next batch into the buffers."""
-        ids_BS, values_BX, labels_B = next(self.epoch)
+        batch = next(self.epoch)
         if self.buffers is None:
-            self.buffers = ids_BS.clone(), values_BX.clone(), labels_B.clone()
-        for buffer, column in zip(self.buffers, (ids_BS, values_BX, labels_B), strict=True):
+            self.buffers = tuple(column.clone() for column in batch)
+        for buffer, column in zip(self.buffers, batch, strict=True):
             buffer.copy_(column)
 
     def batch(self, step_1: Tensor) -> Batch:

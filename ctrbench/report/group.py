@@ -22,6 +22,7 @@ ROWS = ("data", "split")  # settings of rows and of their encoding
 OF_ROWS = ("data.", "split.")
 DOWNLOAD = "data.download."
 EXTERNAL = "model.external"
+ROW_WEIGHTS = "files.row_weights.npy"
 LABELS = "files.labels.npy"  # digest of the labels of the test rows
 SCHEDULE = "trainer.schedule.name"
 NUMBER = r"\d+(\.\d+)?(e[-+]?\d+)?"
@@ -75,14 +76,17 @@ def is_external(runs: pd.DataFrame) -> pd.Series:
 
 
 def _test_rows(finished: pd.DataFrame) -> pd.Series:
-    """Return what tells the test rows of each run: the digest of their labels, so that encodings of
-    one file can be compared; for a run that kept no labels, of its prepared rows."""
+    """Return what tells the test rows of each run: the digests of their labels and weights, so that
+    encodings of one file can be compared; for a run that kept no labels, of its prepared rows."""
     contents: pd.Series = finished["dataset.content"]
     if LABELS not in finished:
         return contents
     with_labels = finished[finished[LABELS].notna()].drop_duplicates("dataset.content")
     digests: pd.Series = contents.map(with_labels.set_index("dataset.content")[LABELS])
-    return digests.fillna(contents)
+    digests = digests.fillna(contents)
+    if ROW_WEIGHTS in finished:
+        digests += finished[ROW_WEIGHTS].fillna("").astype(str)
+    return digests
 
 
 def _is_of_rows(name: str) -> bool:

@@ -151,6 +151,5 @@ class ExternalRun:
         }
         text = yaml.safe_dump(relative_paths(config), sort_keys=False)
         directory.write(directory.config.name, text)
-        write_scores(directory, test.logits_N, test.rows.labels_N)
-        files = (directory.logits, directory.labels)
+        files = write_scores(directory, test.logits_N, test.rows)
         directory.finish(result | {"files": {path.name: file_digest(path) for path in files}})

@@ -109,6 +109,27 @@ class Run:
         labels = _load(store / "test.labels.npy", np.uint8)
         return labels
 
+    @cached_property
+    def row_weights(self) -> Floats | None:
+        """Of the test rows, in the order of the logits; None where all rows count the same.
+
+        Raises:
+            UserError: if the file was changed, or is not there.
+        """
+        path = self.directory.row_weights
+        if path.name not in (self.result or {}).get("files", {}):
+            return None
+        weights: Floats = _load(self._as_written(path), np.float32)
+        if len(weights) != len(self.logits):
+            raise UserError(f"{path}: not the weights of {len(self.logits):,} test rows; {AGAIN}")
+        return weights
+
+    @property
+    def negative_rate(self) -> float | None:
+        """The share of the rows without a click that its data kept; None: all."""
+        rate = self.config["data"].get("negative_rate")
+        return float(rate) if isinstance(rate, int | float) else None
+
     def _test_rows(self, result: dict[str, Any]) -> int:
         try:
             rows = int(result["dataset"]["rows"]["test"])

@@ -26,6 +26,7 @@ from ctrbench.data.store.opened import Encoding
 from ctrbench.data.store.sequences import sequence_encoders
 from ctrbench.data.store.unknown import UnknownValues
 from ctrbench.errors import UserError
+from ctrbench.metrics import correct_logits
 from ctrbench.models import registry as models
 from ctrbench.runs.record import AGAIN, RunDirectory
 from ctrbench.settings import settings_from
@@ -45,6 +46,24 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         return safetensors.torch.load_file(path)
     except (SafetensorError, ValueError, KeyError):  # another kind of file, or unknown types in it
         raise UserError(f"{path}: not weights of a model; {AGAIN}") from None
+
+
+class CorrectedModel(nn.Module):
+    """A model trained on rows whose negatives were sampled, which scores rows that were not.
+
+    Args:
+        negative_rate: the share of the rows without a click that were kept.
+    """
+
+    def __init__(self, model: nn.Module, negative_rate: float) -> None:
+        super().__init__()
+        self.model, self.negative_rate = model, negative_rate
+
+    def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        """Return the corrected logits, in float32."""
+        logits_B: Tensor = self.model(ids_BS, values_BX)
+        corrected_B: Tensor = correct_logits(logits_B.float(), self.negative_rate)
+        return corrected_B
 
 
 class OpenedRun:
@@ -102,7 +121,8 @@ class OpenedRun:
                 f"{self.directory.config}: the model of these settings is another than that of "
                 f"{path.name}; {AGAIN}"
             ) from None
-        return model
+        rate = self.data.negative_rate
+        return model if rate is None else CorrectedModel(model, rate).eval()
 
     @property
     def source(self) -> FileSource:

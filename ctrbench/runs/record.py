@@ -1,7 +1,7 @@
 """A run is a directory; this is what lies in it, and where it and all else lies.
 
     config.yaml  encoder/  history.jsonl  checkpoint.pt  model.safetensors
-    logits.npy  labels.npy  result.json
+    logits.npy  labels.npy  row_weights.npy  result.json
 
 ``result.json`` comes last, by a rename: where it exists, the run is finished. Where
 ``failed.json`` exists, the last start ended in an error.
@@ -108,6 +108,11 @@ class RunDirectory:
     def labels(self) -> Path:
         """Labels of the test rows, a bit each (``numpy.packbits``), in the order of the logits."""
         return self.path / "labels.npy"
+
+    @property
+    def row_weights(self) -> Path:
+        """The weights of the test rows, where the rows have some."""
+        return self.path / "row_weights.npy"
 
     @property
     def history(self) -> Path:

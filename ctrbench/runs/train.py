@@ -126,7 +126,8 @@ class Training:
     def _about(self) -> dict[str, Any]:
         """What ran, where, and what it left."""
         settings, directory = self.settings, self.directory
-        kept = (directory.weights, directory.logits, directory.labels, directory.history)
+        scores = (directory.logits, directory.labels, directory.row_weights)
+        kept = (directory.weights, *scores, directory.history)
         return {
             "status": "ok",
             "model": settings.model.name,
@@ -229,14 +230,15 @@ class Training:
         """What the validation rows say beside AUC and logloss, with the best weights."""
         logits_N = trainer.predict(trainer.valid).cpu().numpy()
         valid = store.part("valid")
-        return metrics.beside(logits_N, np.asarray(valid.labels_N), valid.groups_N)
+        beside = (valid.groups_N, valid.weights_N, valid.negative_rate)
+        return metrics.beside(logits_N, np.asarray(valid.labels_N), *beside)
 
     def _test(self, trainer: Trainer, store: Store) -> dict[str, Any]:
         """The only look at the test rows, with the best weights."""
         test = self._batches(store, "test", trainer.train.rows_in)
         logits_N = trainer.predict(test).cpu().numpy()
         rows = store.part("test")
-        write_scores(self.directory, logits_N, rows.labels_N)
+        write_scores(self.directory, logits_N, rows)
         return metrics_of_test_rows(logits_N, rows)
 
 

@@ -56,7 +56,9 @@ def _check_scores(run: Run) -> None:
         )
     if labels.min() == labels.max():
         raise UserError(f"{run.path}: test rows of one class; {ADVICE}")
-    computed = metrics.score(logits, labels) | metrics.beside(logits, labels, groups_N=None)
+    weights = run.row_weights
+    computed = metrics.score(logits, labels, weights)
+    computed |= metrics.beside(logits, labels, None, weights, run.negative_rate)
     for name, value in computed.items():
         if name in recorded and not _agree(recorded[name], value):
             raise UserError(

@@ -46,7 +46,8 @@ def evaluation_rows(model: nn.Module, ids_BS: Tensor, values_BX: Tensor) -> int:
 
 
 class Step:
-    """Train on one batch: forward pass, gradients of the mean logloss, update.
+    """Train on one batch: forward pass, gradients of the mean logloss (weighted by the
+    rows' weights, whose mean is 1, where there are any), update.
 
     Nothing in it waits for the device.
 
@@ -91,9 +92,10 @@ class Step:
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the loss."""
-        ids_BS, values_BX, labels_B = batch
+        ids_BS, values_BX, labels_B, *weights = batch
         logits_B = logits(self.model, ids_BS, values_BX, self.precision)
-        return F.binary_cross_entropy_with_logits(logits_B, labels_B)
+        weights_B = weights[0] if weights else None
+        return F.binary_cross_entropy_with_logits(logits_B, labels_B, weights_B)
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients of all weights."""

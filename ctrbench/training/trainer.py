@@ -156,7 +156,7 @@ class Trainer:
 
     def _evaluate_weights(self, epoch: int, step: int, loss: float) -> None:
         progress, started = self.progress, time.perf_counter()
-        figures = score(self.predict(self.valid), self.valid.labels_N)
+        figures = score(self.predict(self.valid), self.valid.labels_N, self.valid.weights_N)
         if not math.isfinite(figures["logloss"]):
             done = (epoch - 1) * self.train.steps + step
             raise DivergenceError(

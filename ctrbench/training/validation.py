@@ -8,13 +8,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ctrbench import metrics
 
-def score(logits_N: Tensor, labels_N: Tensor) -> dict[str, float]:
+
+def score(logits_N: Tensor, labels_N: Tensor, weights_N: Tensor | None = None) -> dict[str, float]:
     """Return the metrics that select models: AUC and logloss.
+
+    Args:
+        weights_N: of the rows; with them the metrics are computed on the CPU.
 
     Raises:
         ValueError: if only one class is present, where the AUC is undefined.
     """
+    if weights_N is not None:
+        return metrics.score(*(rows.cpu().numpy() for rows in (logits_N, labels_N, weights_N)))
     return {"auc": auc(logits_N, labels_N), "logloss": logloss(logits_N, labels_N)}
 
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from ctrbench.data.schema import TIME
+from ctrbench.data.schema import TIME, WEIGHT
 from ctrbench.data.sources.amounts import is_missing, is_zero_date, to_numbers
 from ctrbench.data.sources.column_types import DATES, Type
 from ctrbench.data.sources.dates import is_too_late, to_dates
@@ -12,6 +12,8 @@ from ctrbench.data.sources.rows import Cells
 from ctrbench.data.sources.spelling import as_codes
 from ctrbench.errors import UserError
 from ctrbench.quoting import list_override
+
+LARGEST_WEIGHT = 3e38  # of float32
 
 
 def _text_column(cells: Cells, name: str, remedy: str) -> pl.Series:
@@ -88,6 +90,15 @@ def convert_times(cells: Cells, name: str, type_: Type) -> pl.Series:
     bad = ~numbers.is_finite().fill_null(False)
     _refuse_value(cells, name, bad, "a time; give numbers or dates (YYYY-MM-DD HH:MM:SS)")
     return numbers.alias(TIME)
+
+
+def convert_weights(cells: Cells, name: str) -> pl.Series:
+    """Return the weights of rows."""
+    text = _text_column(cells, name, "a weight is one number a row").str.strip_chars()
+    weights = text.cast(pl.Float64, strict=False)
+    bad = ~weights.is_between(0, LARGEST_WEIGHT).fill_null(False)
+    _refuse_value(cells, name, bad, "a weight; give a number from 0 up")
+    return weights.alias(WEIGHT)
 
 
 def convert_keys(cells: Cells, name: str) -> pl.Series:

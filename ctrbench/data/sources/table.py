@@ -42,6 +42,7 @@ from ctrbench.data.sources.conversion import (
     convert_keys,
     convert_labels,
     convert_times,
+    convert_weights,
 )
 from ctrbench.data.sources.declarations import declared_types, declared_vectors
 from ctrbench.data.sources.folders import add_partition
@@ -81,6 +82,7 @@ class Table(FileSource):
             hint = nearest(label, names)
             hint += "" if has_header or closest(label, names) else f"; {NO_HEADER}"
             raise UserError(f"data.label={self.settings.label}: {first} has no such column; {hint}")
+        self._check_weight(names)
         for path in others:
             other_names = self._names(path)
             for name in (*names, *other_names):
@@ -102,6 +104,22 @@ class Table(FileSource):
             raise UserError(
                 f"{first}: no column is of use beside the label {self.settings.label}"
                 f"{'; ' if left_out else ''}{', '.join(left_out[:3])}; name a file with features"
+            )
+
+    def _check_weight(self, names: list[str]) -> None:
+        """Refuse a weight that is no column of its own."""
+        weight = self.settings.weight
+        if weight is None:
+            return
+        if weight not in names:
+            hint = nearest(weight, names)
+            raise UserError(f"data.weight={weight}: {self.paths[0]} has no such column; {hint}")
+        if weight == self.settings.label:
+            raise UserError(f"data.weight={weight}: is the label; name another column")
+        if weight in self._declarations:
+            raise UserError(
+                f"data.types={weight}:{self._declarations[weight]}: it is data.weight, which is no "
+                "feature; leave out one of the two"
             )
 
     def _names(self, path: Path) -> list[str]:
@@ -143,6 +161,7 @@ class Table(FileSource):
         for name in self._names(path):
             if name not in inferred:  # a column that the folders give
                 inferred[name] = infer_partition(name, [own.get(name) for own in partitions])
+        inferred.pop(str(self.settings.weight), None)
         label = inferred.pop(str(self.settings.label), None)
         if label is not None and (label.type.name == "multi" or not label.is_read):
             what = label.note or "its cells are lists"
@@ -304,6 +323,8 @@ class Table(FileSource):
         if label in cells.frame.columns:
             positive = self.settings.positive
             columns += convert_labels(cells, str(label), positive, labelled=labelled)
+        if labelled and self.settings.weight is not None:
+            columns.append(convert_weights(cells, self.settings.weight))
         if group in cells.frame.columns:
             columns.append(convert_keys(cells, group).alias(GROUP))
         for name, type_ in used.items():

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,6 +13,7 @@ from ctrbench.data.split import PARTS
 from ctrbench.files import write_atomic
 
 ENCODED = "encoded.json"  # how far an unfinished preparation has come
+EXTRA: dict[str, tuple[str, tuple[int, ...]]] = {"truth": ("<f8", ()), "weights": ("<f4", ())}
 ZEROS = 2**20  # written at once
 Bytes = npt.NDArray[np.uint8]
 
@@ -44,12 +46,15 @@ class Writers:
 
     Unlike a memory map, a full disk raises here and does not crash.
 
+    Args:
+        extra: columns of one number a row that the source has, of ``EXTRA``.
+
     Attributes:
         rows_done: rows that an earlier process wrote; its files are continued behind them.
     """
 
     def __init__(
-        self, folder: Path, part_rows: list[int], slots: int, values: int, truth: bool
+        self, folder: Path, part_rows: list[int], slots: int, values: int, extra: Sequence[str]
     ) -> None:
         self.progress = folder / ENCODED
         self.rows_done = 0
@@ -59,8 +64,7 @@ class Writers:
             "values": ("<f4", (values,)),
             "labels": ("|u1", ()),
         }
-        if truth:
-            shapes["truth"] = ("<f8", ())
+        shapes |= {name: EXTRA[name] for name in extra}
         done = json.loads(self.progress.read_text()) if self.progress.exists() else None
         if done is not None and any(
             not (folder / name).exists() or (folder / name).stat().st_size < size

@@ -6,7 +6,7 @@ The encoder of raw rows can be kept apart from the rows (:meth:`Encoding.keep`).
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class Part:
         truth_N: float64 logits of the true click probabilities, where the source knows them.
         groups_N: int32 codes of what ``data.group`` names, -1 without a value; of validation and
             test rows.
+        weights_N: float32, of the rows' weights; None where all count the same.
+        negative_rate: the share of the rows without a click that were kept; None: all.
         history_NP: int16 or int32, the slots of the history's fields, local to each; None where
             none is declared.
     """
@@ -48,6 +50,8 @@ class Part:
     truth_N: npt.NDArray[np.float64] | None
     groups_N: npt.NDArray[np.int32] | None = None
     history_NP: npt.NDArray[Any] | None = None
+    weights_N: npt.NDArray[np.float32] | None = None
+    negative_rate: float | None = None
 
     @property
     def ids(self) -> list[npt.NDArray[Any]]:
@@ -58,10 +62,11 @@ class Part:
     @property
     def bytes(self) -> int:
         """Memory of what a model reads: ids in one array of their widest type, values, and
-        labels as float32."""
+        labels (and weights) as float32."""
         cells = sum(array.size for array in self.ids)
         ids = cells * int(np.result_type(*self.ids).itemsize)
-        return ids + self.values_NX.nbytes + 4 * len(self.labels_N)
+        targets = 1 if self.weights_N is None else 2
+        return ids + self.values_NX.nbytes + 4 * targets * len(self.labels_N)
 
     def slots(self, of: slice) -> npt.NDArray[Any]:
         """Return the ids of some slots of one field."""
@@ -118,7 +123,8 @@ class Store(Encoding):
 
     def part(self, name: str) -> Part:
         """Return the rows of a split: ``train``, ``valid`` or ``test``."""
-        return load_part(self.folder, name, set(self.manifest["files"]), self.crosses)
+        part = load_part(self.folder, name, set(self.manifest["files"]), self.crosses)
+        return replace(part, negative_rate=self.manifest["settings"].get("negative_rate"))
 
     def summary(self) -> dict[str, Any]:
         """Return the description of the data for ``result.json``."""
@@ -146,7 +152,7 @@ def load_part(folder: Path, name: str, files: set[str], crosses: Path | None = N
     crosses_NC = no_crosses if crosses is None else load("ids", crosses)
     others = (
         load(what) if f"{name}.{what}.npy" in files else None
-        for what in ("truth", "groups", "history")
+        for what in ("truth", "groups", "history", "weights")
     )
     return Part(load("ids"), crosses_NC, labels_N, load("values"), *others)
 

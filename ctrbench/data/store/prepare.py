@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ctrbench.data.schema import PAST_LABELS, TRUTH, Field, Schema
+from ctrbench.data.schema import PAST_LABELS, TRUTH, WEIGHT, Field, Schema
 from ctrbench.data.settings import SplitSettings
 from ctrbench.data.sources.base import Source
 from ctrbench.data.split import PARTS
@@ -134,6 +134,8 @@ class _Preparation:
         if by_column or self.split.train_share < 1:
             np.save(self.work / SPLIT_OF_ROWS, parts)
         counts = self._check_classes(parts, labels)
+        if WEIGHT in pl.read_parquet_schema(slices[0]):
+            self._check_weights(parts, labels, slices)
         fitted = self._fitted(slices, parts)
         past = self._past(fitted.fields, slices, parts)
         part_rows = [count["rows"] for count in counts.values()]
@@ -185,6 +187,20 @@ class _Preparation:
                 )
             counts[name] = {"rows": rows, "clicks": clicks}
         return counts
+
+    def _check_weights(self, parts: Bytes, labels: Bytes, slices: list[Path]) -> None:
+        """Refuse a split in which a class has no weight: no metric is defined there."""
+        columns = [pl.read_parquet(path, columns=[WEIGHT])[WEIGHT] for path in slices]
+        is_weighted = pl.concat(columns).to_numpy().astype(np.float32) > 0
+        for i, name in enumerate(PARTS):
+            of_part = (parts == i) & is_weighted
+            for label, kind in enumerate(("without", "with")):
+                if not (of_part & (labels == label)).any():
+                    raise UserError(
+                        f"the {name} rows of data={self.settings.name}: the weights "
+                        f"(data.weight={self.settings.weight}) of all rows {kind} a click are 0; "
+                        "give some of them a weight, or leave data.weight out"
+                    )
 
     def _fitted(self, slices: list[Path], parts: Bytes) -> Fitted:
         settings = self.settings
@@ -238,12 +254,13 @@ class _Preparation:
         statistics = target_statistics(self.source, fitted.fields)
         if statistics:
             encoder = with_placeholders(encoder, statistics)
-        has_truth = TRUTH in pl.read_parquet_schema(slices[0])
+        kinds = pl.read_parquet_schema(slices[0])
+        extra = [name for name, key in (("truth", TRUTH), ("weights", WEIGHT)) if key in kinds]
         slots, values = encoder.schema.slots, encoder.values
         row_bytes = 4 * (slots + values + sum(field.slots for field in past)) + 1
         check_disk(self.work, len(parts) * row_bytes, len(parts), "*.npy")
         progress = Progress("encoded", total=len(parts))
-        with progress, Writers(self.work, part_rows, slots, values, has_truth) as writers:
+        with progress, Writers(self.work, part_rows, slots, values, extra) as writers:
             progress.update(writers.rows_done)
             most = max(1, ENCODE_CELLS // slots)
             left = pieces(slices, ENCODE_ROWS, most, writers.rows_done)

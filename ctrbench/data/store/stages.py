@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ctrbench.data.schema import LABEL, MULTI, TRUTH, Column, Slice, clicks
+from ctrbench.data.schema import LABEL, MULTI, TRUTH, WEIGHT, Column, Slice, clicks
 from ctrbench.data.sources.base import Source
 from ctrbench.data.store.encode import RowEncoder
 from ctrbench.errors import DiskError, UserError
@@ -111,6 +111,8 @@ def encoded(encoder: RowEncoder, paths: list[Path], start: int, rows: int) -> di
     columns = {"ids": ids_NS, "values": values_NX, "labels": clicks(frame)}
     if TRUTH in frame.columns:
         columns["truth"] = frame[TRUTH].to_numpy()
+    if WEIGHT in frame.columns:
+        columns["weights"] = frame[WEIGHT].to_numpy().astype("<f4")
     return columns
 
 

@@ -106,7 +106,7 @@ class PairedTests:
 
     def _score(self, run: Run) -> dict[str, Components]:
         try:
-            logits_N, labels_N = run.logits, run.labels
+            logits_N, labels_N, weights_N = run.logits, run.labels, run.row_weights
         except UserError:
             raise _UntestableError(NO_ROWS) from None
         if self._labels_N is None:
@@ -115,8 +115,11 @@ class PairedTests:
             raise _UntestableError(OTHER_ROWS)
         if np.bincount(labels_N, minlength=2).min() < 2:
             raise _UntestableError(TOO_FEW)
-        loss_N = losses(logits_N, labels_N).astype(np.float32)
-        return {"auc": auc_components(logits_N, labels_N), "logloss": (loss_N,)}
+        loss_N = losses(logits_N, labels_N)
+        if weights_N is not None:
+            loss_N *= weights_N / weights_N.mean(dtype=np.float64)
+        components = auc_components(logits_N, labels_N, weights_N)
+        return {"auc": components, "logloss": (loss_N.astype(np.float32),)}
 
 
 def _untested(mean: float) -> Difference:

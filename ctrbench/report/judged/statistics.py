@@ -134,7 +134,7 @@ def _variance_of_mean(components: Sequence[Array]) -> float:
     return sum(float(rows.var(ddof=1)) / len(rows) for rows in components)
 
 
-def auc_components(scores_N: Any, labels_N: Any) -> Components:
+def auc_components(scores_N: Any, labels_N: Any, weights_N: Array | None = None) -> Components:
     """Return DeLong's components of an AUC, of the positives and of the negatives.
 
     For a positive it is the share of negatives below it, for a negative that of positives above
@@ -143,14 +143,21 @@ def auc_components(scores_N: Any, labels_N: Any) -> Components:
     Args:
         scores_N: of any monotone scale.
         labels_N: 0 or 1, two of each at least.
+        weights_N: of the rows; a component is multiplied by its row's weight over the mean weight
+            of its class, so that the mean is the weighted AUC.
     """
     scores_N, labels_N = np.asarray(scores_N), np.asarray(labels_N, bool)
     order_N = np.argsort(scores_N)
     sorted_N, is_positive_N = scores_N[order_N], labels_N[order_N]
     first_T = np.flatnonzero(np.r_[True, sorted_N[1:] != sorted_N[:-1]])  # of each set of ties
     tied_T = np.diff(first_T, append=len(sorted_N))
-    positives_T = np.add.reduceat(is_positive_N, first_T, dtype=np.int64)
-    negatives_T = tied_T - positives_T
+    if weights_N is None:
+        positives_T = np.add.reduceat(is_positive_N, first_T, dtype=np.int64)
+        negatives_T = tied_T - positives_T
+    else:
+        sorted_weights_N = weights_N[order_N].astype(np.float64)
+        positives_T = np.add.reduceat(sorted_weights_N * is_positive_N, first_T)
+        negatives_T = np.add.reduceat(sorted_weights_N * ~is_positive_N, first_T)
     positives, negatives = positives_T.sum(), negatives_T.sum()
     below_T = (negatives_T.cumsum() - negatives_T / 2) / negatives
     above_T = 1 - (positives_T.cumsum() - positives_T / 2) / positives
@@ -158,7 +165,11 @@ def auc_components(scores_N: Any, labels_N: Any) -> Components:
     component_N[order_N] = np.where(
         is_positive_N, np.repeat(below_T, tied_T), np.repeat(above_T, tied_T)
     )
-    return component_N[labels_N], component_N[~labels_N]
+    sides = [component_N[labels_N], component_N[~labels_N]]
+    if weights_N is not None:
+        for side, is_own_N in zip(sides, (labels_N, ~labels_N), strict=True):
+            side *= weights_N[is_own_N] / weights_N[is_own_N].mean(dtype=np.float64)
+    return sides[0], sides[1]
 
 
 def losses(logits_N: Any, labels_N: Any) -> Array:

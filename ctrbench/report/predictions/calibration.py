@@ -1,6 +1,7 @@
 """Calibration of the chosen models on the test rows."""
 
 import math
+from typing import Any
 
 import pandas as pd
 from scipy import stats
@@ -28,24 +29,37 @@ COLUMNS = 4
 def deciles(rows: Predictions) -> pd.DataFrame:
     """Return a row for each model and tenth of the rows, by its predictions.
 
-    Columns: ``model``, ``decile``, ``rows``, the mean ``predicted`` and ``observed`` click rate,
-    and ``predicted_over_observed`` (NaN without a click). Equal predictions are in one tenth, that
-    of their mean rank, so that a model with few different ones has no rows in some.
+    Columns: ``model``, ``decile``, ``rows``, ``effective`` (rows of equal weight that would tell as
+    much, Kish 1965), the mean ``predicted`` and ``observed`` click rate, and
+    ``predicted_over_observed`` (NaN without a click). Equal predictions are in one tenth, that of
+    their mean rank, so that a model with few different ones has no rows in some.
     """
     tables = []
     for model, logits_N in rows.logits.items():
         predicted_N = expit(logits_N)
         table = pd.DataFrame({"predicted": predicted_N, "observed": rows.labels_N})
         shares_N = (stats.rankdata(logits_N) - 0.5) / len(logits_N)
-        grouped = table.groupby((shares_N * DECILES).astype(int) + 1)
-        table = grouped.mean().assign(rows=grouped.size())
+        tenth_N = (shares_N * DECILES).astype(int) + 1
+        table = _means(table, tenth_N, rows.weights_N)
         tables.append(table.rename_axis("decile").reset_index().assign(model=model))
     calibration = pd.concat(tables, ignore_index=True)
     calibration["predicted_over_observed"] = calibration["predicted"] / calibration[
         "observed"
     ].replace(0, math.nan)
-    names = ["model", "decile", "rows", "predicted", "observed", "predicted_over_observed"]
+    names = ["model", "decile", "rows", "effective", "predicted", "observed"]
+    names.append("predicted_over_observed")
     return calibration[names]
+
+
+def _means(table: pd.DataFrame, tenth_N: Any, weights_N: Any) -> pd.DataFrame:
+    """Return the mean of the columns, the rows, and the effective rows of each tenth."""
+    rows = table.groupby(tenth_N).size()
+    if weights_N is None:
+        return table.groupby(tenth_N).mean().assign(rows=rows, effective=rows)
+    weights = pd.Series(weights_N, dtype=float)
+    sums, squares = (column.groupby(tenth_N).sum() for column in (weights, weights**2))
+    means = table.mul(weights, axis=0).groupby(tenth_N).sum().div(sums, axis=0)
+    return means.assign(rows=rows, effective=(sums**2 / squares).fillna(0))
 
 
 def calibration_rows(rows: Predictions, tenths: pd.DataFrame) -> Rows:
@@ -53,13 +67,17 @@ def calibration_rows(rows: Predictions, tenths: pd.DataFrame) -> Rows:
     all rows and of each tenth."""
     table = []
     for model, model_tenths in tenths.groupby("model", sort=False):
-        scores = metrics.beside(rows.logits[str(model)], rows.labels_N, groups_N=None)
+        weights = (rows.weights_N, rows.negative_rate)
+        scores = metrics.beside(rows.logits[str(model)], rows.labels_N, None, *weights)
         row = {
             "model": model_title(str(model)),
             "normalised entropy": f"{scores['ne']:.4f}",
             "RIG": f"{scores['rig']:.4f}",
             "predicted / observed": f"{scores['predicted_over_observed']:.3f}",
         }
+        if rows.negative_rate is not None:
+            corrected = scores["corrected_predicted_over_observed"]
+            row["corrected for the sampling"] = f"{corrected:.3f}"
         ratios = model_tenths.set_index("decile")["predicted_over_observed"]
         for decile in range(1, DECILES + 1):
             ratio = ratios.get(decile)
@@ -117,8 +135,8 @@ def _intervals(model_tenths: pd.DataFrame) -> tuple[list[float], list[float]]:
     """Return Wilson's intervals of the observed rates."""
     intervals = []
     for tenth in model_tenths.itertuples():
-        clicks = round(tenth.observed * tenth.rows)
-        tested = stats.binomtest(clicks, int(tenth.rows))
+        effective = max(1, round(tenth.effective))
+        tested = stats.binomtest(round(tenth.observed * effective), effective)
         intervals.append(tested.proportion_ci(LEVEL, method="wilson"))
     return [float(interval.low) for interval in intervals], [
         float(interval.high) for interval in intervals

@@ -21,11 +21,15 @@ class Predictions:
         labels_N: uint8.
         logits: float64, N, by the models' names in the order of tables.
         store: of the prepared rows, where it is at hand.
+        weights_N: of the rows; None where all count the same.
+        negative_rate: the share of the rows without a click that the data kept; None: all.
     """
 
     labels_N: npt.NDArray[np.uint8]
     logits: dict[str, Array]
     store: Path | None
+    weights_N: npt.NDArray[np.float32] | None = None
+    negative_rate: float | None = None
 
 
 def read_predictions(section: Section) -> Predictions | None:
@@ -34,6 +38,7 @@ def read_predictions(section: Section) -> Predictions | None:
     Models without them, or with logits of other rows, are left out.
     """
     labels_N, store = None, None
+    weights_N, negative_rate = None, None
     logits: dict[str, Array] = {}
     for model, group in _chosen_groups(section):
         runs = section.runs[section.runs["group"] == group].sort_values("seed")
@@ -42,12 +47,13 @@ def read_predictions(section: Section) -> Predictions | None:
             labels_N = run.labels if labels_N is None else labels_N
             if len(run.logits) == len(labels_N):
                 logits[model] = run.logits.astype(np.float64)
+            weights_N, negative_rate = run.row_weights, run.negative_rate
             store = store or run.store
         except UserError:
             continue
     if labels_N is None or not logits or labels_N.min() == labels_N.max():
         return None
-    return Predictions(labels_N, logits, store)
+    return Predictions(labels_N, logits, store, weights_N, negative_rate)
 
 
 def _chosen_groups(section: Section) -> list[tuple[str, str]]:

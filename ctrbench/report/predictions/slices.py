@@ -160,14 +160,16 @@ def slice_metrics(rows: Predictions, slicing: Slicing) -> pd.DataFrame:
     for i, name in enumerate(slicing.names):
         chosen_N = slicing.of_N == i
         labels_N = rows.labels_N[chosen_N]
+        weights_N = None if rows.weights_N is None else rows.weights_N[chosen_N]
         if not len(labels_N):
             continue
         clicks = int(labels_N.sum())
         columns = {"slice": name, "rows": len(labels_N), "rate": clicks / len(labels_N)}
-        enough = min(clicks, len(labels_N) - clicks) >= LEAST
+        counted_N = labels_N if weights_N is None else labels_N[weights_N > 0]
+        enough = np.bincount(counted_N, minlength=2).min() >= LEAST
         for model, logits_N in rows.logits.items():
             metrics_of_slice = (
-                metrics.score(logits_N[chosen_N], labels_N)
+                metrics.score(logits_N[chosen_N], labels_N, weights_N)
                 if enough
                 else {"auc": np.nan, "logloss": np.nan}
             )
