@@ -11,6 +11,7 @@ from ctrbench.settings import option, settings
 
 VALUE_ENCODINGS = ("value", "unscaled", "vector")  # that multiply the field's embedding
 NUMERIC_ENCODINGS = ("log_squared", "quantile", "value", "unscaled")
+HASH_BUCKETS = 100_000
 POOLINGS = ("mean", "sum")
 POSITIVE = re.compile(r"\s*(>=|>|==|<=|<)\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*")
 
@@ -69,6 +70,19 @@ class DataSettings:
     registered: ClassVar[str] = ""  # of rows in no layout
     name: str = option("name of the data set", named=True)
     numeric: str = option("encoding of the numeric fields", choices=NUMERIC_ENCODINGS)
+    encoding: str = option(
+        "encoding of the categorical fields: an id for each frequent value, or a hash of any",
+        choices=("vocabulary", "hash"),
+        default="vocabulary",
+        neutral="vocabulary",
+    )
+    hash_buckets: int = option(
+        "ids of a field whose values are hashed",
+        default=HASH_BUCKETS,
+        neutral=HASH_BUCKETS,
+        ge=1,
+        lt=2**31 - 2,
+    )
     encodings: list[str] = option(
         "encodings of single fields, [I1:value, genres:sum, C14:target, emb:vector, ...]; "
         "*:target, of all categorical fields"

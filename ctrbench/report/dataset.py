@@ -48,7 +48,7 @@ def field_statistics(store: Store) -> list[FieldStatistics]:
         store.schema.fields, store.manifest["statistics"], aucs, strict=True
     ):
         slots = slice(slot, slot + field.slots)
-        has_oov = field.encoding not in ("quantile", "value", "vector")
+        has_oov = field.encoding not in ("quantile", "value", "vector", "hash")
         unseen = []
         for name in ("valid", "test"):
             ids = np.asarray(parts[name].slots(slots))

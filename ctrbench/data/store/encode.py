@@ -14,11 +14,13 @@ import polars as pl
 
 from ctrbench.data.schema import MULTI, NUMERIC, Column, Field, Schema
 from ctrbench.data.settings import POOLINGS
+from ctrbench.data.store.hashing import HASH, Hashed
 from ctrbench.data.store.target_encoder import TargetStatistic
 from ctrbench.data.store.vectors import Vector
 
 Ids = npt.NDArray[np.int32]
 Values = npt.NDArray[np.float32]
+PART_OF_A_DATE = pl.UInt8()  # the type of hours and weekdays, which are few
 
 
 class UselessError(Exception):
@@ -105,23 +107,17 @@ def fill_slots(ids: Ids, lengths: npt.NDArray[np.int64], field: Field) -> Ids:
 
 
 class MultiValued:
-    """A vocabulary over the values of lists; a row has a slot for each value of the longest list of
-    a training row.
+    """A vocabulary, or buckets, over the values of lists; a row has a slot for each value of the
+    longest list of a training row.
 
     An empty list is a missing value. Values beyond the slots are left out.
     """
 
-    def __init__(self, vocabulary: Vocabulary, slots: int) -> None:
+    def __init__(self, vocabulary: Vocabulary | Hashed, slots: int) -> None:
         self.vocabulary = vocabulary
         of = vocabulary.field
         self.field = Field(of.name, of.encoding, of.size + 1, slots)
         self.missing_id = vocabulary.missing_id
-
-    @classmethod
-    def fit(
-        cls, column: Column, encoding: str, counts: pl.DataFrame, min_count: int, slots: int
-    ) -> "MultiValued":
-        return cls(Vocabulary.fit(column, encoding, counts, min_count), slots)
 
     def ids(self, column: pl.Series) -> Ids:
         lengths = column.list.len().fill_null(1).cast(pl.Int64).clip(1).to_numpy()
@@ -254,7 +250,11 @@ def restore(field: Field, state: pl.Series) -> Encoder:
         return TargetStatistic(field.name, state[0]["of"], np.array(state[0]["by_id"]))
     if field.encoding == "value":
         return Scaled(field.name, *state) if len(state) else Unscaled(field.name)
-    vocabulary = Vocabulary(field.name, field.encoding, state)
+    vocabulary: Vocabulary | Hashed
+    if isinstance(state.dtype, pl.Struct):
+        vocabulary = Hashed(field.name, field.encoding, state[0]["buckets"])
+    else:
+        vocabulary = Vocabulary(field.name, field.encoding, state)
     return MultiValued(vocabulary, field.slots) if field.encoding in POOLINGS else vocabulary
 
 
@@ -266,26 +266,32 @@ def fit(
     min_count: int,
     bins: int,
     slots: int = 1,
+    buckets: int | None = None,
 ) -> Encoder:
     """Fit one column from a frame of ``value`` and ``count`` over the training rows.
 
     Args:
         slots: length of the longest list in training rows, of a field of several values.
+        buckets: hash values to so many ids; parts of dates have a vocabulary all the same.
 
     Raises:
         UselessError: for a column of one value, or without a value that is frequent enough.
     """
     if len(counts) < 2:
         raise UselessError("all training rows have the same value")
-    if column.kind == MULTI:
-        return MultiValued.fit(column, encoding, counts, min_count, slots)
     if column.kind == NUMERIC and encoding == "quantile":
         return Quantiles.fit(column, counts, bins)
     if column.kind == NUMERIC and encoding == "value":
         return Scaled.fit(column, counts)
     if column.kind == NUMERIC and encoding == "unscaled":
         return Unscaled(column.name)
-    return Vocabulary.fit(column, encoding, counts, min_count)
+    vocabulary: Vocabulary | Hashed
+    if buckets is not None and counts["value"].dtype != PART_OF_A_DATE:
+        vocabulary = Hashed(column.name, encoding, buckets)
+    else:
+        encoding = "vocabulary" if encoding == HASH else encoding
+        vocabulary = Vocabulary.fit(column, encoding, counts, min_count)
+    return MultiValued(vocabulary, slots) if column.kind == MULTI else vocabulary
 
 
 def _present(counts: pl.DataFrame) -> pl.DataFrame:

@@ -6,13 +6,19 @@ from typing import Any
 
 from ctrbench.data.patterns import expand_names, is_pattern, resolve_patterns
 from ctrbench.data.schema import CATEGORICAL, MULTI, NUMERIC, VECTOR, Field
-from ctrbench.data.settings import NUMERIC_ENCODINGS, POOLINGS, DataSettings
+from ctrbench.data.settings import HASH_BUCKETS, NUMERIC_ENCODINGS, POOLINGS, DataSettings
 from ctrbench.data.sources.base import Source
+from ctrbench.data.store.hashing import HASH
 from ctrbench.data.store.target_encoder import TARGET, count_of, rate_of
 from ctrbench.errors import UserError
 from ctrbench.settings import nearest
 
-ALLOWED = {CATEGORICAL: (TARGET,), NUMERIC: NUMERIC_ENCODINGS, MULTI: POOLINGS, VECTOR: (VECTOR,)}
+ALLOWED = {
+    CATEGORICAL: (TARGET, HASH, "vocabulary"),
+    NUMERIC: NUMERIC_ENCODINGS,
+    MULTI: POOLINGS,
+    VECTOR: (VECTOR,),
+}
 ALL = "*"
 
 
@@ -60,7 +66,8 @@ def field_encodings(source: Source) -> dict[str, str]:
         if not {name, parts_of} & {*kinds, *source.left_out}:
             raise UserError(f"data.exclude={name}: no such field; {nearest(name, kinds)}")
     default = {NUMERIC: settings.numeric, MULTI: POOLINGS[0], VECTOR: VECTOR}
-    chosen = {name: default.get(kind, "vocabulary") for name, kind in kinds.items()}
+    default[CATEGORICAL] = settings.encoding
+    chosen = {name: default[kind] for name, kind in kinds.items()}
     for item in settings.encodings:
         name, _, encoding = item.partition(":")
         if (name, encoding) != (ALL, TARGET):
@@ -72,9 +79,25 @@ def field_encodings(source: Source) -> dict[str, str]:
         raise UserError(f"data.encodings: the data has a column {name} already; exclude it")
     chosen |= dict.fromkeys(statistics, "value")
     used = {name: way for name, way in chosen.items() if name not in settings.exclude}
+    if settings.hash_buckets != HASH_BUCKETS and not hash_buckets(source, used):
+        raise UserError(
+            f"data.hash_buckets={settings.hash_buckets}: no field is hashed; declare "
+            "data.encoding=hash, or data.encodings=[FIELD:hash]"
+        )
     if not used:
         raise UserError(f"data.exclude={settings.exclude}: no field is left; keep one")
     return used
+
+
+def hash_buckets(source: Source, encodings: dict[str, str]) -> dict[str, int]:
+    """Return the number of buckets of each field whose values are hashed."""
+    settings, kinds = source.settings, _kinds(source)
+    hashed = [
+        name
+        for name, encoding in encodings.items()
+        if encoding == HASH or (kinds.get(name) == MULTI and settings.encoding == HASH)
+    ]
+    return dict.fromkeys(hashed, settings.hash_buckets)
 
 
 def _kinds(source: Source) -> dict[str, str]:
@@ -88,7 +111,8 @@ def _check_item(item: str, kinds: dict[str, str], items: list[str]) -> None:
     name, _, encoding = item.partition(":")
     if name not in kinds:
         raise UserError(f"data.encodings={item}: no field {name}; {nearest(name, kinds)}")
-    if items.count(item) > 1 or sum(other.partition(":")[0] == name for other in items) > 1:
+    others = [other.partition(":")[2] for other in items if other.partition(":")[0] == name]
+    if len(others) > 1 and (len(others) > 2 or others.count(TARGET) != 1):
         raise UserError(f"data.encodings={item}: {name} stands in it twice; name it once")
     allowed = ALLOWED[kinds[name]]
     if encoding not in allowed:

@@ -38,12 +38,17 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Fitting:
-    """How columns are fitted: by which encoding, and with which limits (see the data settings)."""
+    """How columns are fitted: by which encoding, and with which limits (see the data settings).
+
+    Attributes:
+        buckets: of the columns whose values are hashed.
+    """
 
     encodings: dict[str, str]
     min_count: int
     bins: int
     max_values: int | None
+    buckets: dict[str, int] = field(default_factory=dict)
 
 
 def fit_columns(
@@ -113,8 +118,10 @@ def fit_pass(
     fitted, states, rows = Fitted(), list[pl.Series](), int(is_train.sum())
     for column, counts, slots in count(columns, slices, is_train, how.max_values):
         limits = {"min_count": how.min_count, "bins": how.bins, "slots": slots}
+        buckets = how.buckets.get(column.name)
         try:
-            encoder = encode.fit(column, how.encodings[column.name], counts, **limits)
+            encoding = how.encodings[column.name]
+            encoder = encode.fit(column, encoding, counts, **limits, buckets=buckets)
         except encode.UselessError as error:
             fitted.left_out[column.name] = str(error)
             continue

@@ -24,7 +24,7 @@ from ctrbench.data.sources.base import Source
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.arrays import ENCODED, Bytes, Writers
 from ctrbench.data.store.cross_fitting import with_placeholders, write_target_statistics
-from ctrbench.data.store.encodings import field_encodings, target_statistics
+from ctrbench.data.store.encodings import field_encodings, hash_buckets, target_statistics
 from ctrbench.data.store.fitting import Fitted, Fitting, fit_columns
 from ctrbench.data.store.found import described
 from ctrbench.data.store.grouping import write_groups
@@ -204,7 +204,8 @@ class _Preparation:
 
     def _fitted(self, slices: list[Path], parts: Bytes) -> Fitted:
         settings = self.settings
-        how = Fitting(self.encodings, settings.min_count, settings.bins, settings.max_values)
+        limits = (settings.min_count, settings.bins, settings.max_values)
+        how = Fitting(self.encodings, *limits, hash_buckets(self.source, self.encodings))
         fitted = fit_columns(self.columns, how, slices, parts == 0, self.work)
         if not fitted.fields:
             first, why = next(iter(fitted.left_out.items()))

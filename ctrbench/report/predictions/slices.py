@@ -134,6 +134,8 @@ def _values_of_ids(folder: Path, name: str, encoding: str) -> dict[int, str]:
     """Return the values that the ids of a field with a vocabulary stand for."""
     if encoding in ("quantile", "value", "vector"):
         return {}
+    if encoding == "hash":
+        return {0: "missing"}
     for path in sorted(folder.glob("vocabulary/*.parquet")):
         if name in pl.read_parquet_schema(path):
             values = pl.read_parquet(path, columns=[name])[name][0]
