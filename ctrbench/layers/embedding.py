@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctrbench.data.schema import Schema
+from ctrbench.layers.fused import RowSum, row_sum
 from ctrbench.layers.lookup import RowReader, lookup
 from ctrbench.layers.precision import dots, without_autocast
 
@@ -43,6 +44,7 @@ class Embedding(nn.Module):
         nn.init.normal_(self.weight.data[:, int(first_order) :], std=std)
         fields = schema.fields
         self.has_bags = any(field.padding >= 0 for field in fields)
+        self.groups = tuple(schema.field_of_slot)  # slots of different fields share no rows
         owner_S = torch.tensor(schema.field_of_slot)
         constants = {
             "offsets_S": torch.tensor(schema.offsets, dtype=torch.int32),
@@ -67,12 +69,26 @@ class Embedding(nn.Module):
         w_BF1, v_BFK = self._by_field(ids_BS, values_BX, rows)
         return w_BF1.squeeze(2), v_BFK
 
+    def row_sum(self, model: RowSum, ids_BS: Tensor, values_BX: Tensor) -> Tensor | None:
+        """Return the logits B of a model that is a sum over rows; None where no compiled loop
+        serves: without a reader, without gradients, with fields of several values."""
+        if self.reader is None or not torch.is_grad_enabled() or self.has_bags:
+            return None
+        x_BS = self.weight.new_empty(0, ids_BS.shape[1])  # all 1
+        if self.value_slots_X.numel() > 0:
+            x_BS = self._values_of_slots(ids_BS, values_BX)
+        row_BS = ids_BS + self.offsets_S
+        return row_sum(model, self.weight, row_BS, x_BS, self.reader, self.groups)
+
+    def _values_of_slots(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        return values_BX.new_ones(ids_BS.shape).index_copy(1, self.value_slots_X, values_BX)
+
     def fields_and_rows(
         self, ids_BS: Tensor, values_BX: Tensor, row_BP: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return the fields (BFD) and further rows of the table (BPD) from one gather."""
         row_BS = torch.cat([ids_BS + self.offsets_S, row_BP], dim=1)
-        (rows_BSD,) = self._rows(row_BS, [self.weight.shape[1]])
+        (rows_BSD,) = self._rows(row_BS, [self.weight.shape[1]], (0,) * row_BS.shape[1])
         slots_BSD, further_BPD = torch.split(rows_BSD, [ids_BS.shape[1], row_BP.shape[1]], dim=1)
         return self._by_field(ids_BS, values_BX, [slots_BSD])[0], further_BPD
 
@@ -86,18 +102,18 @@ class Embedding(nn.Module):
     def _by_field(self, ids_BS: Tensor, values_BX: Tensor, rows: list[Tensor]) -> list[Tensor]:
         """Multiply the rows of the slots by their values and pool them by field."""
         if self.value_slots_X.numel() > 0:
-            x_BS = values_BX.new_ones(ids_BS.shape).index_copy(1, self.value_slots_X, values_BX)
+            x_BS = self._values_of_slots(ids_BS, values_BX)
             rows = [rows_BSD * x_BS[..., None] for rows_BSD in rows]
         return [self._pool(ids_BS, rows_BSD) for rows_BSD in rows] if self.has_bags else rows
 
     def _gather(self, ids_BS: Tensor, widths: list[int]) -> list[Tensor]:
         """Return the rows of the slots, split into column blocks of the given widths: BSW each."""
-        return self._rows(ids_BS + self.offsets_S, widths)
+        return self._rows(ids_BS + self.offsets_S, widths, self.groups)
 
-    def _rows(self, row_BS: Tensor, widths: list[int]) -> list[Tensor]:
+    def _rows(self, row_BS: Tensor, widths: list[int], groups: tuple[int, ...]) -> list[Tensor]:
         if self.reader is not None:
             if torch.is_grad_enabled():
-                return lookup(self.weight, row_BS, self.reader, widths)
+                return lookup(self.weight, row_BS, self.reader, widths, groups)
             self.reader.before_full_read()
         return list(torch.split(F.embedding(row_BS, self.weight), widths, dim=-1))
 

@@ -2,9 +2,25 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from ctrbench.compiled import run_threads
+from ctrbench.layers import kernels
+
+
+class UniqueRows(NamedTuple):
+    """The U different rows at the positions of a batch.
+
+    Attributes:
+        rows_U: the rows, ascending.
+        index_BS: for each position the index of its row in ``rows_U``.
+    """
+
+    rows_U: Tensor
+    index_BS: Tensor
 
 
 class RowReader:
@@ -16,6 +32,17 @@ class RowReader:
 
     def __init__(self, weight: Tensor) -> None:
         self.weight = weight
+        words = -(-len(weight) // kernels.WORD)
+        self._bits_W, self._before_W = np.zeros(words, np.uint64), np.empty(words, np.int32)
+
+    def find(self, row_BS: Tensor) -> UniqueRows:
+        """Find the different rows of a batch. Their number depends on the data, so on a GPU this
+        would wait for the device."""
+        row_N = row_BS.int().numpy().reshape(-1)
+        index_N = np.empty_like(row_N)
+        rows_U = kernels.find_rows(row_N, self._bits_W, self._before_W, index_N)
+        index_BS = torch.from_numpy(index_N).view(row_BS.shape)
+        return UniqueRows(torch.from_numpy(rows_U), index_BS)
 
     def read(self, rows_U: Tensor) -> Tensor:
         """Return the current weights UD of rows U, each given once and in ascending order."""
@@ -25,70 +52,54 @@ class RowReader:
         """Bring all rows up to date, before an evaluation reads any of them."""
 
 
-class UniqueRows(NamedTuple):
-    """The U different rows among the N = B S positions of a batch.
-
-    Attributes:
-        rows_U: the rows, ascending.
-        inverse_BS: for each position the index of its row in ``rows_U``.
-        sorted_N: the positions in the order of their rows.
-        start_U: where the positions of each row start in ``sorted_N``.
-    """
-
-    rows_U: Tensor
-    inverse_BS: Tensor
-    sorted_N: Tensor
-    start_U: Tensor
-
-    @classmethod
-    def find(cls, row_BS: Tensor) -> "UniqueRows":
-        """Find the unique rows by a sort of integers that hold a row and, in their last bits, its
-        position.
-
-        numpy's sort takes half the time of torch's. U depends on the data, so on a GPU this would
-        wait for the device.
-        """
-        count = row_BS.numel()
-        bits = (count - 1).bit_length()
-        keys_N = (row_BS.flatten().long() << bits) | torch.arange(count)
-        keys_N.numpy().sort()  # in place
-        sorted_N = keys_N & (2**bits - 1)
-        rows_U, index_N, count_U = torch.unique_consecutive(
-            keys_N >> bits, return_inverse=True, return_counts=True
-        )
-        inverse_N = torch.empty_like(index_N).index_copy_(0, sorted_N, index_N)
-        start_U = count_U.cumsum(0) - count_U
-        return cls(rows_U, inverse_N.view(row_BS.shape), sorted_N, start_U)
-
-
-def lookup(weight_VD: Tensor, row_BS: Tensor, reader: RowReader, widths: list[int]) -> list[Tensor]:
+def lookup(
+    weight_VD: Tensor,
+    row_BS: Tensor,
+    reader: RowReader,
+    widths: list[int],
+    groups: tuple[int, ...],
+) -> list[Tensor]:
     """Return rows of a table, split into column blocks of the given widths: BSW each.
 
     The table's gradient is a sparse tensor that holds each row once, and each row is read once.
     torch's dense gradient takes many times as long, and its sparse one repeats a row for every
     position that reads it.
+
+    Args:
+        groups: a number for each slot; slots with different numbers never read the same row.
     """
-    return list(_Lookup.apply(weight_VD, row_BS, reader, widths))  # type: ignore[no-untyped-call]
+    blocks = _Lookup.apply(weight_VD, row_BS, reader, widths, groups)  # type: ignore[no-untyped-call]
+    return list(blocks)
 
 
 class _Lookup(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, weight_VD: Tensor, row_BS: Tensor, reader: RowReader, widths: list[int]
+        ctx: Any,
+        weight_VD: Tensor,
+        row_BS: Tensor,
+        reader: RowReader,
+        widths: list[int],
+        groups: tuple[int, ...],
     ) -> tuple[Tensor, ...]:
-        ctx.unique, ctx.shape = UniqueRows.find(row_BS), weight_VD.shape
+        ctx.unique, ctx.shape, ctx.groups = reader.find(row_BS), weight_VD.shape, groups
         blocks = torch.split(reader.read(ctx.unique.rows_U), widths, dim=1)
-        return tuple(F.embedding(ctx.unique.inverse_BS, block.contiguous()) for block in blocks)
+        return tuple(F.embedding(ctx.unique.index_BS, block.contiguous()) for block in blocks)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, None, None, None]:
-        rows_U, _, sorted_N, start_U = ctx.unique
-        # A row's gradient is the sum over its positions: this gathers and adds them in one pass.
-        sums = [
-            torch.embedding_bag(grad.flatten(0, 1), sorted_N, start_U, mode=0)[0] for grad in grads
-        ]
-        grad_UD = sums[0] if len(sums) == 1 else torch.cat(sums, dim=1)
-        grad_VD = torch.sparse_coo_tensor(
-            rows_U[None], grad_UD, ctx.shape, is_coalesced=True, check_invariants=False
-        )
-        return grad_VD, None, None, None
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, None, None, None, None]:
+        rows_U, index_BS = ctx.unique
+        sum_UD = np.zeros((len(rows_U), ctx.shape[1]), grads[0].numpy().dtype)
+        shares, column = kernels.share_slots(ctx.groups, torch.get_num_threads()), 0
+        for grad in grads:
+            grad_BSW = grad.contiguous().numpy()
+            run_threads(kernels.sum_rows, shares, grad_BSW, index_BS.numpy(), column, sum_UD)
+            column += grad.shape[2]
+        return sparse(rows_U, torch.from_numpy(sum_UD), ctx.shape), None, None, None, None
+
+
+def sparse(rows_U: Tensor, values_UD: Tensor, shape: torch.Size) -> Tensor:
+    """Return a sparse gradient of different rows, ascending."""
+    return torch.sparse_coo_tensor(
+        rows_U[None], values_UD, shape, is_coalesced=True, check_invariants=False
+    )

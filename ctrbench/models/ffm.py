@@ -4,6 +4,7 @@ from torch import Tensor
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
+from ctrbench.layers.fused import FFM_SUM
 from ctrbench.layers.interactions.factorised import field_aware
 from ctrbench.models.base import Model, implements
 from ctrbench.models.settings.ffm import FFMSettings
@@ -25,6 +26,8 @@ class FFM(Model):
         self.embedding = Embedding(schema, columns, settings.init_std, first_order=True)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        if (sum_B := self.embedding.row_sum(FFM_SUM, ids_BS, values_BX)) is not None:
+            return self.bias + sum_B
         w_BF, v_BFC = self.embedding.first_order_and_factors(ids_BS, values_BX)
         v_BFKF = v_BFC.view(*v_BFC.shape[:2], *self.factors)
         logits_B: Tensor = self.bias + w_BF.sum(dim=1) + field_aware(v_BFKF)

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from ctrbench.data.schema import Schema
 from ctrbench.layers.embedding import Embedding, zero_bias
+from ctrbench.layers.fused import LINEAR_SUM
 from ctrbench.models.base import Model, implements
 from ctrbench.models.settings.lr import LRSettings
 
@@ -18,6 +19,8 @@ class LR(Model):
         self.embedding = Embedding(schema, 0, first_order=True)
 
     def forward(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
+        if (sum_B := self.embedding.row_sum(LINEAR_SUM, ids_BS, values_BX)) is not None:
+            return self.bias + sum_B
         w_BF = self.embedding(ids_BS, values_BX).squeeze(2)
         logits_B: Tensor = self.bias + w_BF.sum(dim=1)
         return logits_B

@@ -1,17 +1,16 @@
 """AdaGrad (Duchi et al. 2011)."""
 
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.adagrad import adagrad as torch_adagrad
 from torch.torch_version import TorchVersion
 
+from ctrbench.optim import kernels
 from ctrbench.optim.decay import L2Optimizer, l2_groups
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import AdagradSettings
-from ctrbench.optim.sparse_rows import request_sparse_gradients, update_rows
+from ctrbench.optim.sparse_rows import request_sparse_gradients, run_update
 
 FUSED_ON_GPU = "2.13"  # the first torch with a fused AdaGrad for GPUs
 
@@ -33,21 +32,10 @@ class Adagrad(L2Optimizer, torch.optim.Adagrad):
         if group["weight_decay"] > 0:
             self._dense.to_dense(w)
         else:
-            update = partial(_update, step=self.state[w]["step"], group=group)
-            update_rows(w, update, self.state[w]["sum"])
+            self.state[w]["step"] += 1
+            states = [self.state[w]["sum"]]
+            run_update(w, kernels.adagrad, states, float(group["lr"]), group["eps"])
             w.grad = None
-
-
-def _update(w: Tensor, g: Tensor, n: Tensor, step: Tensor, group: dict[str, Any]) -> None:
-    torch_adagrad(
-        *([w], [g], [n], [step]),
-        fused=True,
-        lr=group["lr"],
-        weight_decay=0.0,
-        lr_decay=0.0,
-        eps=group["eps"],
-        maximize=False,
-    )
 
 
 @builds(AdagradSettings)

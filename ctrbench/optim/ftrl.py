@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ctrbench.optim import kernels
 from ctrbench.optim.base import Optimizer
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import FTRLSettings
-from ctrbench.optim.sparse_rows import request_sparse_gradients, update_rows
+from ctrbench.optim.sparse_rows import request_sparse_gradients, run_update, update_rows
 
 
 class FTRL(Optimizer):
@@ -49,10 +50,15 @@ class FTRL(Optimizer):
                 states = self.state[w]["z"], self.state[w]["n"]
                 scheduled = isinstance(group["lr"], Tensor)
                 update = partial(_update_scheduled if scheduled else _update, group=group)
-                if w.grad is not None and w.grad.is_sparse:
-                    update_rows(w, update, *states)
-                elif w.grad is not None:
+                if w.grad is None:
+                    continue
+                if not w.grad.is_sparse:
                     update(w, w.grad, *states)
+                elif scheduled:
+                    update_rows(w, update, *states)
+                else:
+                    options = group["lr"], group["beta"], group["l1"], group["l2"]
+                    run_update(w, kernels.ftrl, list(states), *options)
 
 
 def _update(w: Tensor, g: Tensor, z: Tensor, n: Tensor, group: dict[str, Any]) -> None:

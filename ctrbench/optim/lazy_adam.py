@@ -24,8 +24,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ctrbench.compiled import run_threads, split_evenly
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.lookup import RowReader
+from ctrbench.optim import kernels
 from ctrbench.optim.adam import Adam, adam_update
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import AdamSettings
@@ -108,16 +110,12 @@ class LazyTable:
 
     def catch_up(self, rows_U: Tensor, m: Tensor, v: Tensor) -> Rows:
         """Return rows of weights and moments as dense Adam has them now; the table is unchanged."""
+        sums_L6 = self._by_last_step().to(self.table.dtype)
+        rows = [tensor.index_select(0, rows_U) for tensor in (self.table, m, v)]
         last_U = self.last_V.index_select(0, rows_U)
-        of_rows = self._by_last_step().to(self.table.dtype).index_select(0, last_U)
-        s_0, mean, var, mu, decay_1, decay_2 = of_rows.unsqueeze(2).unbind(1)
-        w_UD, m_UD, v_UD = (tensor.index_select(0, rows_U) for tensor in (self.table, m, v))
-        a_UD = v_UD.sqrt()
-        denominator_UD = (a_UD * mean).add_(self.eps)
-        r_UD = a_UD.div_(denominator_UD)
-        correction_UD = (var - r_UD * mu).mul_(r_UD).mul_(r_UD).add_(1)
-        w_UD.sub_(correction_UD.mul_(m_UD).mul_(s_0).div_(denominator_UD))
-        return w_UD, m_UD.mul_(decay_1), v_UD.mul_(decay_2)
+        arrays = [tensor.detach().numpy() for tensor in (*rows, last_U, sums_L6)]
+        run_threads(kernels.catch_up, split_evenly(len(rows_U)), *arrays, self.eps)
+        return rows[0], rows[1], rows[2]
 
     def put(self, rows_U: Tensor, rows: Rows, m: Tensor, v: Tensor) -> None:
         """Store rows as they are after the last step that was counted."""

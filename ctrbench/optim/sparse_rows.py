@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from ctrbench.compiled import run_threads, split_evenly
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.lookup import RowReader
 
@@ -32,6 +33,13 @@ def sparse_gradient(w: Tensor) -> tuple[Tensor, Tensor]:
     if bool((rows_U[1:] <= rows_U[:-1]).any()):  # the sum of several backward passes
         w.grad = w.grad.coalesce()
     return w.grad._indices()[0], w.grad._values()
+
+
+def run_update(w: Tensor, loop: Callable[..., None], states: list[Tensor], *options: float) -> None:
+    """Apply a loop of :mod:`ctrbench.optim.kernels` to a table, its states and sparse gradient."""
+    rows_U, grad_UD = sparse_gradient(w)
+    tensors = [tensor.detach().numpy() for tensor in (rows_U, grad_UD, w, *states)]
+    run_threads(loop, split_evenly(len(rows_U)), *tensors, *options)
 
 
 def update_rows(w: Tensor, update: Callable[..., object], *states: Tensor) -> None:

@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 from support import Compose
-from torch import Tensor
+from torch import Tensor, get_num_threads
 
 from ctrbench.data.schema import Field, Schema
 from ctrbench.layers.embedding import Embedding
+from ctrbench.layers.lookup import RowReader
 from ctrbench.models import registry
 from ctrbench.models.base import Model
 from ctrbench.optim import registry as optimizers
 from ctrbench.optim.lazy_adam import LazyAdam
 from ctrbench.optim.settings import AdamSettings
-from ctrbench.optim.sparse_rows import cpu_embeddings
+from ctrbench.optim.sparse_rows import cpu_embeddings, sparse_gradient
 from ctrbench.training import checkpoint
 from ctrbench.training.learning_rates import LearningRates
 from ctrbench.training.schedule import CosineSettings
@@ -40,37 +41,50 @@ OPTIMIZERS = {
 }
 
 
-def schema(*sizes: int) -> Schema:
+LAYOUTS = {"all kinds": ("bag", "x"), "single values": ("x",), "ids": ()}  # beside ids
+OTHER_FIELDS = {"bag": Field("bag", "mean", 6, slots=3), "x": Field("x", "value", 1)}
+
+
+def schema(*sizes: int, others: tuple[str, ...] = ("bag", "x")) -> Schema:
     fields = (Field(f"f{i}", "vocabulary", size) for i, size in enumerate(sizes))
-    return Schema((*fields, Field("bag", "mean", 6, slots=3), Field("x", "value", 1)))
+    return Schema((*fields, *(OTHER_FIELDS[name] for name in others)))
 
 
-def batch(sizes: Sizes, generator: torch.Generator, rows: int = 7) -> tuple[Tensor, Tensor, Tensor]:
+def batch(
+    sizes: Sizes,
+    generator: torch.Generator,
+    rows: int = 7,
+    others: tuple[str, ...] = ("bag", "x"),
+) -> tuple[Tensor, Tensor, Tensor]:
     """Ids that repeat; slots of the bag but the first are often empty (its last id)."""
     columns = [torch.randint(size, (rows, 1), generator=generator) for size in sizes]
     bag = torch.randint(5, (rows, 3), generator=generator)
     bag[:, 1:] += torch.randint(2, (rows, 2), generator=generator)
-    ids = torch.cat([*columns, bag, torch.zeros(rows, 1, dtype=torch.int64)], dim=1)
-    values = torch.randn(rows, 1, generator=generator, dtype=torch.float64)
+    more = {"bag": bag, "x": torch.zeros(rows, 1, dtype=torch.int64)}
+    ids = torch.cat([*columns, *(more[name] for name in others)], dim=1)
+    values = torch.randn(rows, int("x" in others), generator=generator, dtype=torch.float64)
     return ids.int(), values, (torch.rand(rows, generator=generator) < 0.5).double()
 
 
 @pytest.mark.parametrize("words", OPTIMIZERS.values(), ids=OPTIMIZERS)
-@pytest.mark.parametrize("name", ["fm", "ffm", "fm_dnn"])
-def test_as_with_dense_gradients(name: str, words: list[str], settings: Compose) -> None:
+@pytest.mark.parametrize("name", ["lr", "fm", "ffm", "fm_dnn"])
+@pytest.mark.parametrize("others", LAYOUTS.values(), ids=LAYOUTS)
+def test_as_with_dense_gradients(
+    name: str, words: list[str], others: tuple[str, ...], settings: Compose
+) -> None:
     """Fields, bags of values with empty slots, and values: the same weights after many steps."""
     small = ["model.hidden=[5]", "model.dropout=0"] if name == "fm_dnn" else []
     own = settings(f"model={name}", "tuned=none", *small, *words)
     sizes = (11, 30, 200)
     torch.manual_seed(0)
-    models = [registry.build(schema(*sizes), own.model).double() for _ in range(2)]
+    models = [registry.build(schema(*sizes, others=others), own.model).double() for _ in range(2)]
     models[1].load_state_dict(models[0].state_dict())
     steps = [Step(model, optimizers.build(model, own.optimizer), "fp32") for model in models]
     for embedding in cpu_embeddings(models[1]):
         embedding.reader = None  # torch's own gather, its gradient dense
     generator = torch.Generator().manual_seed(1)
     for _ in range(60):
-        drawn = batch(sizes, generator)
+        drawn = batch(sizes, generator, others=others)
         losses = [float(step(drawn)) for step in steps]
         assert losses[0] == pytest.approx(losses[1], rel=1e-6)
     for ours, dense in zip(*(model.parameters() for model in models), strict=True):
@@ -221,3 +235,52 @@ def test_resumed_as_if_never_stopped(settings: Compose, tmp_path: Path) -> None:
 
     through, again = weights(interrupted=False), weights(interrupted=True)
     assert all(torch.equal(through[name], again[name]) for name in through)
+
+
+@pytest.mark.parametrize("row_count", [1, 64, 65, 1_000])
+def test_different_rows_of_a_batch(row_count: int) -> None:
+    """Ascending, each once, and for each position its own; twice, as the memory is reused."""
+    reader = RowReader(torch.zeros(row_count, 1))
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(2):
+        row_BS = torch.randint(row_count, (30, 3), generator=generator)
+        expected_U, expected_BS = torch.unique(row_BS, return_inverse=True)
+        rows_U, index_BS = reader.find(row_BS)
+        assert torch.equal(rows_U, expected_U) and torch.equal(index_BS.long(), expected_BS)
+
+
+@pytest.mark.parametrize("name", ["lr", "fm", "ffm"])
+def test_same_bytes_with_any_number_of_threads(name: str, settings: Compose) -> None:
+    own, before = settings(f"model={name}", "tuned=none", "optimizer=adagrad"), get_num_threads()
+    sizes, weights = (5, 400, 3_000), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            torch.manual_seed(0)
+            model = registry.build(schema(*sizes, others=("x",)), own.model)
+            step = Step(model, optimizers.build(model, own.optimizer), "fp32")
+            generator = torch.Generator().manual_seed(1)
+            for _ in range(3):
+                ids, values, labels = batch(sizes, generator, 4_096, ("x",))
+                step((ids, values.float(), labels.float()))
+            weights.append([w.detach().clone() for w in model.parameters()])
+    finally:
+        torch.set_num_threads(before)
+    for others in weights[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(weights[0], others, strict=True))
+
+
+def test_gradient_of_two_reads_of_one_table() -> None:
+    """The sum of both, each row once."""
+    embedding = table(50, 4)
+    dense = table(50, 4)
+    embedding.reader = RowReader(embedding.weight)
+    for layer in (embedding, dense):
+        first, second = (
+            layer(ids, torch.empty(len(ids), 0))
+            for ids in (torch.tensor([[3], [1], [3]]), torch.tensor([[7], [3]]))
+        )
+        (first.square().sum() + second.sum()).backward()
+    rows_U, grad_UD = sparse_gradient(embedding.weight)
+    assert rows_U.tolist() == [1, 3, 7] and dense.weight.grad is not None
+    torch.testing.assert_close(grad_UD, dense.weight.grad[rows_U])
