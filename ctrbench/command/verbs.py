@@ -222,6 +222,8 @@ def download(given: Any) -> None:
     "[FOLDER ...] [name=NAME] [x=KEY] [slice=FIELD] [columns=A,B] [style=FILE] [results=FOLDER]",
     "ctrbench report",
     "ctrbench report results/runs/criteo x=model.dropout",
+    "ctrbench report results/runs --against old/results/runs",
+    flags=(flag("--against", metavar="FOLDER", help="compare with these runs, or this report"),),
     names=sys.maxsize,
     settings={"": ReportSettings},
     composes=False,
@@ -230,6 +232,15 @@ def report(given: Any) -> None:
     """Write tables, figures and a page of all runs below some folders; of those in results= if none
     is named."""
     own, folders = ReportSettings(**_values(given.words)), list(map(expanded, given.names))
+    if given.against is not None:
+        useless = [word for word in given.words if not word.startswith(("results=", "name="))]
+        if useless:
+            raise UserError(f"--against: takes no {useless[0]}; give it results= or name=")
+        with Activity("comparing"):
+            from ctrbench.report.against import report_against
+
+            text = report_against(folders, expanded(given.against), own.results, own.name)
+        return print(text)
     with Activity("writing the report"):
         from ctrbench.report.report import report_on
 

@@ -52,6 +52,16 @@ class AblationHeadline(LeaderboardHeadline):
 
 
 @dataclass(frozen=True)
+class ScalingHeadline(LeaderboardHeadline):
+    """At how many training rows a model overtakes the baseline."""
+
+    def of_section(self, report: "SectionReport") -> Answer:
+        """Return the crossings, and the figure over the number of training rows."""
+        figures = [report.named(report.scaling.figure)] if report.scaling else []
+        return Answer(report.leading, figures)
+
+
+@dataclass(frozen=True)
 class PublishedHeadline(LeaderboardHeadline):
     """How many of the published results are met."""
 
@@ -100,6 +110,7 @@ HEADLINES: dict[str, type[LeaderboardHeadline]] = {
     "leaderboard": LeaderboardHeadline,
     "ablation": AblationHeadline,
     "published": PublishedHeadline,
+    "scaling": ScalingHeadline,
     "effects": EffectsHeadline,
     "pairs": PairHeadline,
 }

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from ctrbench.errors import UserError
 from ctrbench.files import exchange, finish_exchange, link_or_copy, locked, temporary_folder
+from ctrbench.report.index import write_index
 
+REPORTS = "report"  # of a results folder, that holds several reports
 WRITTEN = ".files.json"  # the names of the files that a report wrote
 # Of a report that was written before it kept their names.
 TABLES = ("index.html", "table.md", "table.tex", "table.csv")
@@ -36,11 +38,13 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
                 exchange(folder, new)
             else:
                 new.rename(folder)
+    if folder.parent.name == REPORTS:
+        write_index(folder.parent)
 
 
 def _refuse_links(folder: Path) -> None:
     """Refuse links: a folder from elsewhere must not lead writing to another place."""
-    parents = [folder.parent] if folder.parent.name == "report" else []
+    parents = [folder.parent] if folder.parent.name == REPORTS else []
     for path in (folder, *parents):
         if path.is_symlink():
             raise UserError(

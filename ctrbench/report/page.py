@@ -15,6 +15,7 @@ from ctrbench.report.html import render
 from ctrbench.report.leaders import FIGURES
 from ctrbench.report.names import metric_title, model_title
 from ctrbench.report.section_report import SectionReport
+from ctrbench.report.table import Table
 from ctrbench.runs.frame import FINISHED
 
 
@@ -24,6 +25,7 @@ def page(
     answer: Answer,
     reports: list[SectionReport],
     pivoted: dict[str, pd.DataFrame],
+    over: list[Table],
     last: list[Figure],
     runs: pd.DataFrame,
 ) -> str:
@@ -31,6 +33,7 @@ def page(
 
     Args:
         pivoted: tables of all sections, by their title.
+        over: tables over data sets.
         answer: of all sections, ahead of them.
         last: figures of all sections, behind them.
         runs: all runs, those without a result too.
@@ -39,6 +42,7 @@ def page(
         "report.html",
         title=title,
         reports=reports,
+        over=over,
         pivoted={head: cells.to_dict("records") for head, cells in pivoted.items()},
         question=question,
         answer=answer,

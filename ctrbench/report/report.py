@@ -17,6 +17,7 @@ from ctrbench.report.headlines import Answer
 from ctrbench.report.latex import chosen_columns
 from ctrbench.report.names import metric_title, option_title
 from ctrbench.report.output import write_folder
+from ctrbench.report.over_data import OverData
 from ctrbench.report.page import page
 from ctrbench.report.section_report import ReportOptions, SectionReport, Table, section_reports
 from ctrbench.report.step_times import find_step_times, step_times_drawing
@@ -96,9 +97,14 @@ def _make_files(
     """Return the content of a report's files by their names."""
     pivoted = _pivot(reports, options.pivot) if options.pivot and reports else {}
     answer, last = options.headline.of_all(reports), _last_figures(options.steps)
-    text = _text(title, options.question, answer, reports, pivoted, last, table)
-    html = page(title, options.question, answer, reports, pivoted, last, table)
+    over = OverData(reports)
+    if over:
+        sentence = answer.sentence or over.headline
+        answer = Answer(sentence, [*answer.figures, over.figure])
+    text = _text(title, options.question, answer, reports, pivoted, over.tables, last, table)
+    html = page(title, options.question, answer, reports, pivoted, over.tables, last, table)
     files = _files(reports, answer.figures + last) if reports else {}
+    files |= {f"{item.file}.csv": csv_of(item.numbers) for item in over.tables if item.file}
     return {"table.md": text} | files | {"index.html": html}
 
 
@@ -117,11 +123,14 @@ def _text(
     answer: Answer,
     reports: list[SectionReport],
     pivoted: dict[str, pd.DataFrame],
+    over: list[Table],
     last: list[Figure],
     table: pd.DataFrame,
 ) -> str:
     paragraphs = [f"# {title}", *filter(None, (question, answer.sentence))]
     paragraphs += map(_figure_text, answer.figures)
+    for item in over:
+        paragraphs += [f"{item.title}:", *_table_text(item)]
     for head, cells in pivoted.items():
         paragraphs += [f"{head}:", tables.to_markdown(cells)]
     paragraphs += tables.sections_notes([report.section for report in reports])
