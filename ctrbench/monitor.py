@@ -1,4 +1,4 @@
-"""The validation metric that selects the best weights: AUC, logloss or a weighted sum."""
+"""The validation metric that selects the best weights: AUC, GAUC, logloss or a weighted sum."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from ctrbench.errors import UserError
 from ctrbench.settings import nearest
 
-SIGNS = {"auc": 1, "logloss": -1}  # of a metric's weight, so that more is better
+SIGNS = {"auc": 1, "gauc": 1, "logloss": -1}  # of a metric's weight, so that more is better
 Monitor = str | Mapping[str, float]
 
 
@@ -17,7 +17,7 @@ def check_monitor(monitor: Any) -> None:
         UserError: naming the key and what is allowed.
     """
     said = f"trainer.monitor={monitor}"
-    weights = monitor if isinstance(monitor, Mapping) else {str(monitor): None}
+    weights = monitor if isinstance(monitor, Mapping) else dict.fromkeys(metrics_of(monitor))
     if not weights:
         raise UserError(f"{said}: names no figure; give auc, logloss or {{auc: 1, logloss: -1}}")
     for name, weight in weights.items():
@@ -26,6 +26,29 @@ def check_monitor(monitor: Any) -> None:
         if isinstance(monitor, Mapping) and not _is_right(weight, SIGNS[name]):
             sign = "more" if SIGNS[name] > 0 else "less"
             raise UserError(f"{said}: the weight of {name} must be {sign} than 0: more is better")
+    terms = [] if isinstance(monitor, Mapping) else metrics_of(monitor)
+    if len(terms) > 1 and ("logloss" in terms or len(set(terms)) < len(terms)):
+        raise UserError(f"{said}: adds up different metrics of which more is better; give weights")
+
+
+def metrics_of(monitor: Any) -> list[str]:
+    """Return the metrics of a monitor: ``auc+gauc`` is the sum of two."""
+    if isinstance(monitor, Mapping):
+        return list(monitor)
+    return [name.strip() for name in str(monitor).split("+")]
+
+
+def check_groups(monitor: Any, group: str | None) -> None:
+    """Refuse GAUC where the data has no groups.
+
+    Args:
+        group: the column of the groups.
+    """
+    if "gauc" in metrics_of(monitor) and group is None:
+        raise UserError(
+            f"trainer.monitor={monitor}: gauc is measured within groups; declare them, "
+            "data.group=COLUMN"
+        )
 
 
 def _is_right(weight: Any, sign: int) -> bool:
@@ -44,7 +67,7 @@ def name_of(monitor: Monitor) -> str:
 
 def valid_figures(line: Mapping[str, Any]) -> dict[str, float]:
     """Return the validation metrics of a line of a run's history."""
-    return {name: line[f"valid_{name}"] for name in SIGNS}
+    return {name: line[f"valid_{name}"] for name in SIGNS if f"valid_{name}" in line}
 
 
 def is_maximised(monitor: Monitor) -> bool:
@@ -53,7 +76,8 @@ def is_maximised(monitor: Monitor) -> bool:
 
 
 def monitored(monitor: Monitor, figures: Mapping[str, Any]) -> Any:
-    """Return the monitored value, given ``auc`` and ``logloss`` as numbers or columns."""
+    """Return the monitored value, given the metrics as numbers or columns."""
     if isinstance(monitor, str):
-        return figures[monitor]
+        first, *others = (figures[name] for name in metrics_of(monitor))
+        return sum(others, first)
     return sum(weight * figures[name] for name, weight in monitor.items())

@@ -10,13 +10,15 @@ from ctrbench.errors import UserError
 from ctrbench.monitor import is_maximised, monitored, name_of
 from ctrbench.report.group import best_by_validation
 
-FIGURES = {"auc": 0.75, "logloss": 0.5}
+FIGURES = {"auc": 0.75, "logloss": 0.5, "gauc": 0.625}
 
 
 def test_figures_and_sums_of_them() -> None:
     for monitor, figure, name in (
         ("auc", 0.75, "auc"),
         ("logloss", 0.5, "logloss"),
+        ("auc+gauc", 1.375, "auc+gauc"),
+        ({"gauc": 2, "logloss": -1}, 0.75, "2 gauc - 1 logloss"),
         ({"auc": 1, "logloss": -1}, 0.25, "1 auc - 1 logloss"),
         ({"logloss": -0.5, "auc": 2}, 1.25, "- 0.5 logloss + 2 auc"),
     ):
@@ -38,6 +40,10 @@ def test_figures_and_sums_of_them() -> None:
         "{auc:inf}": "the weight of auc",
         "{auc:true}": "the weight of auc",
         "{}": "names no figure",
+        "auc+logloss": "adds up different metrics of which more is better",
+        "gauc+gauc": "adds up different metrics",
+        "auc+gauk": "did you mean gauc",
+        "auc+": "not known",
     }.items(),
 )
 def test_refused(value: str, message: str, settings: Compose) -> None:
@@ -55,6 +61,8 @@ def test_refused(value: str, message: str, settings: Compose) -> None:
         ({"trainer.monitor.auc": [1.0] * 3, "trainer.monitor.logloss": [-1.0] * 3}, 0),
         ({"trainer.monitor.auc": [1.0] * 3, "trainer.monitor.logloss": [None] * 3}, 2),
         ({"trainer.monitor.auc": [1.0] * 3, "trainer.monitor": [None, None, "logloss"]}, 1),
+        ({"trainer.monitor": ["gauc"] * 3, "valid_gauc_mean": [0.5, 0.7, 0.6]}, 1),
+        ({"trainer.monitor": ["auc+gauc"] * 3, "valid_gauc_mean": [0.9, 0.7, 0.6]}, 0),
     ],
 )
 def test_the_best_of_a_report(columns: dict[str, list[Any]], best: int) -> None:

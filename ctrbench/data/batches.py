@@ -115,6 +115,7 @@ class Batches:
         self.weights_N = _mean_one(part.weights_N, device)
         of_rows = (self.labels_N, self.weights_N)
         self.targets = tuple(column for column in of_rows if column is not None)
+        self.groups_N = part.groups_N
         self.rows = len(self.labels_N)
         self.steps = -(-self.rows // batch_size)  # in an epoch
         self.batch_size = -(-self.rows // self.steps)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ctrbench.models.registry import names
-from ctrbench.monitor import Monitor, is_maximised, monitored
+from ctrbench.monitor import SIGNS, Monitor, is_maximised, monitored
 from ctrbench.runs.frame import FILES, FINISHED, OPTIONS
 
 BASELINE = "lr"
@@ -250,7 +250,8 @@ def best_by_validation(groups: pd.DataFrame) -> Any:
     monitors = [_monitor(row) for _, row in groups[~is_external(groups)].iterrows()]
     is_common = all(other == monitors[0] for other in monitors)
     monitor = monitors[0] if monitors and is_common else "logloss"
-    figures = monitored(monitor, {name: groups[f"valid_{name}_mean"] for name in FIGURES})
+    columns = {name: f"valid_{name}_mean" for name in SIGNS}
+    figures = monitored(monitor, {n: groups[c] for n, c in columns.items() if c in groups})
     return figures.idxmax() if is_maximised(monitor) else figures.idxmin()
 
 
@@ -258,7 +259,7 @@ def _monitor(row: pd.Series) -> Monitor:
     """Return the monitor of a run; its weights are a column each."""
     if isinstance(name := row.get("trainer.monitor"), str):
         return name
-    weights = {name: row.get(f"trainer.monitor.{name}") for name in FIGURES}
+    weights = {name: row.get(f"trainer.monitor.{name}") for name in SIGNS}
     return {name: weight for name, weight in weights.items() if pd.notna(weight)} or "logloss"
 
 

@@ -14,6 +14,7 @@ from ctrbench.errors import UserError, name_pretraining_keys
 from ctrbench.files import expanded
 from ctrbench.machine import device_type
 from ctrbench.models.registry import find
+from ctrbench.monitor import check_groups
 from ctrbench.results import Results
 from ctrbench.runs.command import NO_COMMAND, Command
 from ctrbench.runs.record import RunDirectory
@@ -46,6 +47,7 @@ class RunPlan:
         self.command = command
         check(settings)
         check_tracker(settings.tracker)
+        check_groups(settings.trainer.monitor, settings.data.group)
         self.settings, self.results = settings, Results(settings.results)
         self.dataset = Dataset(
             settings.data,

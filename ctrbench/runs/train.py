@@ -31,6 +31,7 @@ from ctrbench.machine import (
     use_threads,
 )
 from ctrbench.models import registry as models
+from ctrbench.monitor import metrics_of, valid_figures
 from ctrbench.optim import registry as optimizers
 from ctrbench.progress import Progress
 from ctrbench.quoting import list_override
@@ -88,7 +89,7 @@ class Training:
             progress = self._fit(trainer)
         except DivergenceError as error:
             raise DivergenceError(f"{error}; {self._divergence_remedy(store)}") from None
-        figures = {"valid": _best_figures(progress)}
+        figures = {"valid": valid_figures(progress.history[progress.best])}
         if self.plan.scores_test:
             figures["valid"] |= self._beside(trainer, store)
             figures["test"] = self._test(trainer, store)
@@ -122,6 +123,19 @@ class Training:
         batch_size = trainer.rows_of_step(rows)
         check_batch_size(store.schema, model, batch_size)
         trainer.schedule.check_steps(trainer.epochs * -(-rows // batch_size))
+        self._check_groups(store)
+
+    def _check_groups(self, store: Store) -> None:
+        """Refuse to monitor the GAUC of validation rows that have none."""
+        monitor, valid = self.settings.trainer.monitor, store.part("valid")
+        if "gauc" not in metrics_of(monitor) or valid.groups_N is None:
+            return
+        labels_N = np.asarray(valid.labels_N)
+        if metrics.gauc(np.zeros(len(labels_N)), labels_N, valid.groups_N)["gauc"] is None:
+            raise UserError(
+                f"trainer.monitor={monitor}: no group of validation rows (data.group="
+                f"{self.settings.data.group}) has both labels; monitor auc or logloss"
+            )
 
     def _about(self) -> dict[str, Any]:
         """What ran, where, and what it left."""
@@ -267,11 +281,6 @@ def _write_weights(directory: RunDirectory, weights: dict[str, Tensor]) -> None:
         with side.open("rb") as file:
             os.fsync(file.fileno())
         side.replace(directory.weights)
-
-
-def _best_figures(progress: checkpoint.Progress) -> dict[str, float]:
-    best = progress.history[progress.best]
-    return {name: best[f"valid_{name}"] for name in ("auc", "logloss")}
 
 
 def _training(trainer: Trainer, progress: checkpoint.Progress) -> dict[str, Any]:

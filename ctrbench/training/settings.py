@@ -29,8 +29,8 @@ class TrainerSettings:
         "steps between evaluations, an epoch's at most, or a share of them, .25; null: an epoch"
     )
     monitor: Any = option(
-        "validation metric that selects the best weights: auc, logloss, or a weighted sum, "
-        "{auc: 1, logloss: -1}"
+        "validation metric that selects the best weights: auc, logloss, gauc (with "
+        "data.group), a sum, auc+gauc, or a weighted one, {auc: 1, logloss: -1}"
     )
     patience: int = option("evaluations without improvement before early stopping", ge=1)
     min_epochs: int = option(

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from ctrbench.data.batches import Batches
 from ctrbench.errors import DivergenceError
-from ctrbench.monitor import is_maximised, monitored, valid_figures
+from ctrbench.metrics import gauc
+from ctrbench.monitor import is_maximised, metrics_of, monitored, valid_figures
 from ctrbench.training import checkpoint
 from ctrbench.training.cuda_graph import make_training_loop
 from ctrbench.training.learning_rates import LearningRates
@@ -156,7 +157,7 @@ class Trainer:
 
     def _evaluate_weights(self, epoch: int, step: int, loss: float) -> None:
         progress, started = self.progress, time.perf_counter()
-        figures = score(self.predict(self.valid), self.valid.labels_N, self.valid.weights_N)
+        figures = self._score()
         if not math.isfinite(figures["logloss"]):
             done = (epoch - 1) * self.train.steps + step
             raise DivergenceError(
@@ -173,6 +174,16 @@ class Trainer:
             "epoch %d step %d: train loss %.5f, valid AUC %.5f, logloss %.5f, %.1f s",
             *(epoch, step, loss, figures["auc"], figures["logloss"], progress.train_seconds),
         )
+
+    def _score(self) -> dict[str, float]:
+        """Return the metrics of the validation rows: AUC, logloss and, if it is monitored, GAUC."""
+        logits_N, valid = self.predict(self.valid), self.valid
+        figures = score(logits_N, valid.labels_N, valid.weights_N)
+        if valid.groups_N is not None and "gauc" in metrics_of(self.settings.monitor):
+            weights_N = None if valid.weights_N is None else valid.weights_N.cpu().numpy()
+            rows = logits_N.cpu().numpy(), valid.labels_N.cpu().numpy(), valid.groups_N
+            figures["gauc"] = gauc(*rows, weights_N)["gauc"]
+        return figures
 
     def _keep_weights(self) -> None:
         """Store the weights as the best so far, in the memory of the previous best."""
