@@ -82,10 +82,10 @@ def needed_data(name: str, experiment: Experiment, words: list[str]) -> str | No
         takes = recipe_folders(f"recipe/{experiment.recipes}")
     if not takes:
         return None
-    default = compose([f"experiment={name}", *UNTUNED]).hydra.runtime.choices["data"]
-    for data in values_of("data", words) or [default]:
-        layout: Any = OmegaConf.get_type(compose([f"data={data}", *UNTUNED]).data)
-        if data not in takes and layout.registered not in takes:
+    given = [compose([f"data={data}", *UNTUNED]) for data in values_of("data", words)]
+    for config in given or [compose([f"experiment={name}"])]:
+        layout: Any = OmegaConf.get_type(config.data)
+        if not {config.hydra.runtime.choices["data"], layout.registered} & set(takes):
             return f"data={', '.join(takes)}"
     return None
 

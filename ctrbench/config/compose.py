@@ -46,6 +46,7 @@ CONF = str(ROOT / "conf")
 EXPERIMENTS = ROOT / "experiments"
 USER_FOLDER = "--config-dir"  # the provider of its files, in Hydra's words
 UNTUNED = ("tuned=none", "tuned@pretraining=none")  # what a group has by itself
+SETS_HYDRA = ("hydra", "experiment")  # choices whose files may set what is Hydra's
 REFUSED = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)
 
 
@@ -127,7 +128,7 @@ def compose(overrides: list[str]) -> DictConfig:
     with initialized_hydra() as loader:
         try:
             config = _compose_overrides(overrides, loader)
-        except (AttributeError, TypeError, ValueError, AssertionError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError, AssertionError) as error:
             what = f"{' '.join(overrides)}: not understood by Hydra"
             raise UserError(f"{what} ({one_line(error)})") from None
         _refuse_unknown_choices(config, loader)
@@ -207,7 +208,7 @@ def _pickled_config(words: tuple[str, ...], _own: tuple[Any, ...]) -> bytes:
     """Return a pickled config. Composing takes 0.1 s, and the jobs of a sweep, trials and
     experiments share most of their choices."""
     config = hydra_compose("config", list(words), return_hydra_config=True)
-    if words:
+    if UserFolder.folder or any(key_of(word).startswith(SETS_HYDRA) for word in words):
         refuse_hydra_settings(config.hydra, pickle.loads(_pickled_config((), _own)).hydra)
     return pickle.dumps(config)
 

@@ -17,7 +17,10 @@ NEEDED = ("model", "data", "optimizer", "split", "trainer", "schedule", "budget"
 FOLDERS = ("tuned", "recipe")  # groups whose files lie in folders
 GROUPS = (*NEEDED, *FOLDERS, "experiment")
 HYDRA_SETTINGS = ("hydra.launcher", "hydra.sweeper", "hydra.job.name", "hydra.job.env_set")
-HYDRA_OWN = ("hydra.overrides", "hydra.runtime", "hydra.job.override_dirname", "hydra.mode")
+HYDRA_RECORDS = ("hydra.overrides", "hydra.runtime", "hydra.job.override_dirname")
+HYDRA_OWN = (*HYDRA_RECORDS, "hydra.mode")
+SWEEPER_PARAMS = "hydra.sweeper.params"
+SWEEPER_PARAMS_INSTEAD = "values to sweep are an override of their own"
 _FOLDER = "everything goes below one folder; name it with results=FOLDER"
 _LOGGING = "messages go to standard error; HYDRA_FULL_ERROR=1 adds tracebacks"
 INSTEAD = {  # of settings of Hydra that ctrbench does not read
@@ -52,6 +55,11 @@ def _refuse_override(override: str) -> None:
     if name.endswith("trainer.schedule") and "@" not in name:
         stage = "" if name == "trainer.schedule" else f"@{name}"
         raise UserError(f"{override}: is chosen by schedule{stage}=NAME")
+    if name.startswith(SWEEPER_PARAMS):
+        key = name.removeprefix(SWEEPER_PARAMS).removeprefix(".") or "KEY"
+        raise UserError(f"{override}: {SWEEPER_PARAMS_INSTEAD}: {key}=A,B")
+    if _is_below(name, HYDRA_RECORDS):
+        raise UserError(f"{override}: has no effect here; Hydra writes it")
     if override.startswith("~") and group in NEEDED:
         raise UserError(f"{override}: a run needs one; choose another by {name}=NAME")
     if (group in GROUPS or "/" in group) and (value == "null" or value[:1] in ("[", "{")):
@@ -131,6 +139,8 @@ def refuse_hydra_settings(config: DictConfig, default: DictConfig) -> None:
         dict(_leaves(OmegaConf.to_container(node), "hydra")) for node in (config, default)
     )
     for key in values.keys() | defaults.keys():
+        if values.get(key) != defaults.get(key) and _is_below(key, (SWEEPER_PARAMS,)):
+            raise UserError(f"{key}: {SWEEPER_PARAMS_INSTEAD}: KEY=A,B")
         if values.get(key) != defaults.get(key) and not _is_below(key, HYDRA_SETTINGS + HYDRA_OWN):
             why = next((INSTEAD[name] for name in INSTEAD if _is_below(key, (name,))), None)
             takes = ", ".join(HYDRA_SETTINGS)

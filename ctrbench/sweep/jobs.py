@@ -103,9 +103,7 @@ def sweep_jobs(overrides: list[str]) -> list[Job]:
     sweeper = _sweeper(overrides)
     if draws_values(sweeper):
         return [Job(single_valued(overrides), [])]
-    keys = keys_of(overrides)
-    params = [f"{k}={v}" for k, v in (sweeper.get("params") or {}).items() if k not in keys]
-    expanded = expand_lists([*params, *overrides])
+    expanded = expand_lists(overrides)
     applicable, notes = keep_applicable([job.overrides for job in expanded])
     for note in notes:
         log.info("%s", note)
@@ -117,10 +115,8 @@ def single_job(overrides: list[str]) -> Job:
     for word in overrides:
         if key_of(word).startswith("hydra") and key_of(word) != "hydra.mode":
             raise UserError(f"{word}: is read by sweeps alone; add -m")
-    hydra = compose(overrides).hydra
-    if hydra.mode == RunMode.MULTIRUN or hydra.sweeper.get("params"):
-        key = "hydra.sweeper.params" if hydra.sweeper.get("params") else "hydra.mode=MULTIRUN"
-        raise UserError(f"{key}: asks for a sweep; add -m")
+    if compose(overrides).hydra.mode == RunMode.MULTIRUN:
+        raise UserError("hydra.mode=MULTIRUN: asks for a sweep; add -m")
     return Job(overrides, [])
 
 
