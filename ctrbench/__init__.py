@@ -5,6 +5,7 @@ finished one, ``ctrbench.load_runs("results")`` returns a table of all runs, and
 ``ctrbench.prepare("data=planted")`` encodes rows. Nothing heavy is imported before its use.
 """
 
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,78 @@ from ctrbench.version import __version__ as __version__
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ctrbench.data.schema import CATEGORICAL as CATEGORICAL
+    from ctrbench.data.schema import LABEL as LABEL
+    from ctrbench.data.schema import MULTI as MULTI
+    from ctrbench.data.schema import NUMERIC as NUMERIC
+    from ctrbench.data.schema import Column as Column
+    from ctrbench.data.schema import Schema as Schema
+    from ctrbench.data.schema import Slice as Slice
+    from ctrbench.data.settings import DataSettings as DataSettings
+    from ctrbench.data.settings import FileSettings as FileSettings
+    from ctrbench.data.sources.base import FileSource as FileSource
+    from ctrbench.data.sources.base import Source as Source
+    from ctrbench.data.sources.registry import register_source as register_source
     from ctrbench.data.store.opened import Store
+    from ctrbench.errors import UserError as UserError
+    from ctrbench.layers.embedding import Embedding as Embedding
+    from ctrbench.layers.mlp import MLP as MLP
+    from ctrbench.layers.mlp import linear as linear
+    from ctrbench.layers.settings import MLPSettings as MLPSettings
+    from ctrbench.layers.settings import NetworkSettings as NetworkSettings
+    from ctrbench.models.base import Model as Model
+    from ctrbench.models.registration import register as register
+    from ctrbench.models.settings.base import DeepSettings as DeepSettings
+    from ctrbench.models.settings.base import FactorisedSettings as FactorisedSettings
+    from ctrbench.models.settings.base import ModelSettings as ModelSettings
+    from ctrbench.optim.base import Optimizer as Optimizer
+    from ctrbench.optim.registry import register_optimizer as register_optimizer
+    from ctrbench.optim.settings import OptimizerSettings as OptimizerSettings
     from ctrbench.runs.interface import Run
+    from ctrbench.settings import option as option
+
+# What components of a user's own are made from, by the module that has it, imported when used.
+_PUBLIC = {
+    **dict.fromkeys(("CATEGORICAL", "LABEL", "MULTI", "NUMERIC"), "data.schema"),
+    **dict.fromkeys(("Column", "Schema", "Slice"), "data.schema"),
+    **dict.fromkeys(("DataSettings", "FileSettings"), "data.settings"),
+    **dict.fromkeys(("FileSource", "Source"), "data.sources.base"),
+    "register_source": "data.sources.registry",
+    "UserError": "errors",
+    "Embedding": "layers.embedding",
+    **dict.fromkeys(("MLP", "linear"), "layers.mlp"),
+    **dict.fromkeys(("MLPSettings", "NetworkSettings"), "layers.settings"),
+    "Model": "models.base",
+    "register": "models.registration",
+    **dict.fromkeys(
+        ("DeepSettings", "FactorisedSettings", "ModelSettings"), "models.settings.base"
+    ),
+    "Optimizer": "optim.base",
+    "register_optimizer": "optim.registry",
+    "OptimizerSettings": "optim.settings",
+    "option": "settings",
+}
 
 
-def open_run(path: str | Path) -> "Run":
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})
+
+
+def open_run(path: str | Path, *, trust: bool = False) -> "Run":
     """Open a finished run: its config, history, logits and model.
+
+    Args:
+        trust: execute the file of a model of your own that the run keeps, where the model is asked
+            for. Give it only for a run whose code you know.
 
     Raises:
         UserError: if there is none.
@@ -27,7 +94,7 @@ def open_run(path: str | Path) -> "Run":
     from ctrbench.files import expanded
     from ctrbench.runs.interface import Run
 
-    return Run(expanded(str(path)))
+    return Run(expanded(str(path)), trust=trust)
 
 
 def load_runs(*folders: str | Path) -> "pd.DataFrame":

@@ -1,10 +1,15 @@
-"""Registries fill themselves: what stands in a room's modules is entered as they are imported."""
+"""Registries fill themselves: what stands in a room's modules is entered as they are imported.
+
+So are components from outside the package, see :mod:`ctrbench.components`.
+"""
 
 import importlib
 import pkgutil
 from collections.abc import Callable
 from functools import cache
 from typing import Generic, TypeVar
+
+from ctrbench.extensions import import_installed
 
 Key = TypeVar("Key")
 Entry = TypeVar("Entry")
@@ -48,7 +53,17 @@ class Registry(Generic[Key, Entry]):
             raise ValueError(f"{key} is registered twice in {self.package}")
         self._entries[key] = entry
 
+    def remove(self, key: Key) -> None:
+        """Remove an entry."""
+        del self._entries[key]
+
+    def has(self, key: Key) -> bool:
+        """Return whether a key is taken."""
+        import_all(self.package)
+        return key in self._entries
+
     def entries(self) -> dict[Key, Entry]:
         """Return all entries."""
         import_all(self.package)
+        import_installed()
         return self._entries

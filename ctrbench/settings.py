@@ -112,15 +112,27 @@ def settings(*names: str) -> Callable[[type[T]], type[T]]:
     """
 
     def register(cls: type[T]) -> type[T]:
-        cls.registered = names[0]  # type: ignore[attr-defined]
         for name in names:
             if name in _REGISTERED:
                 raise ValueError(f"the settings {name} are registered twice")
+            if "registered" not in vars(cls):
+                cls.registered = name  # type: ignore[attr-defined]
             _REGISTERED[name] = cls
             ConfigStore.instance().store(group="settings", name=name, node=cls)
         return cls
 
     return register
+
+
+def registered_class(name: str) -> type | None:
+    """Return the settings class that is registered under a name; None if there is none."""
+    return _REGISTERED.get(name)
+
+
+def unregister(name: str) -> None:
+    """Remove the settings class that is registered under a name."""
+    del _REGISTERED[name]
+    del ConfigStore.instance().repo["settings"][f"{name}.yaml"]
 
 
 def extending(base: type[T]) -> dict[str, type[T]]:

@@ -1,15 +1,13 @@
 """Commands and Python blocks of README.md and docs/ at a small size, one test for each block."""
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from own_folder import write_own_folder
 from support import ctrbench, write_criteo_file
 
 ROOT = Path(__file__).parents[1]
@@ -49,8 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with raw rows and one finished run on them."""
     folder = tmp_path_factory.mktemp("documentation")
     write_criteo_file(folder)
-    rows = [f"{i % 7},{i % 3},{i % 11 / 10},{int(i * 7 % 5 < 2)}" for i in range(400)]
-    (folder / "clicks.csv").write_text("\n".join(["shop,day,price,clicked", *rows]) + "\n")
+    write_own_folder(folder)
     views = [f"{i % 7},{i % 5}|{i % 3},{int(i * 7 % 5 < 2)}" for i in range(400)]
     (folder / "views.csv").write_text("\n".join(["item,seen,clicked", *views]) + "\n")
     own_rows = ["data=table", "data.path=clicks.csv", "data.label=clicked"]
@@ -97,28 +94,6 @@ def test_commands(place: str, folder: Path) -> None:
 def test_python_blocks(place: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     exec(compile(blocks("python")[place], place, "exec"), {"__name__": "documentation"})
-
-
-def test_the_model_of_the_documentation(tmp_path: Path) -> None:
-    """In a copy of the checkout with the page's files, it computes its formula."""
-    page = (ROOT / "docs" / "own-models.md").read_text()
-    files = re.findall(r'^```\w+ title="(.*?)"\n(.*?)^```', page, re.DOTALL | re.MULTILINE)
-    assert len(files) == 3
-    for name in ("ctrbench", "conf", "tests"):
-        ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignore)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for name, text in files:
-        with (tmp_path / name).open("a") as file:
-            file.write(("\n\n" if file.tell() else "") + text)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n0", "tests/models/test_formulas.py", "-kgated_fm"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_pages_link_to_what_is_there() -> None:

@@ -175,8 +175,11 @@ class Verb:
 
 
 CONFIG_DIR = flag(
-    "--config-dir", "-cd", metavar="DIR", help="YAML files of your own: DIR/GROUP/NAME.yaml"
+    *("--config-dir", "-cd"),
+    metavar="DIR",
+    help="files of your own: DIR/GROUP/NAME.yaml; DIR/models/NAME.py, optimizers/, sources/",
 )
+TRUST = flag("--trust", action="store_true", help="execute the code that the run keeps")
 
 
 def verb(

@@ -219,11 +219,15 @@ def download(given: Any) -> None:
 
 
 @verb(
-    "[FOLDER ...] [name=NAME] [x=KEY] [slice=FIELD] [columns=A,B] [style=FILE] [results=FOLDER]",
+    "[FOLDER ...] [name=NAME] [x=KEY] [slice=FIELD] [columns=A,B] [style=FILE] [results=FOLDER] "
+    "[--config-dir DIR]",
     "ctrbench report",
     "ctrbench report results/runs/criteo x=model.dropout",
     "ctrbench report results/runs --against old/results/runs",
-    flags=(flag("--against", metavar="FOLDER", help="compare with these runs, or this report"),),
+    flags=(
+        flag("--against", metavar="FOLDER", help="compare with these runs, or this report"),
+        CONFIG_DIR,
+    ),
     names=sys.maxsize,
     settings={"": ReportSettings},
     composes=False,

@@ -6,7 +6,7 @@ Heavy modules are imported where used.
 import sys
 from typing import Any
 
-from ctrbench.command.verb_parser import verb
+from ctrbench.command.verb_parser import CONFIG_DIR, TRUST, verb
 from ctrbench.config.verb_settings import (
     ExportSettings,
     ImportSettings,
@@ -19,10 +19,11 @@ from ctrbench.settings import check
 
 
 @verb(
-    "RUN FILE",
+    "RUN FILE [--trust | --config-dir DIR]",
     "ctrbench predict results/runs/criteo/deepfm/0123456789abcdef rows.txt > probabilities.txt",
     names=2,
     composes=False,
+    flags=(TRUST, CONFIG_DIR),
 )
 def predict(given: Any) -> None:
     """Print the probability of a click for each row of FILE, which is in the layout of the run's
@@ -36,15 +37,16 @@ def predict(given: Any) -> None:
         raise UserError(f"{file}: no such file; ctrbench predict RUN FILE scores the rows of one")
     from ctrbench.runs.predict import predict
 
-    predict(run, file, sys.stdout.buffer)
+    predict(run, file, sys.stdout.buffer, trust=given.trust)
 
 
 @verb(
-    "RUN [onnx=true]",
+    "RUN [onnx=true] [--trust | --config-dir DIR]",
     "ctrbench export results/runs/criteo/deepfm/0123456789abcdef onnx=true",
     names=1,
     settings={"": ExportSettings},
     composes=False,
+    flags=(TRUST, CONFIG_DIR),
 )
 def export(given: Any) -> None:
     """Write the model of a run as a program of its own: torch.export, and ONNX."""
@@ -54,7 +56,8 @@ def export(given: Any) -> None:
         raise UserError("export takes a run's directory: ctrbench export RUN [onnx=true]")
     from ctrbench.runs.export import export
 
-    for path in export(expanded(given.names[0]), onnx=own.onnx == "true"):
+    run = expanded(given.names[0])
+    for path in export(run, onnx=own.onnx == "true", trust=given.trust):
         print(path)
 
 

@@ -25,6 +25,8 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ctrbench.components import activate, active_folder
+from ctrbench.config.component_values import refuse_names_of_files, store_components
 from ctrbench.config.explain import explain_error, explain_value
 from ctrbench.config.keys import key_of, keys_of, values_by_key
 from ctrbench.config.refusals import (
@@ -37,6 +39,7 @@ from ctrbench.config.settings import RunSettings
 from ctrbench.config.suggestions import describe_unknown_key
 from ctrbench.config.user_folder import check_user_files
 from ctrbench.errors import UserError, one_line
+from ctrbench.extensions import import_installed
 from ctrbench.files import expanded
 from ctrbench.settings import NAME, check, closest, nearest
 
@@ -71,9 +74,10 @@ Plugins.instance().register(UserFolder)
 
 
 def use_folder(folder: str | None) -> None:
-    """Look for YAML files in the user's folder too; None: in no other."""
+    """Look for YAML files and components in the user's folder too; None: in no other."""
     UserFolder.folder = None if folder is None else expanded(folder).absolute()
-    if UserFolder.folder is None:
+    if folder is None or UserFolder.folder is None:
+        activate(None)
         return
     if not UserFolder.folder.is_dir():
         raise UserError(f"--config-dir {folder}: no such folder")
@@ -85,6 +89,8 @@ def use_folder(folder: str | None) -> None:
         is_experiment = name.parent == Path("experiment") and (EXPERIMENTS / name.name).exists()
         if is_experiment or (Path(CONF) / name).exists():
             raise UserError(f"{path}: ctrbench has a {name} of its own; give it another name")
+    activate(Path(folder))
+    refuse_names_of_files(Path(CONF))
 
 
 def user_folder_of(hydra: DictConfig) -> str | None:
@@ -106,6 +112,8 @@ def translated_hydra_errors() -> Iterator[None]:
 @contextmanager
 def initialized_hydra() -> Iterator[ConfigLoader]:
     """Initialise Hydra, and give its loader of the YAML files."""
+    import_installed()
+    store_components(Path(CONF), UserFolder.folder)
     with translated_hydra_errors(), initialize_config_dir(CONF, version_base="1.3"):
         yield GlobalHydra.instance().config_loader()
 
@@ -214,9 +222,11 @@ def _pickled_config(words: tuple[str, ...], _own: tuple[Any, ...]) -> bytes:
 
 
 def _user_files() -> tuple[Any, ...]:
-    """Return the files of the user's folder and when they changed; a search adds some."""
+    """Return what the user's folder holds: its YAML files and when they changed, since a search
+    adds some, and the digest of its code."""
     paths = sorted(UserFolder.folder.rglob("*.yaml")) if UserFolder.folder else []
-    return tuple((path, path.stat().st_mtime_ns) for path in paths)
+    code = active_folder()
+    return (code and code.digest, *((path, path.stat().st_mtime_ns) for path in paths))
 
 
 def _refuse_unknown_choices(config: DictConfig, loader: ConfigLoader) -> None:

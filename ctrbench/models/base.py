@@ -5,8 +5,6 @@ from typing import ClassVar, TypeVar
 
 from torch import Tensor, nn
 
-from ctrbench.models.properties import Properties, declare
-from ctrbench.models.settings.base import ModelSettings
 from ctrbench.registry import Registry
 
 M = TypeVar("M", bound="type[Model]")
@@ -46,27 +44,5 @@ def implements(name: str) -> Callable[[M], M]:
         CLASSES.add(name, cls)
         cls.name = name
         return cls
-
-    return enter
-
-
-def register(
-    name: str,
-    settings: type[ModelSettings],
-    properties: Properties,
-    *,
-    order: float,
-    version: int = 1,
-) -> Callable[[M], M]:
-    """Declare and implement a model at once, of one's own, whose settings have no file in
-    ``models/settings``; see :func:`ctrbench.models.properties.declare`.
-
-    torch is then imported by every command, also by one that trains nothing.
-    """
-
-    def enter(cls: M) -> M:
-        module = cls.__module__
-        declare(name, properties, order=order, version=version, module=module)(settings)
-        return implements(name)(cls)
 
     return enter

@@ -12,7 +12,9 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from ctrbench.components import COMPONENTS, component_digest
 from ctrbench.models.registry import declaration_of
+from ctrbench.source_code import normalised
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MODELS = "ctrbench.models."
@@ -39,7 +41,11 @@ def code_digests(model: str) -> dict[str, str]:
         model: the name of the run's model.
     """
     shared, own = _files(model)
-    return {"package": _digest(shared), "model": _digest(own), "text": _text_digest(shared + own)}
+    return {
+        "package": _digest(shared),
+        "model": _model_digest(model, own),
+        "text": _text_digest(model, shared + own),
+    }
 
 
 def is_other_code(recorded: dict[str, str] | None, model: str) -> bool:
@@ -49,22 +55,31 @@ def is_other_code(recorded: dict[str, str] | None, model: str) -> bool:
         recorded: the digests of its record; None of a run of before 0.3.
     """
     shared, own = _files(model)
-    if recorded is None or recorded.get("text") == _text_digest(shared + own):
+    if recorded is None or recorded.get("text") == _text_digest(model, shared + own):
         return False
-    return recorded.get("package") != _digest(shared) or recorded.get("model") != _digest(own)
+    other_package = recorded.get("package") != _digest(shared)
+    return other_package or recorded.get("model") != _model_digest(model, own)
 
 
 def _files(model: str) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    """Return the files that every run depends on, and those of a model."""
+    """Return the files that every run depends on, and those of a model of the package."""
     shared = [path for path in _SOURCES if path.relative_to(PACKAGE).parts[0] != "models"]
+    if model in COMPONENTS:
+        return tuple(shared), ()
     declared = declaration_of(model)
     own = _model_files({declared.module, declared.settings.__module__})
     return tuple(shared), tuple(sorted(own))
 
 
-def _text_digest(paths: tuple[Path, ...]) -> str:
+def _model_digest(model: str, files: tuple[Path, ...]) -> str:
+    return component_digest(model) if model in COMPONENTS else _digest(files)
+
+
+def _text_digest(model: str, paths: tuple[Path, ...]) -> str:
     """Return a digest that takes no parsing, equal only if nothing at all has changed."""
-    return hashlib.sha256(repr([_text(path) for path in paths]).encode()).hexdigest()[:16]
+    texts = [_text(path) for path in paths]
+    texts += [component_digest(model)] if model in COMPONENTS else []
+    return hashlib.sha256(repr(texts).encode()).hexdigest()[:16]
 
 
 def _model_files(modules: set[str]) -> set[Path]:
@@ -85,13 +100,9 @@ def _file_of(module: str) -> Path:
 
 
 def _imported_models(path: Path) -> Iterator[str]:
-    for node in _tree(path).body:
+    for node in ast.parse(_text(path)).body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(MODELS):
             yield str(node.module)
-
-
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(_text(path))
 
 
 def _text(path: Path) -> str:
@@ -100,20 +111,8 @@ def _text(path: Path) -> str:
 
 @cache
 def _digest(paths: tuple[Path, ...]) -> str:
-    text = [(path.name, _normalised(path)) for path in paths]
+    text = [(path.name, normalised(_text(path))) for path in paths]
     return hashlib.sha256(repr(text).encode()).hexdigest()[:16]
-
-
-@cache
-def _normalised(path: Path) -> str:
-    """The syntax tree of a source, without docstrings."""
-    tree = _tree(path)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:]
-    return ast.dump(tree)
 
 
 def differing_code(runs: Iterable[tuple[str, dict[str, str] | None]]) -> list[str]:

@@ -14,18 +14,21 @@ from ctrbench.files import temporary_folder, write_atomic
 from ctrbench.runs.opened import OpenedRun
 
 
-def export(run: Path, *, onnx: bool) -> list[Path]:
+def export(run: Path, *, onnx: bool, trust: bool = False) -> list[Path]:
     """Write ``model.pt2`` (and ``model.onnx``) into the directory of a run.
 
     The program takes ``ids_BS`` (int32) and ``values_BX`` (float32) of any number of rows and gives
     their logits, B, in float32 whatever the precision of the run.
+
+    Args:
+        trust: whether code that the run keeps may be executed.
 
     Raises:
         UserError: for a run that cannot be opened, or ONNX without its packages.
     """
     if onnx:
         _check_onnx()
-    opened = OpenedRun(run)
+    opened = OpenedRun(run, trust=trust)
     schema = opened.encoding.schema
     ids = torch.zeros(4, schema.slots + len(schema.crosses), dtype=torch.int32)
     values = torch.ones(4, len(schema.value_slots))

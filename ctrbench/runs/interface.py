@@ -47,12 +47,15 @@ def _load(path: Path, dtype: type[np.generic]) -> npt.NDArray[Any]:
 class Run:
     """What a run directory says; its model is loaded when it is first asked for.
 
+    Args:
+        trust: whether code from outside the package that the run keeps may be executed then.
+
     Raises:
         UserError: if the folder is none of a run.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.directory = path, RunDirectory(path)
+    def __init__(self, path: Path, *, trust: bool = False) -> None:
+        self.path, self.directory, self.trust = path, RunDirectory(path), trust
         if not self.directory.config.exists():
             raise UserError(f"{path}: not a run; name a directory with a config.yaml")
 
@@ -166,7 +169,7 @@ class Run:
         """Its model with the best weights, and the encoder of its rows."""
         from ctrbench.runs.opened import OpenedRun
 
-        return OpenedRun(self.path)
+        return OpenedRun(self.path, trust=self.trust)
 
     def predictions(self, rows: Any) -> Floats:
         """Probabilities of a click, one for each of the raw rows.

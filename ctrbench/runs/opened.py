@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from ctrbench.components import activated
 from ctrbench.data.schema import TIME, USER
 from ctrbench.data.sources.base import FileSource
 from ctrbench.data.sources.registry import source_class
@@ -26,8 +27,10 @@ from ctrbench.data.store.opened import Encoding
 from ctrbench.data.store.sequences import sequence_encoders
 from ctrbench.data.store.unknown import UnknownValues
 from ctrbench.errors import UserError
+from ctrbench.extensions import import_installed
 from ctrbench.metrics import correct_logits
 from ctrbench.models import registry as models
+from ctrbench.runs.kept_code import code_to_run
 from ctrbench.runs.record import AGAIN, RunDirectory
 from ctrbench.settings import settings_from
 from ctrbench.training import step
@@ -69,24 +72,31 @@ class CorrectedModel(nn.Module):
 class OpenedRun:
     """What a run directory gives.
 
+    Args:
+        trust: whether code from outside the package that the run keeps may be executed.
+
     Raises:
-        UserError: if the run is not finished, was changed, or is of another version.
+        UserError: if the run is not finished, was changed, is of another version, or needs code
+            that is not trusted.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, trust: bool = False) -> None:
         self.directory = RunDirectory(path)
         result = self.directory.result()
         if result is None:
             raise UserError(f"{path}: not a finished run; name a directory with a result.json")
         self.path, self.result = path, result
         self.directory.check_trained()
-        self._read_config()
         self.encoding = self._encoding()
         self.encoder = self.encoding.encoder()
         self.sequences = sequence_encoders(self.encoder, self.encoding.schema)
         if (crosses := self.encoding.crosses) is not None:
             self.cross_vocabularies = vocabularies(crosses, len(self.encoding.schema.crosses))
-        self.model = self._model()
+        import_installed()
+        with activated(code_to_run(self.directory, trust=trust)):
+            self._read_config()
+            self.model = self._model()
+            self._source_class = source_class(self.data)
 
     def _read_config(self) -> None:
         path = self.directory.config
@@ -131,7 +141,7 @@ class OpenedRun:
         Raises:
             UserError: if that set is not one of files of rows.
         """
-        source = source_class(self.data)
+        source = self._source_class
         if not issubclass(source, FileSource):
             raise UserError(f"{self.path}: data={self.result['data']} is not a file of rows")
         data = self.data

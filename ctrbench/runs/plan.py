@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from ctrbench.components import component_digest, outside_digest
 from ctrbench.config.settings import RunSettings
 from ctrbench.data.dataset import Dataset
 from ctrbench.data.sources.base import Source
@@ -113,7 +114,11 @@ class RunPlan:
         values["data"] = {"name": self.settings.data.name, "content": self.content}
         values["device"] = device_type(self.settings.device)
         values["pretraining"] = self._start_settings(values)
-        values["version"] = find(self.settings.model).version
+        model, optimizer = self.settings.model, self.settings.optimizer
+        values["version"] = find(model).version or component_digest(model.name)
+        parts = (optimizer, *vars(optimizer).values())
+        if codes := [c for part in parts if (c := outside_digest(type(part), "optimizer"))]:
+            values["optimizer"]["code"] = codes
         return values
 
     @cached_property

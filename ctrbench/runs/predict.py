@@ -15,7 +15,7 @@ from ctrbench.runs.opened import OpenedRun
 log = logging.getLogger(__name__)
 
 
-def predict(run: Path, file: Path, out: BinaryIO) -> None:
+def predict(run: Path, file: Path, out: BinaryIO, *, trust: bool = False) -> None:
     """Write a probability per row of a file, in its order, as text.
 
     Rows are read, scored and written a slice at a time. A label is not needed; where labels of both
@@ -23,11 +23,12 @@ def predict(run: Path, file: Path, out: BinaryIO) -> None:
 
     Args:
         file: in the raw format of the run's data set.
+        trust: whether code that the run keeps may be executed.
 
     Raises:
         UserError: for a run that cannot be opened, or rows that do not fit.
     """
-    opened = OpenedRun(run)
+    opened = OpenedRun(run, trust=trust)
     logits, labels, rows = [], [], 0
     if opened.reads_past_rows:
         log.info("histories are of the file's own earlier rows, without their labels")

@@ -125,6 +125,11 @@ class RunDirectory:
         return self.path / "encoder"
 
     @property
+    def code(self) -> Path:
+        """The files of components from outside the package, if there are any."""
+        return self.path / "code"
+
+    @property
     def config(self) -> Path:
         """All settings."""
         return self.path / "config.yaml"

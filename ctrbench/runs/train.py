@@ -36,6 +36,7 @@ from ctrbench.optim import registry as optimizers
 from ctrbench.progress import Progress
 from ctrbench.quoting import list_override
 from ctrbench.runs.code import code_digests
+from ctrbench.runs.kept_code import keep_code
 from ctrbench.runs.opened import read_weights
 from ctrbench.runs.plan import RunPlan
 from ctrbench.runs.record import RunDirectory, relative_paths
@@ -141,7 +142,8 @@ class Training:
         """What ran, where, and what it left."""
         settings, directory = self.settings, self.directory
         scores = (directory.logits, directory.labels, directory.row_weights)
-        kept = (directory.weights, *scores, directory.history)
+        kept = [directory.weights, *scores, directory.history]
+        kept += sorted(path for path in directory.code.rglob("*") if path.is_file())
         return {
             "status": "ok",
             "model": settings.model.name,
@@ -152,13 +154,19 @@ class Training:
             "peak_memory_bytes": peak_memory(self.device),
             "environment": environment(self.device, settings.precision),
             "code": code_digests(settings.model.name),
-            "files": {path.name: file_digest(path) for path in kept if path.exists()},
+            "files": {
+                path.relative_to(directory.path).as_posix(): file_digest(path)
+                for path in kept
+                if path.exists()
+            },
         }
 
     def _write_inputs(self, store: Store) -> None:
         """All settings, and what rows are encoded by."""
         resolved = replace(self.settings, data=self.plan.source.resolved())
         config = asdict(resolved) | {"classes": {"data": resolved.data.registered}}
+        if components := keep_code(self.directory, self.settings):
+            config["components"] = components
         config |= self.plan.command.record()
         text = yaml.safe_dump(relative_paths(config), sort_keys=False)
         self.directory.write(self.directory.config.name, text)

@@ -17,6 +17,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
 from ctrbench import signals
+from ctrbench.components import activate_inherited
 from ctrbench.config.compose import (
     CONF,
     compose,
@@ -169,6 +170,7 @@ def run_job(config: DictConfig) -> float | None:
     """
     from hydra.core.hydra_config import HydraConfig
 
+    activate_inherited()
     hydra: Any = HydraConfig.get()
     folder = SweepFolder(Path(hydra.sweep.dir))
     state = JobFile(folder.number_of(hydra.job.num), list(hydra.overrides.task))

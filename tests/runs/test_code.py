@@ -18,7 +18,6 @@ def fresh() -> Iterator[None]:
     """Nothing is remembered of edited sources."""
     yield
     code._digest.cache_clear()
-    code._normalised.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,6 @@ def test_what_the_digests_depend_on(
     edited = code._SOURCES[path].replace(old, new, 1)
     monkeypatch.setitem(code._SOURCES, path, edited)
     code._digest.cache_clear()
-    code._normalised.cache_clear()
     differing = {
         f"{model} {key}"
         for model, own in zip(("fm", "lr"), before, strict=True)
@@ -54,7 +52,6 @@ def test_a_file_edited_while_the_process_runs(monkeypatch: pytest.MonkeyPatch) -
     """Its code is what was imported, whatever the file says now."""
     before = code.code_digests("fm")
     code._digest.cache_clear()
-    code._normalised.cache_clear()
     monkeypatch.setattr(Path, "read_text", lambda self: "raise SystemExit")
     assert code.code_digests("fm") == before
 

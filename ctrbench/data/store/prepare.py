@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ctrbench.components import outside_digest
 from ctrbench.data.schema import PAST_LABELS, TRUTH, WEIGHT, Field, Schema
 from ctrbench.data.settings import SplitSettings
 from ctrbench.data.sources.base import Source
@@ -58,7 +59,10 @@ log = logging.getLogger(__name__)
 
 def content_key(source: Source, split: SplitSettings) -> str:
     """Return the identity of a prepared data set: its rows, encodings and split."""
-    how = identity_settings(source.resolved())
+    settings = source.resolved()
+    how = identity_settings(settings)
+    if (code := outside_digest(type(settings), "data")) is not None:
+        how["code"] = code
     parts: dict[str, Any] | None = identity_settings(split)
     if source.is_split:
         share = split.train_share
