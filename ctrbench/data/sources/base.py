@@ -74,6 +74,11 @@ class Source(ABC):
         """The name of the label in rows that are written as a table."""
         return "label"
 
+    @property
+    def weight(self) -> str | None:
+        """The name of the column of weights; None where all rows count the same."""
+        return None
+
     def as_in_files(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return a frame of this source with its categories as the text that the files have."""
         categories = [column.name for column in self.columns if column.kind == CATEGORICAL]

@@ -216,6 +216,10 @@ class Table(FileSource):
     def label(self) -> str:
         return str(self.settings.label)
 
+    @property
+    def weight(self) -> str | None:
+        return self.settings.weight
+
     def separator_of(self, name: str) -> str:
         """Return what separates the values in a cell of a column of several values."""
         is_multi = name in self.types and self.types[name].name == "multi"

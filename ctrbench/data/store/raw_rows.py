@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from ctrbench.data.dataset import Dataset
-from ctrbench.data.schema import LABEL
+from ctrbench.data.schema import LABEL, WEIGHT
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.arrays import Bytes
 from ctrbench.data.store.prepare import content_key
@@ -29,7 +29,7 @@ def row_column(dataset: Dataset) -> str:
     """Return the name of the column of row numbers: ``row``, with as many ``_`` behind it as make
     it another than those of the rows."""
     name = "row"
-    while name in (*dataset.encodings, dataset.source.label):
+    while name in (*dataset.encodings, dataset.source.label, dataset.source.weight):
         name += "_"
     return name
 
@@ -74,7 +74,7 @@ def _written(folder: Path, content: str) -> dict[str, int] | None:
 class _Writing:
     def __init__(self, dataset: Dataset, folder: Path) -> None:
         self.dataset, self.folder, self.row = dataset, folder, row_column(dataset)
-        self.label = dataset.source.label
+        self.label, self.weight = dataset.source.label, dataset.source.weight
         self.fields = [c for c in dataset.source.columns if c.name in dataset.encodings]
         self.work = folder.with_name(f".{folder.name}-{dataset.content}.partial")
 
@@ -116,6 +116,7 @@ class _Writing:
         rows = frame.select(
             pl.int_range(start, start + len(frame), dtype=pl.Int64).alias(self.row),
             (pl.col(LABEL) > 0).cast(pl.UInt8).alias(self.label),
+            *([] if self.weight is None else [pl.col(WEIGHT).alias(self.weight)]),
             *(field.name for field in self.fields),
         )
         for i, name in enumerate(PARTS):
@@ -129,6 +130,7 @@ class _Writing:
             "content": self.dataset.content,
             "row": self.row,
             "label": self.label,
+            "weight": self.weight,
             "columns": {field.name: field.kind for field in self.fields},
             "rows": {},
             "files": {},

@@ -1,13 +1,23 @@
 """Folders, patterns and lists of files: what distributed engines write, as it is."""
 
 import gzip
+import lzma
 import shutil
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from support import Compose, ctrbench, run, run_directory, store_of, write_criteo_file
+from support import (
+    REAL,
+    Compose,
+    ctrbench,
+    needs_real_rows,
+    run,
+    run_directory,
+    store_of,
+    write_criteo_file,
+)
 
 from ctrbench.data.sources.folders import natural_order
 from ctrbench.data.sources.registry import open_source
@@ -140,6 +150,23 @@ def test_folders_give_columns(settings: Compose, tmp_path: Path) -> None:
     countries = ["Côte d'Ivoire", "NO", None]
     assert frame["country"].to_list() == [countries[i // 100 % 3] for i in range(ROWS)]
     assert frame["dt.weekday"].to_list() == [7 if i < 300 else i // 300 for i in range(ROWS)]
+
+
+@needs_real_rows
+def test_partitions_of_another_writer(settings: Compose, tmp_path: Path) -> None:
+    """Real ratings, as polars partitions them, are those of the whole file by their folds."""
+    text = lzma.decompress((REAL / "movielens-1m/ratings.csv.xz").read_bytes())
+    ratings = pl.read_csv(text).head(20_000)
+    ratings.write_parquet(tmp_path / "folds", partition_by="fold")
+    ratings.sort("fold", maintain_order=True).write_parquet(tmp_path / "whole.parquet")
+    words = ["model=fm", "data=table", "data.label=rating", "data.positive='>3'"]
+    words += ["data.types=[*:category]", "data.exclude=[fold]"]
+    stores = [
+        store_of(settings(*words, f"data.path={tmp_path}/{name}"))
+        for name in ("folds", "whole.parquet")
+    ]
+    assert arrays(stores[0]) == arrays(stores[1])
+    assert len(list((tmp_path / "folds").rglob("*.parquet"))) == 5
 
 
 def test_the_day_of_a_folder_splits(settings: Compose, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def odd(tmp_path: Path) -> dict[str, Path]:
 def test_what_is_no_file(odd: dict[str, Path], settings: Compose) -> None:
     """Said in training, where the option is named, and in reading any file."""
     for what, path in odd.items():
-        if "\0" not in str(path):
+        if "\0" not in str(path) and what != "a folder":  # whose files are read
             own = settings("data=criteo", f"data.path={path}").data
             with pytest.raises(UserError, match=f"{path}: {what}; .* data.path=FILE"):
                 open_source(own)

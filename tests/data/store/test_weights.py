@@ -172,6 +172,14 @@ def test_the_best_epoch_is_by_weighted_rows(settings: Compose, tmp_path: Path) -
     assert store.manifest["parts"]["valid"]["rows"] == 150
 
 
+def test_rows_for_other_systems_have_the_weight(tmp_path: Path) -> None:
+    folder = tmp_path / "rows"
+    done = ctrbench("rows", *table(tmp_path), WEIGHT, f"out={folder}", f"results={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    parts = [pl.read_parquet(folder / f"{name}.parquet") for name in ("train", "valid", "test")]
+    np.testing.assert_array_equal(pl.concat(parts)["w"], FRAME["w"])
+
+
 BAD: dict[str, tuple[str, str]] = {
     "negative": ("-1", "line 8"),
     "NaN": ("nan", "line 8"),
