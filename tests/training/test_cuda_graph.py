@@ -1,5 +1,8 @@
 """Replayed steps against plain ones, with what stands in for a CUDA graph."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from stand_in import Recording, StandIn
@@ -72,6 +75,31 @@ def test_every_bit(words: list[str], place: str, settings: Compose) -> None:
     (plain, expected), (replayed, ours) = found
     assert plain == replayed and len(expected) == len(ours)
     assert all(map(torch.equal, expected, ours))
+
+
+@pytest.mark.parametrize("place", ["device", "disk"])
+def test_weighted_rows(place: str, settings: Compose) -> None:
+    """Replayed as they are trained eagerly, with a last batch that is filled; weights that are all
+    equal give the bits that no weights give, others do not."""
+    words = ["optimizer=joint", "trainer.clip_norm=.1", "trainer.ema=.9"]
+    own = settings(*small("wide_deep"), "tuned=none", *words)
+    drawn_N = np.random.default_rng(0).integers(0, 4, 640).astype(np.float32)
+    parts = {
+        "plain": PART,
+        "equal": replace(PART, weights_N=np.full(640, 0.3, np.float32)),
+        "drawn": replace(PART, weights_N=drawn_N),
+    }
+    found = {}
+    for name, part in parts.items():
+        for captured in (False, True):
+            step, feed = StandIn().step(own, MADE), Batches(part, 66, CPU, place)
+            one = CapturedLoop(step, feed, Recording()) if captured else TrainingLoop(step, feed)
+            found[name, captured] = (run(one), bits(step))
+    for name, captured in found:
+        losses, tensors = found[name, captured]
+        expected_losses, expected = found["drawn" if name == "drawn" else "plain", False]
+        assert losses == expected_losses and all(map(torch.equal, tensors, expected))
+    assert found["drawn", False][0] != found["plain", False][0]
 
 
 def test_the_order_over_windows_and_epochs(
