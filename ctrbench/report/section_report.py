@@ -11,6 +11,7 @@ from ctrbench.data.row_notes import row_notes
 from ctrbench.errors import UserError, one_line
 from ctrbench.markdown import Rows
 from ctrbench.report import tables
+from ctrbench.report.averages import averages_table
 from ctrbench.report.figures.ablations import ablations
 from ctrbench.report.figures.drawing import Figure
 from ctrbench.report.figures.heat_maps import heat_maps
@@ -266,13 +267,15 @@ class SectionReport:
 
     @cached_property
     def details(self) -> list[Figure | Table]:
-        """The table of training rows, and figures and tables of the predictions where they are at
-        hand."""
-        scaling: list[Figure | Table] = [self.scaling.table] if self.scaling else []
+        """The tables of training rows and averages, and figures and tables of the predictions,
+        where they are at hand."""
+        first: list[Figure | Table] = [self.scaling.table] if self.scaling else []
+        if (averages := averages_table(self.section, self.tests)).rows:
+            first.append(averages)
         rows = read_predictions(self.section)
         if rows is None:
-            return scaling
-        details = scaling + _calibration(rows) + slice_details(rows, self._options.field)
+            return first
+        details = first + _calibration(rows) + slice_details(rows, self._options.field)
         return [self.named(item) if isinstance(item, Figure) else item for item in details]
 
     @property

@@ -16,6 +16,7 @@ class Table:
         numbers: the same as numbers, for a CSV file of the name ``file``; empty without one.
         intro: the sentence above the table.
         notes: the sentences below it.
+        folded: whether a page shows it on demand.
     """
 
     title: str
@@ -24,3 +25,4 @@ class Table:
     numbers: pd.DataFrame = field(default_factory=pd.DataFrame)
     intro: str = ""
     notes: list[str] = field(default_factory=list)
+    folded: bool = False

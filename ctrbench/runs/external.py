@@ -20,7 +20,12 @@ from ctrbench.models.registry import names
 from ctrbench.runs.command import Command
 from ctrbench.runs.record import RunDirectory, relative_paths
 from ctrbench.runs.score_files import LEAST, ScoreFormat, Scores
-from ctrbench.runs.scores import metrics_of_rows, metrics_of_test_rows, write_scores
+from ctrbench.runs.scores import (
+    metrics_of_rows,
+    metrics_of_test_rows,
+    write_scores,
+    write_valid_scores,
+)
 from ctrbench.settings import NAME, check, digest
 
 UNKNOWN = dict.fromkeys(("device", "threads", "precision", "torch", "commit"))
@@ -94,7 +99,7 @@ class ExternalRun:
                     f"{self.directory.path}: has other scores of {self.model['name']}, seed "
                     f"{self.settings.seed}; delete it, or give another name, seed or note"
                 )
-            self._write(scored["test"], result)
+            self._write(scored, result)
         return self.directory
 
     def _scored(self, store: Store, name: str, given: Any) -> _Scored:
@@ -135,7 +140,7 @@ class ExternalRun:
             "dataset": store.summary() | {"as_published": self.dataset.source.as_published()},
         }
 
-    def _write(self, test: _Scored, result: dict[str, Any]) -> None:
+    def _write(self, scored: dict[str, _Scored], result: dict[str, Any]) -> None:
         """Write the files of the run, its result last."""
         directory, data = self.directory, self.dataset.source.resolved()
         config = {
@@ -151,5 +156,7 @@ class ExternalRun:
         }
         text = yaml.safe_dump(relative_paths(config), sort_keys=False)
         directory.write(directory.config.name, text)
+        valid, test = scored["valid"], scored["test"]
         files = write_scores(directory, test.logits_N, test.rows)
+        files += write_valid_scores(directory, valid.logits_N, valid.rows)
         directory.finish(result | {"files": {path.name: file_digest(path) for path in files}})

@@ -112,6 +112,22 @@ class Run:
         labels = _load(store / "test.labels.npy", np.uint8)
         return labels
 
+    @property
+    def valid_logits(self) -> Floats:
+        """Of the validation rows, in their order, by the weights that were chosen on them.
+
+        Raises:
+            UserError: if the file was changed, or the run has none, as those of before 0.3.
+        """
+        logits: Floats = _load(self._as_written(self.directory.valid_logits), np.float32)
+        return logits
+
+    @property
+    def valid_labels(self) -> npt.NDArray[np.uint8]:
+        """Of the validation rows, in the order of their logits; errors are theirs."""
+        packed = _load(self._as_written(self.directory.valid_labels), np.uint8)
+        return np.unpackbits(packed, count=min(len(self.valid_logits), 8 * len(packed)))
+
     @cached_property
     def row_weights(self) -> Floats | None:
         """Of the test rows, in the order of the logits; None where all rows count the same.

@@ -1,7 +1,7 @@
 """A run is a directory; this is what lies in it, and where it and all else lies.
 
     config.yaml  encoder/  history.jsonl  checkpoint.pt  model.safetensors
-    logits.npy  labels.npy  row_weights.npy  result.json
+    logits.npy  labels.npy  row_weights.npy  valid_logits.npy  valid_labels.npy  result.json
 
 ``result.json`` comes last, by a rename: where it exists, the run is finished. Where
 ``failed.json`` exists, the last start ended in an error.
@@ -113,6 +113,16 @@ class RunDirectory:
     def row_weights(self) -> Path:
         """The weights of the test rows, where the rows have some."""
         return self.path / "row_weights.npy"
+
+    @property
+    def valid_logits(self) -> Path:
+        """Logits of the validation rows, float32, in their order."""
+        return self.path / "valid_logits.npy"
+
+    @property
+    def valid_labels(self) -> Path:
+        """Labels of the validation rows, as :attr:`labels`."""
+        return self.path / "valid_labels.npy"
 
     @property
     def history(self) -> Path:

@@ -23,6 +23,16 @@ def write_scores(directory: RunDirectory, logits_N: Logits, rows: Part) -> list[
     }
     if rows.weights_N is not None:
         arrays[directory.row_weights] = np.asarray(rows.weights_N)
+    return _write(arrays)
+
+
+def write_valid_scores(directory: RunDirectory, logits_N: Logits, rows: Part) -> list[Path]:
+    """Write the logits and the labels of the validation rows; return the files."""
+    labels_N = np.packbits(rows.labels_N)
+    return _write({directory.valid_logits: logits_N, directory.valid_labels: labels_N})
+
+
+def _write(arrays: dict[Path, npt.NDArray[Any]]) -> list[Path]:
     for path, array in arrays.items():
         with replacing(path) as file:
             np.save(file, array)

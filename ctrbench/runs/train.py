@@ -40,7 +40,7 @@ from ctrbench.runs.kept_code import keep_code
 from ctrbench.runs.opened import read_weights
 from ctrbench.runs.plan import RunPlan
 from ctrbench.runs.record import RunDirectory, relative_paths
-from ctrbench.runs.scores import metrics_of_test_rows, write_scores
+from ctrbench.runs.scores import metrics_of_test_rows, write_scores, write_valid_scores
 from ctrbench.runs.size import check_batch_size, check_size
 from ctrbench.runs.tracker import tracking
 from ctrbench.training import checkpoint
@@ -141,7 +141,10 @@ class Training:
     def _about(self) -> dict[str, Any]:
         """What ran, where, and what it left."""
         settings, directory = self.settings, self.directory
-        scores = (directory.logits, directory.labels, directory.row_weights)
+        scores = (
+            *(directory.logits, directory.labels, directory.row_weights),
+            *(directory.valid_logits, directory.valid_labels),
+        )
         kept = [directory.weights, *scores, directory.history]
         kept += sorted(path for path in directory.code.rglob("*") if path.is_file())
         return {
@@ -249,9 +252,11 @@ class Training:
         return f"lower {' or '.join(self.settings.optimizer.rates())}"
 
     def _beside(self, trainer: Trainer, store: Store) -> dict[str, Any]:
-        """What the validation rows say beside AUC and logloss, with the best weights."""
+        """Write the scores of the validation rows by the best weights, and return what these say
+        beside AUC and logloss."""
         logits_N = trainer.predict(trainer.valid).cpu().numpy()
         valid = store.part("valid")
+        write_valid_scores(self.directory, logits_N, valid)
         beside = (valid.groups_N, valid.weights_N, valid.negative_rate)
         return metrics.beside(logits_N, np.asarray(valid.labels_N), *beside)
 

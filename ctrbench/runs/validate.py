@@ -28,7 +28,7 @@ OPTIONAL = ("metrics.", "seconds.", "parameters.")
 # What a run of imported scores has not: it was not trained here.
 OF_TRAINING = ("batch_size", "seconds_per_epoch", "environment.")
 OPTIONAL_NUMBERS = ("pretrain_seconds_per_epoch", "epochs", "best_epoch", "settings.model.dropout")
-FILES = ("logits.npy", "labels.npy", "row_weights.npy")
+FILES = ("logits.npy", "labels.npy", "row_weights.npy", "valid_logits.npy", "valid_labels.npy")
 OPTIONAL_WORDS = ("environment.commit", *(f"files.{name}" for name in FILES))
 SECTIONS = ("model", "optimizer", "trainer")
 EXTERNAL = "settings.model.external"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from sklearn.metrics import roc_auc_score
 from support import (
     ENCODINGS,
     FEW,
@@ -33,6 +34,7 @@ from ctrbench.errors import UserError
 from ctrbench.metrics import score
 from ctrbench.models import registry
 from ctrbench.models.properties import DECLARATIONS
+from ctrbench.runs.interface import Run
 
 NAMES = registry.names()
 
@@ -63,6 +65,8 @@ def test_a_finished_run(name: str, shared: Compose, folder: Path) -> None:
         "model.safetensors",
         "logits.npy",
         "labels.npy",
+        "valid_logits.npy",
+        "valid_labels.npy",
         "result.json",
     }
     lines = [
@@ -71,6 +75,11 @@ def test_a_finished_run(name: str, shared: Compose, folder: Path) -> None:
     best = min(lines, key=lambda line: line["valid_logloss"])
     assert result["best_epoch"] == best["epoch"] and len(lines) == 6
     assert result["metrics"]["valid"]["auc"] == best["valid_auc"]
+
+    opened = Run(directory.path)
+    valid_labels, valid_logits = opened.valid_labels, opened.valid_logits
+    assert np.array_equal(valid_labels, store_of(own).part("valid").labels_N)
+    assert roc_auc_score(valid_labels, valid_logits) == pytest.approx(best["valid_auc"], abs=1e-6)
 
     logits, figures = from_saved_weights(own)
     assert result["metrics"]["test"]["auc"] == pytest.approx(figures["auc"], abs=1e-6)

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,7 @@ class Comparison:
     differences: list[Difference]
 
 
-class _UntestableError(Exception):
+class UntestableError(Exception):
     """Why two settings cannot be tested."""
 
 
@@ -74,9 +75,9 @@ class PairedTests:
         seeds = len(runs)
         try:
             if not seeds:
-                raise _UntestableError(NO_COMMON_SEED)
+                raise UntestableError(NO_COMMON_SEED)
             variances = self._variances(list(runs["path"]), list(other_runs["path"]))
-        except _UntestableError as reason:
+        except UntestableError as reason:
             means = [float(of_seeds.mean()) if seeds else np.nan for of_seeds in differences]
             return Comparison(str(reason), seeds, [_untested(mean) for mean in means])
         return Comparison(
@@ -87,13 +88,18 @@ class PairedTests:
 
     def _variances(self, paths: list[str], other_paths: list[str]) -> list[float]:
         """Return the variance over the test rows for each figure."""
-        both = [[self._components_of(path) for path in side] for side in (paths, other_paths)]
+        both = [[self.components(path) for path in side] for side in (paths, other_paths)]
         return [
             variance_over_rows(*([run[figure] for run in runs] for runs in both))
             for figure in FIGURES
         ]
 
-    def _components_of(self, path: str) -> dict[str, Components]:
+    def components(self, path: str) -> dict[str, Components]:
+        """Return the components of the test figures of a run.
+
+        Raises:
+            UntestableError: if its rows are not those of the others, or not here.
+        """
         if path in self._components:
             self._components.move_to_end(path)
             return self._components[path]
@@ -108,18 +114,23 @@ class PairedTests:
         try:
             logits_N, labels_N, weights_N = run.logits, run.labels, run.row_weights
         except UserError:
-            raise _UntestableError(NO_ROWS) from None
+            raise UntestableError(NO_ROWS) from None
         if self._labels_N is None:
             self._labels_N = labels_N
         if len(logits_N) != len(labels_N) or not np.array_equal(labels_N, self._labels_N):
-            raise _UntestableError(OTHER_ROWS)
+            raise UntestableError(OTHER_ROWS)
         if np.bincount(labels_N, minlength=2).min() < 2:
-            raise _UntestableError(TOO_FEW)
-        loss_N = losses(logits_N, labels_N)
-        if weights_N is not None:
-            loss_N *= weights_N / weights_N.mean(dtype=np.float64)
-        components = auc_components(logits_N, labels_N, weights_N)
-        return {"auc": components, "logloss": (loss_N.astype(np.float32),)}
+            raise UntestableError(TOO_FEW)
+        return components_of(logits_N, labels_N, weights_N)
+
+
+def components_of(logits_N: Any, labels_N: Any, weights_N: Any = None) -> dict[str, Components]:
+    """Return the components of each of ``FIGURES`` by its name, their means being the figures."""
+    loss_N = losses(logits_N, labels_N)
+    if weights_N is not None:
+        loss_N *= weights_N / weights_N.mean(dtype=np.float64)
+    components = auc_components(logits_N, labels_N, weights_N)
+    return {"auc": components, "logloss": (loss_N.astype(np.float32),)}
 
 
 def _untested(mean: float) -> Difference:
