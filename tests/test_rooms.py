@@ -12,7 +12,7 @@ ROOT = Path(ctrbench.__file__).parent
 # to the ground, which all others stand on.
 ROOMS = (
     *("ground", "data", "layers", "models", "optim", "training", "config", "runs"),
-    *("sweep", "tune", "bench", "report", "command", "interface"),
+    *("sweep", "tune", "bench", "check", "report", "command", "interface"),
 )
 INTERFACE = ("ctrbench", "ctrbench.__main__", "ctrbench.api")
 # module -> module, and why this import against the order has to be

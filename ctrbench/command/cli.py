@@ -26,6 +26,7 @@ usage: ctrbench VERB [OPTIONS] [KEY=VALUE ...]
   export RUN [onnx=true]                               the model as a program of its own
   rows data=criteo data.path=FILE out=FOLDER           the rows of each split, for other systems
   import NAME data=... valid=FILE test=FILE            the scores of another system as a run
+  check model=deepfm                                   what every model must do, a line each
   bench model=deepfm                                   a training step beside the machine's limit
   bench peers                                          the same beside FuxiCTR and DeepCTR-Torch
   bench gpu                                            check a GPU's results and measure its speed

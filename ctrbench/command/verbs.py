@@ -2,6 +2,7 @@
 used."""
 
 import dataclasses
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -282,6 +283,21 @@ def bench(given: Any) -> None:
     else:
         from ctrbench.bench.models import bench_models as measure
     print(measure(given.words))
+
+
+@verb(
+    "model=NAME [--config-dir DIR] [KEY=VALUE ...]",
+    "ctrbench check model=deepfm",
+)
+def check(given: Any) -> None:
+    """Check a model, also of your own: shapes, gradients, seed, order and number of rows, bf16,
+    export, a run that is stopped and continued; and time its step beside DeepFM's. Exit status 1 if
+    a check fails."""
+    from ctrbench.check.model import check_model
+
+    logging.getLogger().setLevel(logging.ERROR)  # of its runs
+    for line in check_model(given.words):
+        print(line, flush=True)
 
 
 def _values(words: list[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from ctrbench.errors import UserError
@@ -31,10 +32,7 @@ def export(run: Path, *, onnx: bool, trust: bool = False) -> list[Path]:
     opened = OpenedRun(run, trust=trust)
     schema = opened.encoding.schema
     ids = torch.zeros(4, schema.slots + len(schema.crosses), dtype=torch.int32)
-    values = torch.ones(4, len(schema.value_slots))
-    rows = Dim("rows")
-    shapes = {"ids_BS": {0: rows}, "values_BX": {0: rows}}
-    program = torch.export.export(opened.model, (ids, values), dynamic_shapes=shapes)
+    program = export_program(opened.model, ids, torch.ones(4, len(schema.value_slots)))
     paths = [opened.directory.program("pt2")]
     saved = io.BytesIO()  # torch ends the process where it cannot write to a file
     torch.export.save(program, saved)
@@ -42,6 +40,13 @@ def export(run: Path, *, onnx: bool, trust: bool = False) -> list[Path]:
     if onnx:
         paths += _save_onnx(program, opened.directory.program("onnx"))
     return paths
+
+
+def export_program(model: nn.Module, ids_BS: Tensor, values_BX: Tensor) -> ExportedProgram:
+    """Return a model as a program of any number of rows, traced with some: at least two."""
+    rows = Dim("rows")
+    shapes = {"ids_BS": {0: rows}, "values_BX": {0: rows}}
+    return torch.export.export(model, (ids_BS, values_BX), dynamic_shapes=shapes)
 
 
 def _check_onnx() -> None:

@@ -1,0 +1,1 @@
+"""Checks of a model: what every model must do, whatever its formula."""
