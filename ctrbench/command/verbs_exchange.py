@@ -15,7 +15,6 @@ from ctrbench.config.verb_settings import (
 )
 from ctrbench.errors import UserError
 from ctrbench.files import expanded
-from ctrbench.settings import check
 
 
 @verb(
@@ -41,7 +40,7 @@ def predict(given: Any) -> None:
 
 
 @verb(
-    "RUN [onnx=true] [--trust | --config-dir DIR]",
+    "RUN [onnx=true] [raw=true] [--trust | --config-dir DIR]",
     "ctrbench export results/runs/criteo/deepfm/0123456789abcdef onnx=true",
     names=1,
     settings={"": ExportSettings},
@@ -50,14 +49,13 @@ def predict(given: Any) -> None:
 )
 def export(given: Any) -> None:
     """Write the model of a run as a program of its own: torch.export, and ONNX."""
-    own = ExportSettings(**_values(given.words))
-    check(own)
+    own, _ = own_settings("export", given.words)
     if len(given.names) != 1:
         raise UserError("export takes a run's directory: ctrbench export RUN [onnx=true]")
     from ctrbench.runs.export import export
 
     run = expanded(given.names[0])
-    for path in export(run, onnx=own.onnx == "true", trust=given.trust):
+    for path in export(run, onnx=own.onnx, raw=own.raw, trust=given.trust):
         print(path)
 
 
@@ -117,7 +115,3 @@ def import_(given: Any) -> None:
 
     run = ExternalRun(given.names[0], dataset, own, words)
     print(run.store(own.valid, own.test).path)
-
-
-def _values(words: list[str]) -> dict[str, str]:
-    return dict(word.split("=", 1) for word in words)

@@ -89,11 +89,15 @@ class FetchSettings:
     url: str | None = option("another address of the archive", default=None)
 
 
+@settings("export")
 @dataclass
 class ExportSettings:
     """The keys of ``ctrbench export``."""
 
-    onnx: str = option("true: write an ONNX file too", default="false", choices=("true", "false"))
+    onnx: bool = option("true: write an ONNX file too, and encoder.json", default=False)
+    raw: bool = option(
+        "true: write an ONNX file from raw numbers and strings to probabilities", default=False
+    )
 
 
 @settings("bench")

@@ -65,7 +65,7 @@ def test_programs(name: str, shared: Compose, files: dict[str, Path]) -> None:
     frame = next(opened.source.slices_of(files["test"])).read()
     expected = opened.logits(frame).sigmoid()
     ids, values = opened.inputs(frame)
-    program, onnx = export(directory.path, onnx=True)
+    program, onnx = export(directory.path, onnx=True)  # no encoder.json
     loaded = torch.export.load(program).module()
     np.testing.assert_allclose(loaded(ids, values).detach().sigmoid(), expected, atol=1e-6)
     assert loaded(ids[:0], values[:0]).shape == (0,)

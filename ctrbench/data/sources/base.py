@@ -79,10 +79,15 @@ class Source(ABC):
         """The name of the column of weights; None where all rows count the same."""
         return None
 
+    @staticmethod
+    def category_text(column: pl.Series) -> pl.Series:
+        """Return the values of a categorical column, or some of them, as the files have them."""
+        return column.cast(pl.String)
+
     def as_in_files(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return a frame of this source with its categories as the text that the files have."""
         categories = [column.name for column in self.columns if column.kind == CATEGORICAL]
-        return frame.with_columns(pl.col(categories).cast(pl.String))
+        return frame.with_columns(self.category_text(frame[name]) for name in categories)
 
     def keyed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the frame with the columns GROUP, USER and TIME that the settings name."""

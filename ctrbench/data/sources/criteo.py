@@ -33,8 +33,9 @@ class Criteo(FileSource):
         + [Column(name, CATEGORICAL) for name in CATEGORICAL_NAMES]
     )
 
-    def as_in_files(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return with_hex_digits(frame)
+    @staticmethod
+    def category_text(column: pl.Series) -> pl.Series:
+        return hex_digits(column)
 
     def slices_of(self, path: Path, part: str = "all", *, labelled: bool = True) -> Iterator[Slice]:
         columns = COLUMNS
@@ -47,20 +48,13 @@ class Criteo(FileSource):
 
 def to_text(frame: pl.DataFrame) -> bytes:
     """Format labelled rows in the raw layout that :class:`Criteo` reads."""
-    columns = [LABEL, *NUMERIC_NAMES, *CATEGORICAL_NAMES]
-    return (
-        with_hex_digits(frame.select(columns))
-        .write_csv(separator="\t", include_header=False)
-        .encode()
-    )
+    rows = frame.select(LABEL, *NUMERIC_NAMES, *CATEGORICAL_NAMES)
+    rows = rows.with_columns(hex_digits(rows[name]) for name in CATEGORICAL_NAMES)
+    return rows.write_csv(separator="\t", include_header=False).encode()
 
 
-def with_hex_digits(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a frame with its categories as hex digits."""
-    return frame.with_columns(_hex_digits(frame[name]) for name in CATEGORICAL_NAMES)
-
-
-def _hex_digits(column: pl.Series) -> pl.Series:
+def hex_digits(column: pl.Series) -> pl.Series:
+    """Return categories as the eight hex digits that stand for them in a file."""
     digits = column.fill_null(0).to_numpy().astype(">u4").tobytes().hex().encode()
     text = pl.Series(column.name, np.frombuffer(digits, "S8")).cast(pl.String)
     return text.set(column.is_null(), None)

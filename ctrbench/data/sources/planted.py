@@ -36,7 +36,7 @@ import polars as pl
 from ctrbench.data.schema import CATEGORICAL, LABEL, NUMERIC, TRUTH, Column, Slice
 from ctrbench.data.settings import PlantedSettings
 from ctrbench.data.sources.base import Source
-from ctrbench.data.sources.criteo import CATEGORICAL_NAMES, NUMERIC_NAMES, with_hex_digits
+from ctrbench.data.sources.criteo import CATEGORICAL_NAMES, NUMERIC_NAMES, hex_digits
 from ctrbench.data.sources.registry import reads
 from ctrbench.errors import UserError
 from ctrbench.machine import free_memory
@@ -138,8 +138,9 @@ class Planted(Source):
     def times(self) -> tuple[str, ...]:
         return ("time",)
 
-    def as_in_files(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return with_hex_digits(frame)
+    @staticmethod
+    def category_text(column: pl.Series) -> pl.Series:
+        return hex_digits(column)
 
     def fingerprint(self) -> str:
         """Return the version of the generator: all else follows from the settings."""

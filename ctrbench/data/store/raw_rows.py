@@ -75,7 +75,8 @@ class _Writing:
     def __init__(self, dataset: Dataset, folder: Path) -> None:
         self.dataset, self.folder, self.row = dataset, folder, row_column(dataset)
         self.label, self.weight = dataset.source.label, dataset.source.weight
-        self.fields = [c for c in dataset.source.columns if c.name in dataset.encodings]
+        used = {*dataset.encodings, *dataset.source.settings.sequence_columns}
+        self.fields = [column for column in dataset.source.columns if column.name in used]
         self.work = folder.with_name(f".{folder.name}-{dataset.content}.partial")
 
     def run(self) -> dict[str, int]:
