@@ -10,6 +10,7 @@ from ctrbench.command.verb_parser import CONFIG_DIR, TRUST, verb
 from ctrbench.config.verb_settings import (
     ExportSettings,
     ImportSettings,
+    PredictSettings,
     RowsSettings,
     own_settings,
 )
@@ -18,15 +19,19 @@ from ctrbench.files import expanded
 
 
 @verb(
-    "RUN FILE [--trust | --config-dir DIR]",
+    "RUN FILE [out=FILE] [keep=[COLUMN,...]] [--trust | --config-dir DIR]",
     "ctrbench predict results/runs/criteo/deepfm/0123456789abcdef rows.txt > probabilities.txt",
+    "ctrbench predict results/runs/table/fm/0123456789abcdef new.parquet out=p.parquet keep=[user]",
     names=2,
+    settings={"": PredictSettings},
     composes=False,
     flags=(TRUST, CONFIG_DIR),
 )
 def predict(given: Any) -> None:
     """Print the probability of a click for each row of FILE, which is in the layout of the run's
-    data set: a file, a folder of files, or a pattern."""
+    data set: a file, a folder of files, or a pattern. With out=, write them as Parquet or CSV,
+    with the columns keep= beside them, once all rows are scored."""
+    own, _ = own_settings("predict", given.words)
     if len(given.names) != 2:
         raise UserError("predict takes a run's directory and a file: ctrbench predict RUN FILE")
     run, file = map(expanded, given.names)
@@ -34,9 +39,15 @@ def predict(given: Any) -> None:
 
     if not (names_several(str(file)) or file.exists()):
         raise UserError(f"{file}: no such file; ctrbench predict RUN FILE scores the rows of one")
-    from ctrbench.runs.predict import predict
+    keep = [name.strip() for name in (own.keep or "").strip("[]").split(",") if name.strip()]
+    if keep and own.out is None:
+        raise UserError(f"keep={own.keep}: needs out=FILE, a file with columns")
+    from ctrbench.runs.predict import predict, predict_to_file
 
-    predict(run, file, sys.stdout.buffer, trust=given.trust)
+    if own.out is None:
+        predict(run, file, sys.stdout.buffer, trust=given.trust)
+    else:
+        predict_to_file(run, file, expanded(own.out), keep, trust=given.trust)
 
 
 @verb(

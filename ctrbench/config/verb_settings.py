@@ -89,6 +89,15 @@ class FetchSettings:
     url: str | None = option("another address of the archive", default=None)
 
 
+@settings("predict")
+@dataclass
+class PredictSettings:
+    """The keys of ``ctrbench predict``."""
+
+    out: str | None = option("file of the probabilities, NAME.parquet or NAME.csv", default=None)
+    keep: str | None = option("columns of FILE that out= has too, [user_id,item_id]", default=None)
+
+
 @settings("export")
 @dataclass
 class ExportSettings:

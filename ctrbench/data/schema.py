@@ -18,6 +18,7 @@ CATEGORICAL, NUMERIC, MULTI, VECTOR = "categorical", "numeric", "multi", "vector
 # Columns of a source's frames beside its own.
 LABEL, TRUTH, GROUP = "__label__", "__truth__", "__group__"
 USER, TIME, WEIGHT = "__user__", "__time__", "__weight__"
+KEPT = "__keep__"  # before the name of a column that is kept as the file has it
 RESERVED = (LABEL, TRUTH, GROUP, USER, TIME, WEIGHT)
 BAGS = ("mean", "sum", "sequence", "vector")  # encodings with slots that may be unused
 PAST_LABELS = 3  # ids of the labels in a history: 0 not given, 1 no click, 2 a click

@@ -5,7 +5,7 @@ All of it lies in the run's directory, so that a copy of that is as good.
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -189,13 +189,14 @@ class OpenedRun:
             ids_NS = np.concatenate([ids_NS, ids_NC], axis=1)
         return torch.from_numpy(ids_NS), torch.from_numpy(values_NX)
 
-    def scored(self, file: Path) -> Iterator[tuple[pl.DataFrame, Tensor]]:
+    def scored(self, file: Path, keep: Sequence[str] = ()) -> Iterator[tuple[pl.DataFrame, Tensor]]:
         """The rows of a file in its order, some at a time, and their logits.
 
         Of a run with a history, that of a row is of the file's own earlier rows. Past labels are
         not given, as they are not of test rows.
         """
         source, unknown = self.source, UnknownValues(self.encoder)
+        source.keep = tuple(keep)
         timed = self._timed(_unlabelled_frames(source, file))
         start, slots = 0, self.encoding.schema.present.slots
         for frame in _unlabelled_frames(source, file):

@@ -120,12 +120,15 @@ class FileSource(Source):
 
     Attributes:
         header_lines: at the beginning of a text file.
+        keep: columns of the raw rows that frames have too, as ``KEPT`` and the name, where rows
+            have other columns than the source's.
         partitions: the values of columns that the folders of a file give, where several files are
             named.
     """
 
     settings: FileSettings
     header_lines = 0
+    keep: tuple[str, ...] = ()
 
     def __init__(self, settings: FileSettings) -> None:
         self.settings = settings

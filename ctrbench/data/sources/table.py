@@ -16,7 +16,7 @@ A type is one of
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
@@ -25,7 +25,7 @@ from pathlib import Path
 import polars as pl
 
 from ctrbench.data.patterns import WILDCARD, is_named, resolve_patterns
-from ctrbench.data.schema import GROUP, RESERVED, USER, Column, Slice
+from ctrbench.data.schema import GROUP, KEPT, RESERVED, USER, Column, Slice
 from ctrbench.data.settings import TableSettings
 from ctrbench.data.sources.base import FileSource
 from ctrbench.data.sources.cells import read_cells, read_header, without_text
@@ -48,6 +48,7 @@ from ctrbench.data.sources.declarations import declared_types, declared_vectors
 from ctrbench.data.sources.folders import add_partition
 from ctrbench.data.sources.frame_index import INDEX_NAME
 from ctrbench.data.sources.layout import NO_HEADER, TextOptions, is_row_of_values, quote_in
+from ctrbench.data.sources.parquet import column_types
 from ctrbench.data.sources.registry import reads
 from ctrbench.data.sources.rows import Read
 from ctrbench.errors import UserError
@@ -313,15 +314,26 @@ class Table(FileSource):
                 raise UserError(f"{path}: no column {name}; {hint}")
             if name in unused:
                 raise UserError(f"{path}, column {name}: {unused[name]} are not read; convert them")
+        for name in self.keep:
+            if name not in names:
+                raise UserError(f"keep={name}: {path} has no such column; {nearest(name, names)}")
+        kinds = column_types(path) if self.keep and is_parquet(path) else {}
         there = {name: type_ for name, type_ in used.items() if name in names}
         in_file = read_header(path, self._options)
         partition = {n: v for n, v in self.partitions.get(path, {}).items() if n not in in_file}
         for share, read in read_cells(path, self._options):
             if partition:
                 read = partial(add_partition, read, partition)
-            yield Slice(part, share, partial(self._frame, read, there, labelled=labelled))
+            yield Slice(part, share, partial(self._frame, read, there, kinds, labelled=labelled))
 
-    def _frame(self, read: Read, used: dict[str, Type], *, labelled: bool) -> pl.DataFrame:
+    def _frame(
+        self,
+        read: Read,
+        used: dict[str, Type],
+        kinds: Mapping[str, pl.DataType],
+        *,
+        labelled: bool,
+    ) -> pl.DataFrame:
         cells, columns = read(), list[pl.Series]()
         label, group, user = self.settings.label, self.settings.group, self.settings.history.user
         if label in cells.frame.columns:
@@ -331,6 +343,10 @@ class Table(FileSource):
             columns.append(convert_weights(cells, self.settings.weight))
         if group in cells.frame.columns:
             columns.append(convert_keys(cells, group).alias(GROUP))
+        for name in self.keep:
+            kind = kinds.get(name, pl.String())
+            kept = cells.frame[name].alias(f"{KEPT}{name}")
+            columns.append(kept.cast(kind) if kind.is_numeric() else kept)
         for name, type_ in used.items():
             columns += convert_column(cells, name, type_, self.settings.values_separator)
         if (when := self.settings.when) is not None:

@@ -17,9 +17,15 @@ from ctrbench.data.split import PARTS
 from ctrbench.data.store.arrays import Bytes
 from ctrbench.data.store.prepare import content_key
 from ctrbench.data.store.splitting import split_rows
-from ctrbench.data.store.stages import Reading, check_disk, rows_of, write_parquet
+from ctrbench.data.store.stages import (
+    Reading,
+    check_disk,
+    join_parquet,
+    rows_of,
+    write_parquet,
+)
 from ctrbench.errors import DiskError, UserError
-from ctrbench.files import file_digest, locked, replacing, write_atomic
+from ctrbench.files import file_digest, locked, write_atomic
 from ctrbench.progress import Progress
 
 MANIFEST = "rows.json"
@@ -138,19 +144,9 @@ class _Writing:
         }
         for name in PARTS:
             pieces, path = sorted((self.work / name).iterdir()), _path(self.folder, name)
-            _join(pieces, path)
+            join_parquet(pieces, path)
             manifest["rows"][name] = sum(map(rows_of, pieces))
             manifest["files"][path.name] = file_digest(path)
         write_atomic(self.folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
         shutil.rmtree(self.work)
         return dict(manifest["rows"])
-
-
-def _join(pieces: list[Path], path: Path) -> None:
-    """Write the rows of several files to one, a few at a time."""
-    try:
-        with replacing(path) as file:
-            pl.scan_parquet(pieces).sink_parquet(file)
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).partition("\n")[0]
-        raise DiskError(f"{path}: cannot be written ({reason}); name another folder") from None

@@ -20,7 +20,7 @@ from ctrbench.data.schema import LABEL, MULTI, TRUTH, WEIGHT, Column, Slice, cli
 from ctrbench.data.sources.base import Source
 from ctrbench.data.store.encode import RowEncoder
 from ctrbench.errors import DiskError, UserError
-from ctrbench.files import in_order, write_atomic
+from ctrbench.files import in_order, replacing, write_atomic
 from ctrbench.progress import Progress
 
 WORKERS = 2  # threads that parse slices while others are read, and that encode
@@ -247,3 +247,13 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     content = io.BytesIO()
     frame.write_parquet(content, compression="lz4", statistics=False)
     write_atomic(path, content.getvalue())
+
+
+def join_parquet(pieces: list[Path], path: Path) -> None:
+    """Write the rows of several files to one, a few at a time, renamed into place at the end."""
+    try:
+        with replacing(path) as file:
+            pl.scan_parquet(pieces).sink_parquet(file)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).partition("\n")[0]
+        raise DiskError(f"{path}: cannot be written ({reason}); name another folder") from None

@@ -112,7 +112,7 @@ def test_a_killed_call_goes_on(
     own = settings("model=lr", "data=criteo", f"data.path={path}")
     write_rows(dataset_of(own), tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(raw_rows, "_join", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(raw_rows, "join_parquet", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             write_rows(dataset_of(own), tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
