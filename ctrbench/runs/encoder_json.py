@@ -19,6 +19,7 @@ from ctrbench.data.store.encode import (
     Unscaled,
     Vocabulary,
 )
+from ctrbench.data.store.hashing import Hashed
 from ctrbench.data.store.target_encoder import TargetStatistic
 from ctrbench.data.store.vectors import Vector
 from ctrbench.files import write_atomic
@@ -87,12 +88,12 @@ def category_texts(opened: OpenedRun, keys: pl.Series) -> list[str | None]:
 def _field(opened: OpenedRun, encoder: Encoder) -> dict[str, Any]:
     about: dict[str, Any] = {"name": encoder.field.name, "encoding": encoder.field.encoding}
     if isinstance(encoder, MultiValued):
-        about["values"] = _values(opened, encoder.vocabulary)
+        about |= _lookup(opened, encoder.vocabulary)
         return about | {"slots": encoder.field.slots, "padding": encoder.field.padding}
     if isinstance(encoder, Vector):
         return about | {"slots": encoder.field.slots, "padding": encoder.field.padding}
-    if isinstance(encoder, Vocabulary):
-        return about | {"values": _values(opened, encoder)}
+    if isinstance(encoder, Vocabulary | Hashed):
+        return about | _lookup(opened, encoder)
     if isinstance(encoder, Quantiles):
         return about | {"edges": encoder.edges.tolist()}
     if isinstance(encoder, TargetStatistic):
@@ -101,6 +102,14 @@ def _field(opened: OpenedRun, encoder: Encoder) -> dict[str, Any]:
         return about | {"encoding": "unscaled"}
     assert isinstance(encoder, Scaled)
     return about | {"mean": encoder.mean, "std": encoder.std}
+
+
+def _lookup(opened: OpenedRun, vocabulary: Vocabulary | Hashed) -> dict[str, Any]:
+    if isinstance(vocabulary, Vocabulary):
+        return {"values": _values(opened, vocabulary)}
+    one = pl.Series([255], dtype=pl.UInt32)
+    is_hex = category_texts(opened, one) != ["255"]  # what is hashed is the number
+    return {"buckets": vocabulary.buckets, "hex": is_hex}
 
 
 def _values(opened: OpenedRun, vocabulary: Vocabulary) -> list[Any]:

@@ -12,6 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ctrbench.data.store.encode import Encoder, Quantiles, Scaled, Unscaled, Vocabulary
+from ctrbench.data.store.hashing import Hashed
 from ctrbench.data.store.target_encoder import TargetStatistic
 from ctrbench.errors import UserError
 from ctrbench.files import temporary_folder
@@ -25,11 +26,14 @@ def check_fields(opened: OpenedRun) -> None:
     """Refuse a run whose rows ONNX has no operators for, with the first reason."""
     schema = opened.encoding.schema
     lists = [field.name for field in schema.fields if field.slots > 1 or field.padding >= 0]
+    hashed = [own.field.name for own in opened.encoder.encoders if isinstance(own, Hashed)]
     what = ""
     if opened.reads_past_rows:
         what = "the history of a row is in earlier rows"
     elif lists:
         what = f"field {lists[0]} has several values a row"
+    elif hashed:
+        what = f"the values of field {hashed[0]} are hashed"
     elif schema.crosses:
         what = f"the cross {schema.crosses[0].name} is a map of several fields"
     if what:

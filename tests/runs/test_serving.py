@@ -72,6 +72,7 @@ ENCODINGS = {
     "target": ["data.encodings=[shop:target,area:value]"],
     "sequence": ["data.sequences={seen: shop}", "model=din"],
     "crosses": ["model=wide_deep", CROSSES, "model.cross_min_count=2"],
+    "hash": ["data.encoding=hash", "data.hash_buckets=40"],
     "hashed": ["model=wide_deep", CROSSES, "model.cross_buckets=50"],
 }
 PLAIN = ("quantile", "log_squared", "value", "target")  # without lists, for raw=true
@@ -98,8 +99,7 @@ def test_the_reader_of_the_page(kind: str, settings: Compose, tmp_path: Path, re
     new = frame.with_columns(pl.col("day").replace({"tue": "never"})).head(200)
     inputs = reader.RowEncoder(path / "encoder.json")(new.to_dicts())
     session = onnxruntime.InferenceSession(str(path / "model.onnx"))
-    names = {given.name for given in session.get_inputs()}
-    (logits,) = session.run(None, {k: v for k, v in inputs.items() if k in names})
+    (logits,) = session.run(None, inputs)
     expected = Run(path).predictions(new)
     assert len(np.unique(expected)) > 10
     np.testing.assert_allclose(expit(logits), expected, atol=1e-4)  # sums in another order
@@ -152,6 +152,27 @@ def test_why_there_is_no_raw_program(
     with pytest.raises(UserError, match=f"raw=true: .*{why}"):
         export(path, onnx=False, raw=True)
     assert set(path.iterdir()) == before
+
+
+@pytest.mark.parametrize("encoding", ["vocabulary", "hash"])
+def test_the_reader_on_criteo(
+    encoding: str, settings: Compose, criteo_file: Path, reader: Any
+) -> None:
+    words = ["data=criteo", f"data.path={criteo_file}", "data.min_count=1"]
+    own = settings("model=fm", "model.init_std=1", *words, f"data.encoding={encoding}")
+    run(own)
+    path = run_directory(own).path
+    export(path, onnx=True)
+    lines = [line.split("\t") for line in criteo_file.read_text().splitlines()]
+    rows = [
+        {f"I{i}": float(cell) if cell else None for i, cell in enumerate(cells[1:14], 1)}
+        | {f"C{i}": cell for i, cell in enumerate(cells[14:], 1)}
+        for cells in lines
+    ]
+    session = onnxruntime.InferenceSession(str(path / "model.onnx"))
+    (logits,) = session.run(None, reader.RowEncoder(path / "encoder.json")(rows))
+    frame = pl.DataFrame(rows).with_columns(pl.selectors.starts_with("I").cast(pl.Int64))
+    np.testing.assert_allclose(expit(logits), Run(path).predictions(frame), atol=1e-4)
 
 
 def test_the_scripts_of_the_page(
