@@ -36,7 +36,8 @@ def relative_paths(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     below = re.escape(f"{Path.cwd()}{os.sep}")
-    return re.sub(rf"^([\w.@+~]+=)?(['\"]?){below}", r"\1\2", value)
+    begin = r"(^(?:[\w.@+~]+=)?\[?|,\s*)"  # of the text, of an override, of an item of a list
+    return re.sub(rf"{begin}(['\"]?){below}", r"\1\2", value)
 
 
 def read_yaml(path: Path) -> Any:

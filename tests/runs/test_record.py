@@ -34,10 +34,20 @@ def test_paths_below_the_current_folder_are_stored_as_relative_ones(
     config = {
         "data": {"path": f"{tmp_path}/clicks.csv", "bins": 3},
         "results": f"{tmp_path}x/results",
-        "overrides": [f"data.path='{tmp_path}/a b.csv'", f"+data.test={tmp_path}/t.csv", "seed=1"],
+        "overrides": [
+            f"data.path='{tmp_path}/a b.csv'",
+            f"+data.test={tmp_path}/t.csv",
+            f'data.train=[{tmp_path}/a, "{tmp_path}/b=1",{tmp_path}x/c]',
+            "seed=1",
+        ],
     }
     assert relative_paths(config) == {
         "data": {"path": "clicks.csv", "bins": 3},
         "results": f"{tmp_path}x/results",
-        "overrides": ["data.path='a b.csv'", "+data.test=t.csv", "seed=1"],
+        "overrides": [
+            "data.path='a b.csv'",
+            "+data.test=t.csv",
+            f'data.train=[a, "b=1",{tmp_path}x/c]',
+            "seed=1",
+        ],
     }
