@@ -64,6 +64,11 @@ class RunSettings:
     )
     experiment: Any = option("what an experiment says of itself: experiments", affects_result=False)
     budget: BudgetSettings = option("what runs may cost: conf/budget", affects_result=False)
+    start_from: str | None = option(
+        "a finished run of the same model and fields, whose weights are the first ones of this run",
+        default=None,
+        affects_result=False,
+    )
     pretraining: Any = option(
         "the pre-training run that this one starts from, of a model that has one", default=None
     )

@@ -42,7 +42,7 @@ class Embedding(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(schema.features, dim + first_order))
         nn.init.normal_(self.weight.data[:, int(first_order) :], std=std)
-        fields = schema.fields
+        self.fields = fields = schema.fields
         self.has_bags = any(field.padding >= 0 for field in fields)
         self.groups = tuple(schema.field_of_slot)  # slots of different fields share no rows
         owner_S = torch.tensor(schema.field_of_slot)

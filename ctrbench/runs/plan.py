@@ -33,6 +33,7 @@ class RunPlan:
 
     Attributes:
         dataset: the rows and their split.
+        warm_start: the directory of the run that ``start_from`` names, or None.
         pretraining: the plan of the pre-training run, unless its weights are there already.
         start: the directory of the weights to start from, or None.
     """
@@ -62,7 +63,30 @@ class RunPlan:
         past |= dict.fromkeys(settings.data.sequence_columns, SEQUENCE)
         settings.model.check_fields(self.dataset.encodings | past)
         settings.model.check_history(settings.data.has_past)
+        self.warm_start = self._check_warm_start()
         self.pretraining, self.start = self._plan_pretraining()
+
+    def _check_warm_start(self) -> RunDirectory | None:
+        """Return the directory of the run to start from, or refuse it."""
+        name, model = self.settings.start_from, self.settings.model
+        if name is None:
+            return None
+        if model.pretraining():
+            raise UserError(
+                f"start_from={name}: model={model.name} starts from a pre-training run; leave one "
+                "of them out (model.pretrain=false)"
+            )
+        directory = RunDirectory(expanded(name))
+        if (result := directory.result()) is None:
+            raise UserError(f"start_from={name}: not a finished run; name the folder of one")
+        before, own = result.get("settings", {}).get("model", {}), identity_settings(model)
+        for key in dict.fromkeys(("name", *before, *own)):
+            if before.get(key) != own.get(key):
+                raise UserError(
+                    f"start_from={name}: its model has {key}={before.get(key)}, this one "
+                    f"{key}={own.get(key)}; train with the model's options of that run"
+                )
+        return directory
 
     def _plan_pretraining(self) -> tuple["RunPlan | None", RunDirectory | None]:
         """Plan the run that trains the first weights: the same rows and seed, its own settings."""
@@ -119,6 +143,8 @@ class RunPlan:
         parts = (optimizer, *vars(optimizer).values())
         if codes := [c for part in parts if (c := outside_digest(type(part), "optimizer"))]:
             values["optimizer"]["code"] = codes
+        if self.warm_start is not None:
+            values["start_from"] = self._warm_start_settings(values)
         return values
 
     @cached_property
@@ -140,6 +166,14 @@ class RunPlan:
         else:
             return None
         return {k: v for k, v in start.items() if k not in shared or v != values[k]}
+
+    def _warm_start_settings(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the identity of the run to start from, and its settings that differ."""
+        assert self.warm_start is not None
+        result = self.warm_start.result() or {}
+        start = result.get("settings", {})
+        differing = {k: v for k, v in start.items() if v != values.get(k)}
+        return differing | {"identity": result.get("identity")}
 
     @property
     def directory(self) -> RunDirectory:

@@ -6,7 +6,6 @@ import shutil
 import time
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,12 +36,13 @@ from ctrbench.progress import Progress
 from ctrbench.quoting import list_override
 from ctrbench.runs.code import code_digests
 from ctrbench.runs.kept_code import keep_code
-from ctrbench.runs.opened import read_weights
+from ctrbench.runs.opened import OpenedRun
 from ctrbench.runs.plan import RunPlan
 from ctrbench.runs.record import RunDirectory, relative_paths
 from ctrbench.runs.scores import metrics_of_test_rows, write_scores, write_valid_scores
 from ctrbench.runs.size import check_batch_size, check_size
 from ctrbench.runs.tracker import tracking
+from ctrbench.runs.warm_start import WarmStart, load_pretrained
 from ctrbench.training import checkpoint
 from ctrbench.training.trainer import Record, Trainer
 
@@ -75,6 +75,7 @@ class Training:
         self.as_published = self.plan.source.as_published()
         self.prepare_seconds = time.perf_counter() - started
         self._check(self.store)
+        self.warm_start = self._warm_start()
 
     def train(self, pretraining: dict[str, Any] | None) -> dict[str, Any]:
         """Train, evaluate, and return what ``result.json`` says.
@@ -198,8 +199,17 @@ class Training:
         torch.manual_seed(self.settings.seed)
         model = models.build(store.schema, self.settings.model).to(self.device)
         if self.plan.start is not None:
-            _start_from(model, self.plan.start.trained_weights())
+            load_pretrained(model, self.plan.start.trained_weights())
+        if self.warm_start is not None:
+            self.warm_start.load(model)
         return model
+
+    def _warm_start(self) -> WarmStart | None:
+        """Open the run to start from, and match its fields."""
+        directory, name = self.plan.warm_start, self.settings.start_from
+        if directory is None or name is None:
+            return None
+        return WarmStart(OpenedRun(directory.path), name, self.store)
 
     def _batches(self, store: Store, name: str, rows_in: str) -> Batches:
         batch_size = self.settings.trainer.rows_of_step(store.summary()["rows"]["train"])
@@ -267,18 +277,6 @@ class Training:
         rows = store.part("test")
         write_scores(self.directory, logits_N, rows)
         return metrics_of_test_rows(logits_N, rows)
-
-
-def _start_from(model: nn.Module, weights: Path) -> None:
-    """Take over the weights of the stage before by their names."""
-    given, own = read_weights(weights), model.state_dict()
-    for name, tensor in given.items():
-        if name not in own or own[name].shape != tensor.shape:
-            raise UserError(
-                f"{weights}: {name} of shape {list(tensor.shape)} does not fit this model; "
-                "check model.embedding_dim"
-            )
-    model.load_state_dict(own | given)
 
 
 def _write_weights(directory: RunDirectory, weights: dict[str, Tensor]) -> None:
