@@ -8,15 +8,27 @@ import pandas as pd
 from ctrbench.markdown import NONE, Rows, cells
 from ctrbench.report import tables
 from ctrbench.report.commands import command_cell
+from ctrbench.report.dots import leaderboard_table
 from ctrbench.report.figures.drawing import Figure
 from ctrbench.report.group import ENVIRONMENT, as_text, is_external
 from ctrbench.report.headlines import Answer
-from ctrbench.report.html import render
+from ctrbench.report.html import render, slug
 from ctrbench.report.leaders import FIGURES
 from ctrbench.report.names import metric_title, model_title
 from ctrbench.report.section_report import SectionReport
 from ctrbench.report.table import Table
 from ctrbench.runs.frame import FINISHED
+
+MEASURED = "how-it-was-measured"
+PARTS = {  # of a section, in their order on the page
+    "leaderboard": "Leaderboard",
+    "published": "Published results",
+    "claims": "The paper's claims",
+    "differences": "Which differences count",
+    "figures": "Figures",
+    "predictions": "Predictions",
+    "settings": "All settings",
+}
 
 
 def page(
@@ -48,9 +60,47 @@ def page(
         answer=answer,
         last=last,
         notes=tables.sections_notes([report.section for report in reports]),
+        contents=contents(reports),
+        parts=PARTS,
+        boards={report.title: leaderboard_table(report) for report in reports},
+        states=[states_text(runs)],
         runs=all_runs(runs),
         measured=measurement_notes(runs),
     )
+
+
+def contents(reports: list[SectionReport]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Return the list of contents: text, id, and the same of what is below."""
+    entries = [
+        (
+            report.title,
+            slug(f"data {report.title}"),
+            [
+                (text, slug(f"{report.title} {key}"))
+                for key, text in PARTS.items()
+                if _has_part(report, key)
+            ],
+        )
+        for report in reports
+    ]
+    return [*entries, ("All runs", "all-runs", []), ("How it was measured", MEASURED, [])]
+
+
+def _has_part(report: SectionReport, key: str) -> bool:
+    present = {
+        "published": report.published,
+        "claims": report.no_verdicts or report.verdicts.rows,
+        "differences": report.differences.rows,
+        "figures": report.gallery,
+        "predictions": report.details,
+    }
+    return bool(present.get(key, True))
+
+
+def states_text(table: pd.DataFrame) -> str:
+    """Return how many runs are finished, and how many are in other states."""
+    counts = table["state"].value_counts(sort=False)
+    return ", ".join(f"{count} {state}" for state, count in counts.items()) + "."
 
 
 def all_runs(table: pd.DataFrame) -> Rows:

@@ -188,7 +188,7 @@ def _numbers(reports: list[SectionReport]) -> dict[str, list[pd.DataFrame]]:
         numbers.setdefault("table", []).append(report.settings.numbers)
         for board in report.published:
             numbers.setdefault("published", []).append(board.numbers.assign(data=report.title))
-        for table in (report.verdicts, *report.detail_tables):
+        for table in (report.verdicts, report.differences, *report.detail_tables):
             if table.file:
                 rows = table.numbers.assign(data=report.title)
                 numbers.setdefault(table.file, []).append(rows)

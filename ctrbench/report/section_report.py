@@ -93,7 +93,8 @@ class SectionReport:
         self.tests = PairedTests(section)
 
     @cached_property
-    def _comparisons(self) -> pd.DataFrame:
+    def comparisons(self) -> pd.DataFrame:
+        """Each model against the best and against the baseline."""
         return comparisons(self.section, self.tests)
 
     @cached_property
@@ -115,7 +116,7 @@ class SectionReport:
     @cached_property
     def leading(self) -> str:
         """The best model, and the others that differ from it by more than noise."""
-        leading = headline(self.section, self._comparisons)
+        leading = headline(self.section, self.comparisons)
         rows = self.scaling.headline if self.scaling else ""
         return f"{rows[0].upper()}{rows[1:]}. {leading}" if rows else leading
 
@@ -159,7 +160,7 @@ class SectionReport:
     def latex(self) -> str:
         """The leaderboard for a paper, then all settings and published leaderboards."""
         label = f"tab:{slug(self.title)}"
-        texts = [leaderboard_latex(self.section, self._comparisons, self._options.columns)]
+        texts = [leaderboard_latex(self.section, self.comparisons, self._options.columns)]
         if self.section.groups["model"].duplicated().any():
             caption = f"All settings on {self.title}"
             texts.append(latex_table(self.settings_cells, caption, f"{label}-settings"))
@@ -175,22 +176,23 @@ class SectionReport:
     @cached_property
     def differences(self) -> Table:
         """The comparisons of the models; without rows where nothing is compared."""
-        compared = self._comparisons
+        compared = self.comparisons
         if compared.empty:
             return Table("Differences", [])
         rows = comparison_table(compared).to_dict("records")
-        return Table("Differences", rows, notes=[comparison_note(self.section, compared)])
+        note = comparison_note(self.section, compared)
+        return Table("Differences", rows, "differences", compared, notes=[note])
 
     @cached_property
     def planning(self) -> Table:
         """How many seeds tell a difference; without rows where there is one seed."""
-        rows = planning_rows(self._comparisons)
+        rows = planning_rows(self.comparisons)
         return Table("How many seeds tell", rows, notes=[planning_note(rows)] if rows else [])
 
     @cached_property
     def untested(self) -> str:
         """Why no difference can be tested; empty where one can."""
-        compared = self._comparisons
+        compared = self.comparisons
         if compared.empty or compared["auc_p"].notna().any():
             return ""
         return f"Differences between the models are {' or '.join(set(compared['test']))}."
@@ -237,7 +239,7 @@ class SectionReport:
         """Test AUC of each model."""
         best, others = (
             reference(self.section),
-            models_not_different(self.section, self._comparisons),
+            models_not_different(self.section, self.comparisons),
         )
         return self.named(leaderboard(self.section, best, others))
 

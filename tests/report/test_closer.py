@@ -106,7 +106,7 @@ def test_slices_by_what_the_baseline_predicts() -> None:
     expected = roc_auc_score(made.labels_N[fifth], made.logits["fm"][fifth])
     assert last["auc"] == pytest.approx(expected)
     drawn = slices.draw_slices(found, slicing)
-    assert drawn is not None and {"LR", "FM", "lowest fifth"} <= set(texts(drawn.svg))
+    assert drawn is not None and {"LR", "FM", "lowest"} <= set(texts(drawn.svg))
     assert "highest fifth: LR" in drawn.caption
     with pytest.raises(UserError, match="slice=C1: needs the prepared rows"):
         slices.slicings(made, "C1")
@@ -158,7 +158,7 @@ def left(folder: Path, effects: list[str]) -> Any:
 
 def test_what_is_left_by_order(tmp_path: Path) -> None:
     drawn = left(tmp_path, ["[0.5, 0.5, 0, 0]", "[1, 0, 0, 0]"])
-    assert drawn.caption.startswith("order 1: FM leaves least, 0.0200; orders 1, 2: FM leaves")
+    assert drawn.caption.startswith("Order 1: FM leaves least, 0.0200; orders 1, 2: FM leaves")
     assert {"order 1", "orders 1, 2", "LR", "FM"} <= set(texts(drawn.svg))
 
 

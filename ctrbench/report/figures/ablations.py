@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 
 from ctrbench.report.figures.drawing import (
     DEVIATION,
@@ -14,8 +15,8 @@ from ctrbench.report.figures.drawing import (
     PALETTE,
     SOFT,
     Figure,
-    canvas,
     line_style,
+    panels_of,
     save_figure,
     set_title,
     set_tooltips,
@@ -38,33 +39,13 @@ def ablations(section: Section, x: str | None = None) -> list[Figure]:
 
 
 def _ablation(key: str, sweeps_of_key: list[Sweep]) -> Figure:
-    figure, axes = canvas(len(sweeps_of_key), 2, (4.2, 1.8), sharex=True, sharey="col")
     ticks = list(
         dict.fromkeys(v for s in sweeps_of_key for line in s.lines for v in s.values_of(line))
     )
     numeric = all(isinstance(value, float) for value in ticks)
     ticks = sorted(ticks) if numeric else ticks
     paper = _paper_points(key, numeric)
-    levels = {name: (paper[name].min(), paper[name].max()) for name in FIGURES}
-    for sweep, panels in zip(sweeps_of_key, axes, strict=True):
-        paper_points = paper[paper["model"] == sweep.model]
-        for name, panel in zip(FIGURES, panels, strict=True):
-            if not numeric:  # so that all panels have the values in one order
-                panel.plot([_value(tick) for tick in ticks], np.full(len(ticks), np.nan))
-            _draw_panel(panel, sweep, name, ticks if numeric else None)
-            if len(paper_points):
-                _draw_paper(panel, paper_points, name, levels[name], numeric)
-        set_title(panels[0], f"{model_title(sweep.model)}: AUC")
-        set_title(panels[1], "logloss")
-        if sweep.others:
-            panels[1].legend(
-                frameon=False,
-                fontsize=7,
-                labelcolor=INK,
-                loc="center left",
-                bbox_to_anchor=(1.02, 0.5),
-            )
-    _label_axis(axes, key, ticks, numeric)
+    figure, narrow = (_draw(sweeps_of_key, ticks, paper, n) for n in (len(FIGURES), 1))
     caption = " ".join(
         [
             *(_caption(sweep) for sweep in sweeps_of_key),
@@ -73,20 +54,49 @@ def _ablation(key: str, sweeps_of_key: list[Sweep]) -> Figure:
         ]
     )
     title = f"{option_title(key)}: AUC and logloss of the test rows"
-    return save_figure(figure, f"ablation-{key}".replace("/", "-"), title, caption)
+    title = f"{title[0].upper()}{title[1:]}"
+    return save_figure(figure, f"ablation-{key}".replace("/", "-"), title, caption, narrow)
 
 
-def _label_axis(axes: list[list[Axes]], key: str, ticks: list[Any], numeric: bool) -> None:
-    for panel in axes[-1]:
+def _draw(
+    sweeps_of_key: list[Sweep], ticks: list[Any], paper: pd.DataFrame, columns: int
+) -> Canvas:
+    """Draw two panels for each model, side by side or one below the other."""
+    numeric = all(isinstance(value, float) for value in ticks)
+    levels = {name: (paper[name].min(), paper[name].max()) for name in FIGURES}
+    count = len(FIGURES) * len(sweeps_of_key)
+    figure, panels, _ = panels_of(count, columns, (4.2, 1.8), sharex=True)
+    for i, panel in enumerate(panels):
+        sweep, name = sweeps_of_key[i // len(FIGURES)], FIGURES[i % len(FIGURES)]
+        if i >= len(FIGURES):
+            panel.sharey(panels[i % len(FIGURES)])
+        paper_points = paper[paper["model"] == sweep.model]
+        if not numeric:  # so that all panels have the values in one order
+            panel.plot([_value(tick) for tick in ticks], np.full(len(ticks), np.nan))
+        _draw_panel(panel, sweep, name, ticks if numeric else None)
+        if len(paper_points):
+            _draw_paper(panel, paper_points, name, levels[name], numeric)
+        set_title(panel, f"{model_title(sweep.model)}: {metric_title(name)}")
+        if sweep.others and name == FIGURES[-1]:
+            place: Any = {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)}
+            if columns == 1:
+                place = {"loc": "upper left", "bbox_to_anchor": (0, -0.15)}
+            panel.legend(frameon=False, fontsize=7, labelcolor=INK, **place)
+    _label_axis(panels, columns, sweeps_of_key[0].key, ticks)
+    return figure
+
+
+def _label_axis(panels: list[Axes], columns: int, key: str, ticks: list[Any]) -> None:
+    for panel in panels[-columns:]:
         panel.set_xlabel("keep probability (1 - dropout)" if key == KEEP else option_title(key))
-    if not numeric:
+    if not all(isinstance(value, float) for value in ticks):
         return
     if is_logarithmic(ticks):
-        axes[0][0].set_xscale("log")
-    axes[0][0].set_xticks(ticks, [f"{value:g}" for value in ticks], minor=False)
-    axes[0][0].minorticks_off()
+        panels[0].set_xscale("log")
+    panels[0].set_xticks(ticks, [f"{value:g}" for value in ticks], minor=False)
+    panels[0].minorticks_off()
     if key == KEEP:
-        axes[0][0].invert_xaxis()
+        panels[0].invert_xaxis()
 
 
 def _draw_panel(panel: Axes, sweep: Sweep, name: str, ticks: list[float] | None) -> None:
@@ -182,7 +192,9 @@ def _draw_paper(
         zorder=1,
     )
     end = (paper_points["value"].iloc[-1], paper_points[name].iloc[-1])
-    twin.annotate("paper", end, (0, 4), textcoords="offset points", color=SOFT, ha="right")
+    if name == FIGURES[0]:  # behind the end of the line
+        place: Any = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
+        twin.annotate("paper", end, (7, 0), color=SOFT, **place)
     margin = (level[1] - level[0]) / 10
     twin.set_ylim(level[0] - margin, level[1] + margin)
     twin.set_yticks([])

@@ -54,13 +54,23 @@ RULES: Any = {  # any: its type names every rule there is
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
 }
-DOT, WIDE, HIGH = 4.0, 6.2, 10.0  # points: half a dot, a letter's width, a name's height
+DOT, WIDE, HIGH = 4.0, 5.6, 9.0  # points: half a dot, a letter's width, a name's height
+LEADER = 16.0  # points from a dot to its name that are joined by a line
 # Where a name may stand: points from its dot, the share of it left of there, how it is aligned.
 BESIDE = (
-    *((5, 5, 0.0, "left"), (7, -3, 0.0, "left"), (5, -12, 0.0, "left"), (-7, -3, 1.0, "right")),
-    *((-5, 5, 1.0, "right"), (-5, -12, 1.0, "right")),
+    *((6, 3, 0.0, "left"), (7, -4, 0.0, "left"), (6, -11, 0.0, "left"), (-7, -4, 1.0, "right")),
+    *((-6, 3, 1.0, "right"), (-6, -11, 1.0, "right")),
     *((0, 7, 0.5, "center"), (0, -15, 0.5, "center")),
 )
+AROUND = tuple(
+    (reach * np.cos(angle), reach * np.sin(angle) - HIGH / 2, *side)
+    for reach in (20, 32, 46, 62, 80, 100)
+    for angle, side in (
+        (turn * np.pi / 12, (0.0, "left") if np.cos(turn * np.pi / 12) > -0.01 else (1.0, "right"))
+        for turn in range(24)
+    )
+)
+PLACES = BESIDE + AROUND
 Numbers = npt.NDArray[np.float64]
 _PAGE_MODELS: ContextVar[tuple[str, ...]] = ContextVar("models of the page", default=())
 _TOOLTIPS: WeakKeyDictionary[Line2D, list[str]] = WeakKeyDictionary()
@@ -76,6 +86,7 @@ class Figure:
         svg: with ``INK`` where text and axes are, ``SOFT`` where words of what others printed are.
         png: on white.
         pdf: for a paper.
+        narrow: the SVG for narrow windows, with fewer columns; empty where there is one layout.
     """
 
     name: str
@@ -84,16 +95,17 @@ class Figure:
     svg: str
     png: bytes
     pdf: bytes = b""
+    narrow: str = ""
 
     @property
     def on_paper(self) -> str:
         """The SVG for white paper."""
         return self.svg.replace(INK, PAPER_INK).replace(SOFT, PAPER_SOFT)
 
-    @property
-    def on_page(self) -> str:
-        """The SVG element in whatever colour the text around it has."""
-        svg = self.svg[self.svg.index("<svg") :]
+    @staticmethod
+    def on_page(svg: str) -> str:
+        """Return the element of an SVG in whatever colour the text around it has."""
+        svg = svg[svg.index("<svg") :]
         return svg.replace(INK, "currentColor").replace(SOFT, PAGE_SOFT)
 
 
@@ -117,21 +129,46 @@ def set_tooltips(points: Line2D, texts: Iterable[str]) -> None:
     _TOOLTIPS[points] = list(texts)
 
 
-def save_figure(figure: Canvas, name: str, title: str, caption: str) -> Figure:
-    """Return a figure as SVG, PNG and PDF; the same figure gives the same bytes."""
-    svg, png = io.BytesIO(), io.BytesIO()
+def save_figure(
+    figure: Canvas, name: str, title: str, caption: str, narrow: Canvas | None = None
+) -> Figure:
+    """Return a figure as SVG, PNG and PDF; the same figure gives the same bytes.
+
+    Args:
+        narrow: the same for narrow windows.
+    """
+    svg, png = _to_svg(figure), io.BytesIO()
+    with matplotlib.rc_context(RULES):
+        figure.set_layout_engine("none")  # it stands; a second time takes as long
+        figure.savefig(png, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+    pdf = to_pdf(figure, RULES)
+    narrow_svg = "" if narrow is None else _to_svg(narrow)
+    return Figure(name, title, caption, svg, png.getvalue(), pdf, narrow_svg)
+
+
+def _to_svg(figure: Canvas) -> str:
+    svg = io.BytesIO()
     lines = [line for panel in figure.axes for line in panel.lines if line in _TOOLTIPS]
     for i, line in enumerate(lines):
         line.set_gid(f"tooltips-{i}")
     with matplotlib.rc_context(RULES):
         figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
-        figure.set_layout_engine("none")  # it stands; a second time takes as long
-        figure.savefig(png, format="png", dpi=150, facecolor="white", metadata={"Software": None})
-    pdf = to_pdf(figure, RULES)
     text = svg.getvalue().decode()
     for i, line in enumerate(lines):
         text = _with_titles(text, f'<g id="tooltips-{i}">', _TOOLTIPS[line])
-    return Figure(name, title, caption, text, png.getvalue(), pdf)
+    return text
+
+
+def panels_of(
+    count: int, columns: int, size: tuple[float, float], **shared: Any
+) -> tuple[Canvas, list[Axes], int]:
+    """Make panels in rows of so many columns; return them without empty ones, and the columns."""
+    width = min(columns, count)
+    figure, axes = canvas(-(-count // width), width, size, **shared)
+    panels = [panel for row in axes for panel in row]
+    for panel in panels[count:]:
+        panel.set_visible(False)
+    return figure, panels[:count], width
 
 
 def _with_titles(svg: str, start: str, tooltips: list[str]) -> str:
@@ -170,23 +207,45 @@ def line_style(model: str) -> dict[str, Any]:
     }
 
 
-def label_points(panel: Axes, names: Iterable[str], x: Iterable[float], y: Iterable[float]) -> None:
-    """Write the name of each dot beside it, where it meets the fewest dots and other names. Scales
-    and margins are those that stay."""
+def label_points(
+    panel: Axes, labels: Iterable[str], x: Iterable[float], y: Iterable[float]
+) -> None:
+    """Write the name of each dot near it, joined to it by a line where it stands apart, where it
+    meets no dot and no other name. Scales and margins are those that stay. A name that fits nowhere
+    is left out."""
     panel.autoscale_view()
     points = np.column_stack([np.fromiter(x, float), np.fromiter(y, float)])
-    dots_N2 = panel.transData.transform(points) * 72 / panel.figure.dpi
-    boxes_taken = [np.concatenate([dot - DOT, dot + DOT]) for dot in dots_N2]
-    for name, point, dot in zip(names, points, dots_N2, strict=True):
-        size = np.array([WIDE * len(name), HIGH])
-        starts = [dot + np.array([dx - share * size[0], dy]) for dx, dy, share, _ in BESIDE]
-        boxes = [np.concatenate([start, start + size]) for start in starts]
-        others = np.array(boxes_taken)
-        free = int(np.argmin([_meetings(box, others) for box in boxes]))
-        boxes_taken.append(boxes[free])
-        dx, dy, _, side = BESIDE[free]
-        place: Any = {"textcoords": "offset points", "annotation_clip": False, "ha": side}
-        panel.annotate(name, tuple(point), (dx, dy), color=INK, **place)
+    figure: Any = panel.figure
+    figure.draw_without_rendering()  # lays the panels out
+    scale = 72 / panel.figure.dpi
+    dots_N2 = panel.transData.transform(points) * scale
+    frame = np.asarray(panel.get_window_extent().extents) * scale
+    taken = [np.concatenate([dot - DOT, dot + DOT]) for dot in dots_N2]
+    for label, point, dot in zip(labels, points, dots_N2, strict=True):
+        size = np.array([WIDE * len(label), HIGH])
+        for dx, dy, share, side in PLACES:
+            start = dot + np.array([dx - share * size[0], dy])
+            box = np.concatenate([start, start + size])
+            inside = (box[:2] >= frame[:2]).all() and (box[2:] <= frame[2:]).all()
+            if inside and not _meetings(box, np.array(taken)):
+                taken.append(box)
+                _annotate(panel, label, point, (dx, dy), side)
+                break
+
+
+def _annotate(panel: Axes, label: str, point: Numbers, shift: Any, side: str) -> None:
+    far = np.hypot(*shift) > LEADER
+    line: Any = {"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkA": 0, "shrinkB": 3}
+    panel.annotate(
+        label,
+        tuple(point),
+        shift,
+        color=INK,
+        fontsize=8,
+        textcoords="offset points",
+        ha=side,
+        arrowprops=line if far else None,
+    )
 
 
 def _meetings(box_4: Numbers, others_N4: Numbers) -> int:

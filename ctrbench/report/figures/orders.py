@@ -5,12 +5,13 @@ from collections.abc import Iterable
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 
 from ctrbench.report.figures.drawing import (
     GREY,
     Figure,
-    canvas,
     line_style,
+    panels_of,
     save_figure,
     set_title,
     set_tooltips,
@@ -32,20 +33,23 @@ def excess_by_order(parts: list[Section]) -> Figure | None:
     if len(shares) < 2 or len(shares) < len(planted):
         return None
     ordered = _sort_effects(shares)
-    height, width = -(-len(ordered) // COLUMNS), min(COLUMNS, len(ordered))
-    models = max((len(chosen_rows(part)) for part in planted), default=1)
-    figure, axes = canvas(height, width, (2.7, 0.8 + 0.2 * models), sharex=True)
-    panels = [panel for row in axes for panel in row]
-    for panel in panels[len(ordered) :]:
-        panel.set_visible(False)
-    for effects, panel in zip(ordered, panels, strict=False):
+    figure, narrow = (_draw_panels(shares, ordered, n) for n in (COLUMNS, 1))
+    caption = f"{effects_sentence(parts)} Zero is the best that these rows allow."
+    return save_figure(figure, "orders", "What is left, by order of effect", caption, narrow)
+
+
+def _draw_panels(shares: dict[str, Section], ordered: list[str], columns: int) -> Canvas:
+    models = max(len(chosen_rows(part)) for part in shares.values())
+    size = (3.3, 0.8 + 0.2 * models)
+    figure, panels, width = panels_of(len(ordered), columns, size, sharex=True)
+    for effects, panel in zip(ordered, panels, strict=True):
         rows = chosen_rows(shares[effects]).sort_values(MEAN, kind="stable", ignore_index=True)
         set_title(panel, effects_text(effects))
         _draw_models(panel, rows)
-    for panel in panels[: len(ordered)]:
-        panel.set_xlabel("logloss above the best reachable")
-    caption = f"{effects_sentence(parts)} Zero is the best that these rows allow."
-    return save_figure(figure, "orders", "What is left, by order of effect", caption)
+    for panel in panels[-width:]:
+        panel.set_xlabel("excess logloss (best reachable: 0)")
+        panel.tick_params(labelbottom=True)
+    return figure
 
 
 def effects_sentence(parts: list[Section]) -> str:

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ctrbench.errors import UserError
@@ -17,6 +20,7 @@ from ctrbench.report.figures.drawing import (
     canvas,
     label_points,
     line_style,
+    panels_of,
     save_figure,
     set_title,
     set_tooltips,
@@ -26,8 +30,8 @@ from ctrbench.report.names import list_titles, model_title
 from ctrbench.report.published.printed import CRITEO_ROWS, table2
 from ctrbench.runs.interface import Run
 
-COLUMNS = 4
-MOST_NAMES = 14  # beside dots; of more models those on the front alone have one
+COLUMNS, NARROW = 5, 2  # of panels, in wide and narrow windows
+Numbers = npt.NDArray[np.float64]
 CURVES = ["valid_logloss", "train_loss"]
 FAR = 3
 
@@ -60,7 +64,7 @@ def leaderboard(section: Section, reference: str, not_different: set[str]) -> Fi
         )
         if best[i] and best.sum() > 1:
             panel.axhspan(i - 0.5, i + 0.5, color=GREY, alpha=0.15, lw=0)
-    for version, printed in _paper_results(section).items():
+    for version, printed in paper_results(section).items():
         printed_rows = rows[rows["model"].isin(printed.index)]
         marker = {"arXiv": "|", "IJCAI": "x"}[version]
         values = printed.loc[printed_rows["model"], "auc"]
@@ -90,7 +94,7 @@ def _leaderboard_caption(rows: pd.DataFrame, reference: str | None) -> str:
     return caption
 
 
-def _paper_results(section: Section) -> dict[str, pd.DataFrame]:
+def paper_results(section: Section) -> dict[str, pd.DataFrame]:
     """Return the paper's figures if these are all of its rows: on one axis they are compared."""
     run = section.runs.iloc[0]
     rows = sum(int(run[f"dataset.rows.{part}"]) for part in ("train", "valid", "test"))
@@ -107,18 +111,35 @@ def cost(section: Section) -> Figure | None:
     timed = {name: timed_rows for name, timed_rows in timed.items() if len(timed_rows) > 1}
     if not timed:
         return None
-    figure, (panels,) = canvas(1, len(timed), (4.8, 3.2), sharey=True)
-    fronts = []
-    for panel, (name, timed_rows) in zip(panels, timed.items(), strict=True):
-        front = _draw_front(panel, timed_rows.sort_values(name, ignore_index=True), name)
-        panel.set_xlabel(heads[name])
-        fronts.append(f"{list_titles(front)} by {heads[name]}")
-    panels[0].set_ylabel("test AUC")
+    figure, fronts = _draw_cost(timed, heads, columns=len(timed))
+    narrow, _ = _draw_cost(timed, heads, columns=1)
+    spoken = [f"{list_titles(front)} by {heads[name]}" for name, front in fronts.items()]
     caption = (
-        f"No model is both faster and better than those on the grey line: {'; '.join(fronts)}. "
+        f"No model is both faster and better than those on the grey line: {'; '.join(spoken)}. "
         "Pre-training counts with the model that starts from it."
     )
-    return save_figure(figure, "cost", "Quality against cost", caption)
+    return save_figure(figure, "cost", "Quality against cost", caption, narrow)
+
+
+def _draw_cost(
+    timed: dict[str, pd.DataFrame], heads: dict[str, str], columns: int
+) -> tuple[Canvas, dict[str, list[str]]]:
+    """Draw a panel for each time; return the figure and the models on each front."""
+    height = min(6.0, 2.6 + 0.1 * max(map(len, timed.values())))
+    size = (5.0, height) if columns > 1 else (4.2, height)
+    figure, panels, _ = panels_of(len(timed), columns, size, sharey=True)
+    fronts = {}
+    for panel, (name, rows) in zip(panels, timed.items(), strict=True):
+        rows = rows.sort_values(name, ignore_index=True)
+        fronts[name] = _draw_front(panel, rows, name)
+        panel.set_xlabel(heads[name])
+        panel.set_ylabel("test AUC")
+    for panel, (name, rows) in zip(panels, timed.items(), strict=True):  # all scales stand now
+        on_front = rows["model"].isin(fronts[name])  # named first, where places are free
+        rows = pd.concat([rows[on_front], rows[~on_front]])
+        titles = rows["model"].map(model_title)
+        label_points(panel, titles, rows[name].astype(float), rows["test_auc_mean"])
+    return figure, fronts
 
 
 def _draw_front(panel: Axes, rows: pd.DataFrame, name: str) -> list[str]:
@@ -141,10 +162,6 @@ def _draw_front(panel: Axes, rows: pd.DataFrame, name: str) -> list[str]:
         panel.xaxis.set_minor_formatter("{x:g}")
     panel.margins(0.15)
     panel.ticklabel_format(axis="y", useOffset=False)
-    named = rows if len(rows) <= MOST_NAMES else front
-    label_points(
-        panel, named["model"].map(model_title), named[name].astype(float), named["test_auc_mean"]
-    )
     return list(front["model"])
 
 
@@ -153,47 +170,70 @@ def learning_curves(section: Section) -> Figure | None:
     histories = _histories(section)
     if not histories:
         return None
-    height = -(-len(histories) // COLUMNS)
-    figure, axes = canvas(height, min(COLUMNS, len(histories)), (2.1, 1.7), sharey=True)
-    panels = [panel for row in axes for panel in row]
-    for panel in panels[len(histories) :]:
-        panel.set_visible(False)
-    late = []
-    for (model, history), panel in zip(histories.items(), panels, strict=False):
-        if _draw_losses(panel, model, history) == len(history) - 1:
-            late.append(model)
-    for panel in axes[-1]:
-        panel.set_xlabel("evaluation")
+    limits = _limits([history[CURVES] for history in histories.values()])
+    figure, narrow = (_draw_curves(histories, limits, n) for n in (COLUMNS, NARROW))
+    late = [name for name, h in histories.items() if _best_of(h) == len(h) - 1]
     caption = (
         "Logloss of the validation rows (coloured, its lowest point marked) and the training loss "
         "(grey), of the first seed."
     )
-    low, high = _limits([history[CURVES] for history in histories.values()])
-    axes[0][0].set_ylim(low, high)
+    low, high = limits
     losses = {name: history[CURVES].to_numpy(float) for name, history in histories.items()}
     above = [name for name, values in losses.items() if values.max() > high]
     below = [name for name, values in losses.items() if values.min() < low]
     for side, cut in (("Higher", above), ("Lower", below)):
         caption += f" {side} than the frame: losses of {list_titles(cut)}." if cut else ""
     if late:
-        caption += f" Still improving at their last evaluation: {list_titles(late)}."
-    return save_figure(figure, "learning", "How each model learned", caption)
+        caption += f" Still improving at their last epoch: {list_titles(late)}."
+    return save_figure(figure, "learning", "How each model learned", caption, narrow)
 
 
-def _draw_losses(panel: Axes, model: str, history: pd.DataFrame) -> int:
-    """Draw the losses of one model; return the place of its best evaluation."""
-    steps = np.arange(1, len(history) + 1)
-    panel.plot(steps, history["valid_logloss"], lw=1.4, **(line_style(model) | {"marker": "none"}))
-    panel.plot(steps, history["train_loss"], color=GREY, lw=1)
-    best = int(history["valid_logloss"].to_numpy().argmin())
+def _draw_curves(
+    histories: dict[str, pd.DataFrame], limits: tuple[float, float], columns: int
+) -> Canvas:
+    figure, panels, width = panels_of(len(histories), columns, (2.1, 1.7), sharey=True)
+    for (model, history), panel in zip(histories.items(), panels, strict=True):
+        _draw_losses(panel, model, history)
+    for panel in panels[::width]:
+        panel.set_ylabel("logloss")
+    for panel in panels[-width:]:
+        panel.set_xlabel("epochs")
+    panels[0].set_ylim(*limits)
+    keys = [Line2D([], [], color=INK, label="validation"), Line2D([], [], color=GREY)]
+    keys[1].set_label("training")
+    figure.legend(handles=keys, loc="outside upper left", ncols=2, frameon=False, labelcolor=INK)
+    return figure
+
+
+def _best_of(history: pd.DataFrame) -> int:
+    """Return the place of the best evaluation."""
+    return int(history["valid_logloss"].to_numpy().argmin())
+
+
+def _draw_losses(panel: Axes, model: str, history: pd.DataFrame) -> None:
+    """Draw the losses of one model over its epochs, some of them evaluated several times."""
+    epochs = _epochs(history)
+    panel.plot(epochs, history["valid_logloss"], lw=1.4, **(line_style(model) | {"marker": "none"}))
+    panel.plot(epochs, history["train_loss"], color=GREY, lw=1)
+    best = _best_of(history)
     lowest = history["valid_logloss"].iloc[best]
-    (point,) = panel.plot(best + 1, lowest, **line_style(model), ms=5)
+    (point,) = panel.plot(epochs[best], lowest, **line_style(model), ms=5)
+    name = model_title(model)
     set_tooltips(
-        point, [f"{model_title(model)}: validation logloss {lowest:.5f} at evaluation {best + 1}"]
+        point, [f"{name}: validation logloss {lowest:.5f} after {epochs[best]:.3g} epochs"]
     )
     panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    set_title(panel, model_title(model))
-    return best
+    set_title(panel, name)
+
+
+def _epochs(history: pd.DataFrame) -> Numbers:
+    """Return the epochs trained until each evaluation; those within an epoch share it equally."""
+    if "epoch" not in history:
+        return np.arange(1.0, len(history) + 1)
+    epoch = history["epoch"].astype(float)
+    within = history.groupby("epoch").cumcount() + 1
+    share: Numbers = (epoch - 1 + within / epoch.map(epoch.value_counts())).to_numpy(float)
+    return share
 
 
 def _limits(curves: list[pd.DataFrame]) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Two settings of an option, side by side for each model."""
 
 import pandas as pd
+from matplotlib.figure import Figure as Canvas
 
 from ctrbench.report.figures.drawing import (
     DEVIATION,
@@ -61,7 +62,17 @@ def pairs_sentence(pairs: pd.DataFrame, option: str, metric: str) -> str:
 
 def draw_pairs(pairs: pd.DataFrame, option: str, metric: str) -> Figure:
     """Draw both settings of each model, joined by a line."""
-    figure, ((panel,),) = canvas(1, 1, (6.4, 0.28 * len(pairs) + 0.8))
+    figure, narrow = (_draw(pairs, option, metric, width) for width in (8.0, 4.2))
+    several = any(deviation > 0 for both in pairs["deviations"] for deviation in both)
+    caption = f"{pairs_sentence(pairs, option, metric)} Sorted by the gain."
+    caption += f" Lines through the dots: {DEVIATION}." if several else " One seed each."
+    name = f"pairs-{option}".replace("/", "-")
+    title = f"Test {metric_title(metric)} by {option_title(option)}"
+    return save_figure(figure, name, title, caption, narrow)
+
+
+def _draw(pairs: pd.DataFrame, option: str, metric: str, width: float) -> Canvas:
+    figure, ((panel,),) = canvas(1, 1, (width, 0.28 * len(pairs) + 0.8))
     places = list(range(len(pairs)))
     both = pd.DataFrame(pairs["means"].tolist())
     spread = pd.DataFrame(pairs["deviations"].tolist())
@@ -82,10 +93,4 @@ def draw_pairs(pairs: pd.DataFrame, option: str, metric: str) -> Figure:
     panel.set(ylim=(len(pairs) - 0.5, -0.5), xlabel=f"test {metric_title(metric)}")
     panel.ticklabel_format(axis="x", useOffset=False)
     panel.legend(frameon=False, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    several = bool((spread > 0).any(axis=None))
-    caption = f"{pairs_sentence(pairs, option, metric)} Sorted by the gain."
-    caption += f" Lines through the dots: {DEVIATION}." if several else " One seed each."
-    name = f"pairs-{option}".replace("/", "-")
-    return save_figure(
-        figure, name, f"Test {metric_title(metric)} by {option_title(option)}", caption
-    )
+    return figure

@@ -1,6 +1,7 @@
 """Published results beside ours: a row for each model, sorted by the difference."""
 
 import pandas as pd
+from matplotlib.figure import Figure as Canvas
 
 from ctrbench.report.figures.drawing import (
     DEVIATION,
@@ -45,7 +46,16 @@ def draw_differences(board: Leaderboard) -> list[Figure]:
     rows = compared_rows(board)
     if rows.empty:
         return []
-    figure, ((panel,),) = canvas(1, 1, (6.4, 0.26 * len(rows) + 0.7))
+    figure, narrow = (_draw(rows, width) for width in (8.0, 4.2))
+    caption = (
+        f"{published_sentence(board)} Sorted by the difference, ours less the published. "
+        f"Lines through our dots: {DEVIATION}."
+    )
+    return [save_figure(figure, "published", board.title, caption, narrow)]
+
+
+def _draw(rows: pd.DataFrame, width: float) -> Canvas:
+    figure, ((panel,),) = canvas(1, 1, (width, 0.26 * len(rows) + 0.7))
     published = rows["published_mean_auc"].fillna(rows["auc_published"])
     places = list(range(len(rows)))
     panel.hlines(places, published, rows["auc"], color=GREY, lw=1, zorder=1)
@@ -65,11 +75,7 @@ def draw_differences(board: Leaderboard) -> list[Figure]:
     panel.set(ylim=(len(rows) - 0.5, -0.5), xlabel="test AUC")
     panel.ticklabel_format(axis="x", useOffset=False)
     panel.legend(frameon=False, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    caption = (
-        f"{published_sentence(board)} Sorted by the difference, ours less the published. "
-        f"Lines through our dots: {DEVIATION}."
-    )
-    return [save_figure(figure, "published", board.title, caption)]
+    return figure
 
 
 def _label(row: pd.Series) -> str:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure as Canvas
 from scipy import stats
 from scipy.special import expit
 
@@ -12,8 +13,8 @@ from ctrbench.markdown import NONE, Rows
 from ctrbench.report.figures.drawing import (
     GREY,
     Figure,
-    canvas,
     line_style,
+    panels_of,
     save_figure,
     set_title,
     set_tooltips,
@@ -23,7 +24,7 @@ from ctrbench.report.names import model_title
 from ctrbench.report.predictions.read import Predictions
 
 DECILES = 10
-COLUMNS = 4
+COLUMNS, NARROW = 5, 2  # of panels, in wide and narrow windows
 
 
 def deciles(rows: Predictions) -> pd.DataFrame:
@@ -89,14 +90,15 @@ def calibration_rows(rows: Predictions, tenths: pd.DataFrame) -> Rows:
 
 def draw_calibration(rows: Predictions, tenths: pd.DataFrame) -> Figure:
     """Draw the observed over the predicted click rate of each tenth, a panel for each model."""
-    models = list(rows.logits)
-    height, width = -(-len(models) // COLUMNS), min(COLUMNS, len(models))
-    figure, axes = canvas(height, width, (2.1, 2.0), sharex=True, sharey=True)
-    panels = [panel for row in axes for panel in row]
-    for panel in panels[len(models) :]:
-        panel.set_visible(False)
+    figure, narrow = (_draw_panels(list(rows.logits), tenths, n) for n in (COLUMNS, NARROW))
+    title = "Calibration: observed against predicted clicks"
+    return save_figure(figure, "calibration", title, _caption(), narrow)
+
+
+def _draw_panels(models: list[str], tenths: pd.DataFrame, columns: int) -> Canvas:
+    figure, panels, width = panels_of(len(models), columns, (2.1, 2.0), sharex=True, sharey=True)
     end = float(tenths[["predicted", "observed"]].to_numpy().max())
-    for model, panel in zip(models, panels, strict=False):
+    for model, panel in zip(models, panels, strict=True):
         model_tenths = tenths[tenths["model"] == model]
         low, high = _intervals(model_tenths)
         style = line_style(model) | {"linestyle": "none"}
@@ -112,14 +114,12 @@ def draw_calibration(rows: Predictions, tenths: pd.DataFrame) -> Figure:
             ],
         )
         set_title(panel, model_title(model))
-    for panel in panels[max(0, len(models) - width) : len(models)]:
+    for panel in panels[-width:]:
         panel.set_xlabel("predicted rate")
         panel.tick_params(labelbottom=True)
-    for row in axes:
-        row[0].set_ylabel("observed rate")
-    return save_figure(
-        figure, "calibration", "Calibration: observed against predicted clicks", _caption()
-    )
+    for panel in panels[::width]:
+        panel.set_ylabel("observed rate")
+    return figure
 
 
 def _caption() -> str:

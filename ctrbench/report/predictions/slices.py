@@ -5,16 +5,18 @@ rarest value of a row was seen in training, and by the values of a field that is
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import polars as pl
+from matplotlib.figure import Figure as Canvas
 
 from ctrbench import metrics
 from ctrbench.data.schema import Field
@@ -40,6 +42,8 @@ FIFTHS = ("lowest fifth", "second", "third", "fourth", "highest fifth")
 SEEN = (1, 10, 100, 1_000, 10_000)  # training rows with the rarest value of a row, from
 VALUES = 8  # of a field, that have a slice of their own
 LEAST = 20  # clicks, and rows without one, of a slice that is scored
+MOST_LINES = 6  # of models; more are cells of a map
+LEADER = 0.05  # of the axis, from the end of a line to its name
 CHUNK = 1_000_000  # training rows that are read at once
 Numbers = npt.NDArray[np.int64]
 
@@ -206,27 +210,73 @@ def draw_slices(slice_scores: pd.DataFrame, slicing: Slicing) -> Figure | None:
     if wide.shape[0] < 2 or wide.shape[1] < 2:
         return None
     above = wide.sub(wide.mean(axis=1), axis=0)
-    figure, ((panel,),) = canvas(1, 1, (6.4, 3.2))
+    if len(above.columns) > MOST_LINES:
+        figure, narrow = (_draw_map(above, wide, size) for size in (0.95, 0.55))
+    else:
+        figure, narrow = (_draw_lines(above, wide, slicing, width) for width in (7.4, 4.2))
+    name = f"slices-{slicing.title}".replace(" ", "-")
+    title = f"Where each model wins: {slicing.title}"
+    return save_figure(figure, name, title, _caption(wide, slice_scores), narrow)
+
+
+def _draw_lines(above: pd.DataFrame, wide: pd.DataFrame, slicing: Slicing, width: float) -> Canvas:
+    """Draw a line for each model, its name behind the end, joined to it."""
+    figure, ((panel,),) = canvas(1, 1, (width, 3.2))
     panel.axhline(0, color=GREY, lw=1)
     for model in above:
         style = line_style(str(model))
         (points,) = panel.plot(range(len(above)), above[model], lw=1.4, ms=4, **style)
-        set_tooltips(
-            points,
-            [f"{model_title(model)}, {name}: AUC {auc:.4f}" for name, auc in wide[model].items()],
-        )
+        set_tooltips(points, _texts(wide, str(model)))
     all_of_it = (float(above.to_numpy().min()), float(above.to_numpy().max()))
     ends = spread_labels(above.iloc[-1], (all_of_it[1] - all_of_it[0]) / 16, all_of_it)
+    last = len(above) - 1
     for model, height in zip(above, ends, strict=True):
-        place: Any = {"textcoords": "offset points", "va": "center", "color": INK}
-        panel.annotate(model_title(str(model)), (len(above) - 1, height), (7, 0), **place)
-    panel.set_xticks(range(len(above)), [str(name) for name in above.index])
+        leader = last + last * LEADER
+        panel.plot(
+            [last, leader],
+            [above[model].iloc[-1], height],
+            color=line_style(str(model))["color"],
+            lw=0.6,
+            clip_on=False,
+        )
+        place: Any = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
+        panel.annotate(model_title(str(model)), (leader, height), (3, 0), color=INK, **place)
+    panel.set_xticks(range(len(above)), _wrapped(above.index))
     panel.set_xlabel(f"rows {slicing.title}")
     panel.set_ylabel("AUC above the models' mean")
-    name = f"slices-{slicing.title}".replace(" ", "-")
-    return save_figure(
-        figure, name, f"Where each model wins: {slicing.title}", _caption(wide, slice_scores)
-    )
+    return figure
+
+
+def _draw_map(above: pd.DataFrame, wide: pd.DataFrame, size: float) -> Canvas:
+    """Draw a cell for each model and slice, the best of a slice framed."""
+    order = wide.mean().sort_values(ascending=False, kind="stable").index
+    cells = above[order].T
+    figure, ((panel,),) = canvas(1, 1, (1.4 + size * len(above), 0.24 * len(cells) + 0.7))
+    limit = float(np.abs(cells.to_numpy()).max())
+    panel.pcolormesh(cells.to_numpy(), cmap="PuOr_r", vmin=-limit, vmax=limit)
+    for (i, j), value in np.ndenumerate(cells.to_numpy()):
+        color = "white" if abs(value) > 0.6 * limit else "black"
+        is_best = value == cells.to_numpy()[:, j].max()
+        weight: Any = "bold" if is_best else "normal"
+        place: Any = {"ha": "center", "va": "center", "fontsize": 7}
+        panel.text(j + 0.5, i + 0.5, f"{value:+.3f}", color=color, weight=weight, **place)
+    panel.set_yticks(np.arange(len(cells)) + 0.5, [model_title(str(model)) for model in order])
+    panel.set_xticks(np.arange(len(above)) + 0.5, _wrapped(above.index), fontsize=8)
+    panel.invert_yaxis()
+    panel.tick_params(length=0)
+    panel.spines[:].set_visible(False)
+    panel.set_xlabel("AUC above the models' mean")
+    return figure
+
+
+def _texts(wide: pd.DataFrame, model: str) -> list[str]:
+    title = model_title(model)
+    return [f"{title}, {name}: AUC {auc:.4f}" for name, auc in wide[model].items()]
+
+
+def _wrapped(names: Iterable[Any]) -> list[str]:
+    """Return names of slices in lines, so that neighbours do not meet."""
+    return [fill(str(name), 9, break_long_words=False) for name in names]
 
 
 def _caption(wide: pd.DataFrame, slice_scores: pd.DataFrame) -> str:
