@@ -97,37 +97,47 @@ def open_run(path: str | Path, *, trust: bool = False) -> "Run":
     return Run(expanded(str(path)), trust=trust)
 
 
-def load_runs(*folders: str | Path) -> "pd.DataFrame":
+def load_runs(*folders: str | Path, short: bool = False) -> "pd.DataFrame":
     """Return a table with one row per run below the folders (default: ``results``).
 
     It always has the columns of model, data, seed, status, metrics and times; of the settings,
     those in which the runs differ. See :func:`ctrbench.runs.frame.select_columns`.
+
+    Args:
+        short: only model, data, seed, status, the settings that differ, AUC and logloss.
 
     Raises:
         UserError: if a folder does not exist or holds no run.
     """
     from ctrbench.runs import frame
 
-    return frame.load_runs(*folders)
+    return frame.load_runs(*folders, short=short)
 
 
-def train(*overrides: str) -> "Run":
+def train(
+    *overrides: str,
+    data: Any = None,
+    label: str | None = None,
+    config_dir: str | Path | None = None,
+    **options: Any,
+) -> "Run":
     """Train one run, or find it finished.
 
     Args:
         overrides: KEY=VALUE, those of ``ctrbench train``.
+        data: the name of a data set, or a data frame of pandas or polars, or an Arrow table, which
+            is kept below ``results/frames``.
+        label: of a table, the column of clicks.
+        config_dir: a folder of your own YAML files and components.
+        options: other keys, ``model="fm"``, with ``__`` for a dot: ``trainer__epochs=3``.
 
     Raises:
         UserError: for overrides that do not fit, data that cannot be used, a loss
             that is not finite.
     """
-    from ctrbench.runs.run import run
-    from ctrbench.sweep.jobs import plan_run
+    from ctrbench.api import train
 
-    plan = plan_run(list(overrides))
-    plan.results.check()
-    run(plan)
-    return open_run(plan.directory.path)
+    return train(*overrides, data=data, label=label, config_dir=config_dir, **options)
 
 
 def import_scores(

@@ -60,6 +60,11 @@ class Results:
         """Of what a few steps of runs took, to tell how long they would."""
         return self.folder / "trials.json"
 
+    @property
+    def frames(self) -> Path:
+        """Of the data frames that runs were trained on."""
+        return self.folder / "frames"
+
     def report(self, name: str) -> Path:
         """Of a report."""
         return self.folder / "report" / name

@@ -18,10 +18,11 @@ from ctrbench.runs.validate import check_result, is_count
 from ctrbench.settings import digest, neutral
 
 FINISHED, FAILED, UNFINISHED, BROKEN = "finished", "failed", "unfinished", "broken"
+METRICS = tuple(f"metrics.{p}.{name}" for p in ("valid", "test") for name in ("auc", "logloss"))
 # Columns of every table: what runs are, how good, and how long they took.
 CORE = (
     *("path", "model", "data", "seed", "external", "status", "reason"),
-    *(f"metrics.{part}.{figure}" for part in ("valid", "test") for figure in ("auc", "logloss")),
+    *METRICS,
     *(f"seconds.{name}" for name in ("prepare", "pretrain", "train", "to_best", "evaluate")),
     "seconds_per_epoch",
 )
@@ -65,10 +66,10 @@ def _is_run(path: Path, files: set[str]) -> bool:
         return False
 
 
-def load_runs(*folders: str | Path) -> pd.DataFrame:
+def load_runs(*folders: str | Path, short: bool = False) -> pd.DataFrame:
     """Return the table of ``ctrbench.load_runs``: one row per run below the folders."""
     paths = [expanded(str(folder)) for folder in folders or ("results",)]
-    return select_columns(frame(find_runs(paths)))
+    return select_columns(frame(find_runs(paths)), short=short)
 
 
 def frame(runs: Iterable[Path]) -> pd.DataFrame:
@@ -90,11 +91,14 @@ def _column(values: list[Any]) -> pd.Series:
     return pd.Series(values, dtype="Int64" if kinds == {int, type(None)} else None)
 
 
-def select_columns(table: pd.DataFrame) -> pd.DataFrame:
+def select_columns(table: pd.DataFrame, *, short: bool = False) -> pd.DataFrame:
     """Return the table as users get it: the columns ``CORE``, whatever the runs are, so that tables
     can be concatenated; then those of the settings that differ, and all else of the records.
 
     ``status`` is finished, failed, unfinished or broken.
+
+    Args:
+        short: only model, data, seed, status, the settings that differ, AUC and logloss.
     """
     table = table.assign(status=table["state"])
     table = table.assign(**{name: pd.NA for name in CORE if name not in table})
@@ -102,6 +106,8 @@ def select_columns(table: pd.DataFrame) -> pd.DataFrame:
     same = [name for name in options if table[name].nunique(dropna=False) <= 1]
     settings = [name for name in options if name not in (*same, *CORE, *NAMED)]
     rest = [name for name in table.columns if name not in (*options, *CORE)]
+    if short:
+        return table[["model", "data", "seed", "status", *settings, *METRICS]]
     return table[[*CORE, *settings, *rest]]
 
 

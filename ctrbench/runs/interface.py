@@ -3,6 +3,7 @@
 import json
 import tempfile
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,57 @@ class Run:
             raise UserError(f"{path}: not a run; name a directory with a config.yaml")
 
     def __repr__(self) -> str:
-        return f"<run {self.path}>"
+        return f"{self._summary().to_string(index=False)}\n{self.path}"
+
+    def _repr_html_(self) -> str:
+        """Return the same for a notebook."""
+        return f"{self._summary().to_html(index=False)}<code>{escape(str(self.path))}</code>"
+
+    def _summary(self) -> pd.DataFrame:
+        """A row: what was trained, and how good it is."""
+        config = self.config
+        row = {"model": config["model"].get("name"), "data": config["data"].get("name")}
+        row |= {"seed": config.get("seed")}
+        if self.result is None:
+            return pd.DataFrame([row | {"status": "not finished"}])
+        for part, figures in self.metrics.items():
+            row |= {f"{part} {name}": figures[name] for name in ("auc", "logloss")}
+        return pd.DataFrame([row | {"training, s": self.result["seconds"]["train"]}]).round(5)
+
+    @property
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """The metrics of the validation and the test rows, as ``result.json`` has them.
+
+        Raises:
+            UserError: if the run is not finished.
+        """
+        if self.result is None:
+            raise UserError(f"{self.path}: not a finished run")
+        metrics: dict[str, dict[str, Any]] = self.result["metrics"]
+        return metrics
+
+    def plot_history(self) -> Any:
+        """Return a figure of matplotlib: logloss and AUC by evaluation.
+
+        Raises:
+            UserError: of a run without evaluations.
+        """
+        from matplotlib.figure import Figure
+
+        history = self.history
+        if history.empty:
+            raise UserError(f"{self.path}: has no evaluations yet")
+        figure = Figure(figsize=(8, 3), layout="constrained")
+        panels = figure.subplots(1, 2)
+        steps = range(1, len(history) + 1)
+        for panel, names in zip(
+            panels, (("train_loss", "valid_logloss"), ("valid_auc",)), strict=True
+        ):
+            for name in names:
+                panel.plot(steps, history[name], marker="o", label=name.replace("_", " "))
+            panel.set_xlabel("evaluation")
+            panel.legend(frameon=False)
+        return figure
 
     @cached_property
     def config(self) -> dict[str, Any]:

@@ -48,6 +48,28 @@ def write_rows(rows: Any, source: FileSource, folder: Path) -> Path:
     return folder / "rows.txt"
 
 
+def frame_columns(rows: Any) -> list[str | None]:
+    """Return the names of the columns of a data frame.
+
+    Raises:
+        UserError: for rows of another kind.
+    """
+    if isinstance(rows, pd.DataFrame):
+        return [str(name) for name in rows.columns]
+    if isinstance(rows, pl.LazyFrame):
+        return list(rows.collect_schema().names())
+    if not hasattr(rows, "__arrow_c_stream__"):
+        raise _no_frame(rows)
+    return list(pl.DataFrame(rows).columns)
+
+
+def _no_frame(rows: Any) -> UserError:
+    return UserError(
+        f"rows of type {type(rows).__name__}: give a data frame of pandas or polars, or an Arrow "
+        "table"
+    )
+
+
 def to_polars(rows: Any, names: set[str | None], separators: Mapping[str, str]) -> pl.DataFrame:
     """Return the named columns of a data frame that it has, for polars.
 
@@ -69,10 +91,7 @@ def to_polars(rows: Any, names: set[str | None], separators: Mapping[str, str]) 
     if isinstance(rows, pl.LazyFrame):
         rows = rows.collect()
     if not hasattr(rows, "__arrow_c_stream__"):
-        raise UserError(
-            f"rows of type {type(rows).__name__}: give a data frame of pandas or polars, or an "
-            "Arrow table"
-        )
+        raise _no_frame(rows)
     frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows)
     return pl.DataFrame(
         [
