@@ -8,8 +8,8 @@ from ctrbench.report.names import metric_title, model_title
 from ctrbench.report.table import Table
 
 NOTE = (
-    "Averages of logits. The gain is over the mean of the model's seeds, of the greedy average "
-    "over that of the model in brackets, which is best on the validation rows, with an interval of "
+    "Averages of logits. Differences are to the mean of the model's seeds, of the greedy average "
+    "to that of the model in brackets, which is best on the validation rows, with an interval of "
     f"{LEVEL:.0%} over the test rows."
 )
 GREEDY_NOTE = (
@@ -45,5 +45,5 @@ def _row(average: Average) -> dict[str, str]:
         gain = average.gains[figure]
         interval = "" if gain.low != gain.low else f" [{gain.low:+.5f}, {gain.high:+.5f}]"
         row[metric_title(figure)] = f"{average.figures[figure]:.5f}"
-        row[f"{metric_title(figure)} gain"] = f"{gain.mean:+.5f}{interval}{against}"
+        row[f"{metric_title(figure)} difference"] = f"{gain.mean:+.5f}{interval}{against}"
     return row

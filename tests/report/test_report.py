@@ -54,7 +54,7 @@ def test_figures_of_what_was_swept(here: Path) -> None:
     found = {path.name for path in (here / "swept" / "report" / "figures").iterdir()}
     names = [f"planted-data.effects-{e}-ablation-model.embedding_dim" for e in ("a", "b")]
     swept = {name for name in found if "ablation" in name}
-    assert swept == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
+    assert swept == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg", "pdf")}
     assert all(f"(figures/{name}.png)" in text for name in names)
     with pytest.raises(UserError, match=r"x=model\.dim: no model's runs differ in it"):
         report_on([Path("swept")], x="model.dim")
