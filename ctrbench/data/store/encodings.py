@@ -40,20 +40,24 @@ def _named_encodings(items: list[str], kinds: dict[str, str]) -> list[str]:
     split = [(item, *item.partition(":")[::2]) for item in items]
     patterns = [own for own in split if own[0] != f"{ALL}:{TARGET}" and is_pattern(own[1], kinds)]
     plain = [item for item in items if item not in [pattern[0] for pattern in patterns]]
-    by_kind: dict[str, dict[str, str]] = {}
+    groups: dict[
+        tuple[str, bool], dict[str, str]
+    ] = {}  # target statistics stand beside an encoding
     for item, name, encoding in patterns:
         kind = next((kind for kind, allowed in ALLOWED.items() if encoding in allowed), None)
         if kind is None:
             hint = nearest(encoding, [name for allowed in ALLOWED.values() for name in allowed])
             raise UserError(f"data.encodings={item}: no encoding {encoding}; {hint}")
-        declared = by_kind.setdefault(kind, {})
+        declared = groups.setdefault((kind, encoding == TARGET), {})
         if declared.setdefault(name, encoding) != encoding:
             raise UserError(f"data.encodings={item}: {name} stands in it twice; name it once")
-    exact = {item.partition(":")[0] for item in plain}
-    for kind, declared in by_kind.items():
+    exact = {(item.partition(":")[0], item.endswith(f":{TARGET}")) for item in plain}
+    for (kind, is_target), declared in groups.items():
         names = [name for name, own in kinds.items() if own == kind]
         resolved = resolve_patterns("data.encodings", declared, names)
-        plain += [f"{name}:{way}" for name, way in resolved.items() if name not in exact]
+        plain += [
+            f"{name}:{way}" for name, way in resolved.items() if (name, is_target) not in exact
+        ]
     return plain
 
 

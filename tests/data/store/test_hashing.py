@@ -10,6 +10,7 @@ from support import Compose, ctrbench, process, run, run_directory, store_of, wr
 
 from ctrbench.data.store.encode import Encoder, restore
 from ctrbench.data.store.hashing import Hashed
+from ctrbench.runs.plan import RunPlan
 from ctrbench.settings import identity_settings
 
 TABLE = ["data=table", "data.label=clicked", "data.min_count=2", "data.hash_buckets=50"]
@@ -95,6 +96,13 @@ def test_predicted_in_another_process(settings: Compose, tmp_path: Path) -> None
     probabilities = np.loadtxt(done.stdout.splitlines())
     assert len(probabilities) == len(logits) + 1
     assert np.allclose(probabilities[:-1], 1 / (1 + np.exp(-logits)), atol=1e-6)
+
+
+@pytest.mark.parametrize("words", ["s*:hash,s*:target", "site:hash,s*:target"])
+def test_target_statistics_beside_by_patterns(words: str, table: Path, settings: Compose) -> None:
+    own = settings(*TABLE, f"data.path={table}", f"data.encodings=[{words}]")
+    encodings = RunPlan(own).dataset.encodings
+    assert encodings["site"] == "hash" and encodings["site.rate"] == "value"
 
 
 def test_without_the_option_nothing_changes(settings: Compose) -> None:

@@ -144,7 +144,7 @@ WRONG = {
     "price:target": "data.encodings=price:target",
     "shops:target": "no field shops",
     "shop:target,shop:target": "shop:target: shop stands in it twice",
-    "shop:vocabulary": "data.encodings=shop:vocabulary",
+    "shop:mean": "data.encodings=shop:mean",
     "*:sum": "data.encodings=*",
 }
 
