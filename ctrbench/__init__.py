@@ -6,7 +6,9 @@ finished one, ``ctrbench.load_runs("results")`` returns a table of all runs, and
 """
 
 import importlib
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ctrbench import runs as runs  # callable until 0.4: the old name of load_runs
@@ -65,7 +67,29 @@ _PUBLIC = {
     "register_optimizer": "optim.registry",
     "OptimizerSettings": "optim.settings",
     "option": "settings",
+    **dict.fromkeys(("report", "sweep", "tune"), "api"),
 }
+
+
+class _CallableModule(ModuleType):
+    """A package that is a function of the interface too: ``ctrbench.sweep(...)``."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Call the function of :mod:`ctrbench.api` that has the name of the package."""
+        api = importlib.import_module("ctrbench.api")
+        return getattr(api, self.__name__.rpartition(".")[2])(*args, **options)
+
+
+class _Interface(ModuleType):
+    """This module. Importing a package sets it as an attribute here, in place of the function."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if _PUBLIC.get(name) == "api" and isinstance(value, ModuleType):
+            value.__class__ = _CallableModule
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Interface
 
 
 def __getattr__(name: str) -> Any:

@@ -45,6 +45,7 @@ class Tuning:
             compose(shared_overrides(self.models[0], self.words_of[self.models[0]])).results
         )
         self.folder = self.results.conf if folder is None else expanded(folder)
+        self.trials: Rows = []  # of all searches so far, the best of each first
         self._use_what_was_found()
         self.requests = [Request(model, self.words_of[model]) for model in self.models]
         if importlib.util.find_spec("optuna") is None:
@@ -73,6 +74,7 @@ class Tuning:
             study = search.run()
             with search.lock("found"):  # the study is read again within: what is written is final
                 found = write_found(request, study, self.folder)
+            self.trials += found.trials
             rows += found.trials[: 1 if len(self.requests) > 1 else None]
             yield found.text
         yield markdown(rows)

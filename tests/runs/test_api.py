@@ -1,5 +1,7 @@
 """Training from Python: keywords, data frames, and what a run shows."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +73,35 @@ def test_mistakes(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=text) as error:
             ctrbench.train(results=results, **own)
         assert "\n" not in str(error.value)
+
+
+PLANTED: dict[str, Any] = {"data": "planted", "data__rows": 2000}
+
+
+def test_a_sweep_and_its_report(tmp_path: Path) -> None:
+    own = PLANTED | SMALL | {"results": str(tmp_path)}
+    swept = ctrbench.sweep("seed=0,1", model=["lr", "fm"], **own)
+    assert sorted(run.config["model"]["name"] for run in swept.runs) == ["fm", "fm", "lr", "lr"]
+    assert len(swept.table) == 4 and "lr" in repr(swept) and "<table" in swept._repr_html_()
+    written = ctrbench.report(results=tmp_path, name="mine")
+    assert written.folder == tmp_path / "report/mine"
+    assert set(written.table["model"]) == {"lr", "fm"} and "runs" in written.table
+    assert "index.html" in written._repr_html_() and "# All runs" in repr(written)
+
+
+def test_a_search(tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    own = PLANTED | SMALL | {"results": str(tmp_path)}
+    found = ctrbench.tune("search.optimizer.lr=0.01,0.1", model="lr", trials=2, **own)
+    assert len(found.table) == 2 and found.text and "<table" in found._repr_html_()
+
+
+@pytest.mark.parametrize("first", ["ctrbench.sweep.jobs", "ctrbench.report.tables", "ctrbench"])
+def test_packages_are_functions_too(first: str) -> None:
+    """Whatever was imported before, and with nothing heavy imported before its use."""
+    text = (
+        f"import sys, ctrbench; heavy = 'pandas' in sys.modules; import {first}\n"
+        "print(heavy, *(callable(f) for f in (ctrbench.sweep, ctrbench.tune, ctrbench.report)))"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "True", "True", "True"], done.stderr
