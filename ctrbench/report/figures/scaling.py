@@ -71,7 +71,8 @@ def _label_ends(panel: Axes, points: pd.DataFrame, name: str) -> None:
     """Write the name of each model behind the end of its line."""
     last = points.sort_values("rows").groupby("model", sort=False).last()
     low, high = panel.get_ylim()
-    heights = spread_labels(last[name], (high - low) / LABELS, (low, high))
+    step = (high - low) / LABELS  # the lowest label stands half a step above the axis
+    heights = spread_labels(last[name], step, (low + step / 2, high))
     for model, rows, height in zip(last.index, last["rows"], heights, strict=True):
         panel.annotate(
             model_title(str(model)),
