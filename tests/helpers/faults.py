@@ -11,10 +11,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-TIMES = re.compile(r"seconds|per_second|^when$|^peak_memory_bytes$|^created$")
+# The digest of a history is of times.
+TIMES = re.compile(r"seconds|per_second|^when$|^peak_memory_bytes$|^created$|^history\.jsonl$")
 # Locks, Optuna's journal (it has times), what a store's files were when last checked (inodes), the
 # folder of a sweep (named by the time), and how long preparations took.
 UNCOMPARED = re.compile(r"\.lock$|journal\.log$|\.verified\.json$|multirun/|ctrbench/")
@@ -131,16 +133,22 @@ class Scenario:
     """A command, and what it finds.
 
     Attributes:
+        arguments: of the command; ``RUN`` stands for the directory of the first finished run.
         before: commands that have ended.
         files: that lie in the folder, with their text.
         damaged: below which a bit is flipped; none for a command that reads nothing again.
-        arguments: of the command; ``RUN`` is the directory of the first finished run.
+        interrupted: a command that is stopped while it trains.
+        measures: it gives other figures each time.
+        lists_damage: what is damaged is named and left out of what it writes.
     """
 
     arguments: list[str]
     before: list[list[str]] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     damaged: str = ""
+    interrupted: list[str] = field(default_factory=list)
+    measures: bool = False
+    lists_damage: bool = False
 
 
 class Disturbed:
@@ -148,24 +156,34 @@ class Disturbed:
 
     def __init__(self, commands: Commands, scenario: Scenario) -> None:
         self.commands, self.base = commands, commands.side / "base"
-        self.damaged = scenario.damaged
-        work = commands.folder
+        self.scenario, work = scenario, commands.folder
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir()
         for name, text in scenario.files.items():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
             (work / name).write_text(text)
+        work.mkdir(exist_ok=True)
         for arguments in scenario.before:
             done = commands(*arguments)
             assert done.status == 0, done.stderr
         runs = sorted(path.parent for path in work.glob("runs/*/*/*/result.json"))
         own = {"RUN": str(runs[0].relative_to(work))} if runs else {}
         self.arguments = [own.get(word, word) for word in scenario.arguments]
+        if scenario.interrupted:
+            self._interrupt(scenario.interrupted)
         shutil.rmtree(self.base, ignore_errors=True)
         shutil.copytree(work, self.base)
         self.whole = commands(*self.arguments)
         assert self.whole.status == 0, self.whole.stderr
         self.operations = self.whole.operations or 0
         self.expected = contents(work)
+
+    def _interrupt(self, arguments: list[str]) -> None:
+        """Stop a command at its first operations, until it leaves a checkpoint."""
+        work, before = self.commands.folder, 0
+        while not list(work.rglob("checkpoint.pt")):
+            before += 5
+            done = self.commands(*arguments, before=before, number=signal.SIGTERM)
+            assert done.status != 0, "it ended without a checkpoint"
 
     def restore(self) -> None:
         """Put the folder back to what it was before the command."""
@@ -175,6 +193,8 @@ class Disturbed:
     def differences(self) -> list[str]:
         """Return the files that are missing, that are too many, or that differ."""
         now, expected = contents(self.commands.folder), self.expected
+        if self.scenario.measures:
+            return sorted(now.keys() ^ expected.keys())
         names = sorted(now.keys() | expected.keys())
         return [name for name in names if now.get(name) != expected.get(name)]
 
@@ -203,11 +223,14 @@ class Disturbed:
         text = done.stderr + done.stdout
         if "Traceback" in text:
             return [text[-800:]]
-        others = [other for other in self.differences() if other != name]
+        others = [n for n in self.differences() if n != name or n not in self.expected]
         is_same = done.status == 0 and done.stdout == self.whole.stdout and not others
         folders = map(str, list(Path(name).parents)[:-3])  # not those of all runs of a model
         is_named = Path(name).name in text or any(folder in text for folder in folders)
-        return [] if is_same or is_named else [f"status {done.status}", text[-500:], *others]
+        is_used = done.status == 0 and others and not self.scenario.lists_damage
+        if is_same or (is_named and not is_used):
+            return []
+        return [f"status {done.status}", text[-500:], *others]
 
     def damageable(self, below: str) -> list[str]:
         """Return the files that a bit can be flipped in."""
@@ -220,7 +243,7 @@ class Disturbed:
     def _again(self) -> list[str]:
         again = self.commands(*self.arguments)
         failed = [f"again: {again.stderr[-500:]}"] if again.status else []
-        if again.stdout != self.whole.stdout:
+        if again.stdout != self.whole.stdout and not self.scenario.measures:
             failed.append("another standard output")
         return failed + self.differences()
 
@@ -246,9 +269,11 @@ def _wrong_error(outcome: Outcome) -> list[str]:
 
 
 def sample(seed: int, operations: int, count: int) -> list[int]:
-    """Return some of the operations of a command, by a seed; all if there are no more."""
-    every = range(1, operations + 1)
-    return sorted(random.Random(seed).sample(every, min(count, operations)))
+    """Return some of the operations of a command, by a seed: one of each of so many parts of equal
+    length; all if there are no more."""
+    rng, count = random.Random(seed), min(count, operations)
+    ends = [operations * i // count for i in range(count + 1)] if count else [0]
+    return [rng.randint(start + 1, end) for start, end in pairwise(ends)]
 
 
 def environment_number(name: str, default: int) -> int:

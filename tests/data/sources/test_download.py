@@ -1,17 +1,13 @@
 """Public sets over HTTP on the loopback address: whole, cut off, continued, wrong."""
 
 import errno
-import hashlib
-import io
 import shutil
-import threading
-import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from helpers.hub import MD5, ROWS, Hub, archive, serving
 from support import Compose, ctrbench
 
 from ctrbench.data.settings import DownloadSettings
@@ -20,65 +16,14 @@ from ctrbench.data.sources.download import download
 from ctrbench.data.sources.registry import open_source
 from ctrbench.errors import UserError
 
-ROWS = {
-    part: b"label,user\n" + f"1,{part}\n0,x\n".encode() * 5000
-    for part in ("train", "valid", "test")
-}
-
-
-def archive(rows: dict[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=0) as file:
-        for part, data in rows.items():
-            file.writestr(f"Set/{part}.csv", data)
-    return packed.getvalue()
-
-
-class Hub(ThreadingHTTPServer):
-    """Serves one archive; ``cuts`` says after how many bytes the next answers break off."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.data, self.ranges, self.cuts = archive(ROWS), True, list[int]()
-        self.requests: list[str | None] = []
-        self.url = f"http://127.0.0.1:{self.server_port}/set.zip"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Hub
-
-    def do_GET(self) -> None:
-        wanted = self.headers.get("Range")
-        self.server.requests.append(wanted)
-        start = 0
-        if wanted and self.server.ranges:
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
-            if start >= len(self.server.data):
-                self.send_error(416)
-                return
-        body = self.server.data[start:]
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        cut = self.server.cuts.pop(0) if self.server.cuts else len(body)
-        self.wfile.write(body[:cut])
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
-SET = DownloadSettings("Frappe_x1", [hashlib.md5(data).hexdigest() for data in ROWS.values()])
+SET = DownloadSettings("Frappe_x1", MD5)
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr(downloading.time, "sleep", lambda _: None)
-    with Hub() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def check(folder: Path) -> None:
