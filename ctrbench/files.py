@@ -3,6 +3,7 @@
 import ctypes
 import fcntl
 import hashlib
+import json
 import logging
 import os
 import re
@@ -10,11 +11,11 @@ import shutil
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -23,6 +24,8 @@ from ctrbench.errors import UserError
 NEW_S = 60.0
 TEMPORARY = re.compile(r".\.(\d+)\.tmp$")  # NAME.PID.tmp
 HOLDER = ".holder"
+SEAL = "sha256"  # key of a record's own digest
+VERIFIED = ".verified.json"  # end of the name of the record of a last check
 HERE, EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -161,6 +164,46 @@ def file_signature(path: Path) -> tuple[int, ...]:
     status = path.stat()
     times = (status.st_mtime_ns, status.st_ctime_ns)
     return (status.st_dev, status.st_ino, status.st_size, *times)
+
+
+def changed_file(
+    folder: Path, digests: Mapping[str, str], last_check: Path | None = None
+) -> str | None:
+    """Return the first file of a folder that is missing or has another digest; None if all match.
+
+    Args:
+        digests: SHA-256 by name.
+        last_check: record of the last check that found no change. A file whose size, inode and
+            times are those of that check is not read again. None: every byte is read.
+    """
+    known = {} if last_check is None else _read_json(last_check)
+    checked = {}
+    for name, digest in digests.items():
+        path = folder / name
+        if not path.is_file():
+            return name
+        checked[name] = [digest, *file_signature(path)]
+        if checked[name] != known.get(name) and file_digest(path) != digest:
+            return name
+    if last_check is not None and checked != known:
+        with suppress(OSError):  # a folder that may only be read
+            write_atomic(last_check, json.dumps(checked))
+    return None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read an object; an empty one if there is none."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def seal(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with a digest of its own content."""
+    content = {key: value for key, value in record.items() if key != SEAL}
+    text = json.dumps(content, sort_keys=True)
+    return content | {SEAL: hashlib.sha256(text.encode()).hexdigest()}
 
 
 @contextmanager

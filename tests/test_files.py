@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -11,8 +12,18 @@ from typing import Any
 
 import pytest
 
+import ctrbench
 from ctrbench.errors import UserError, one_line
-from ctrbench.files import expanded, file_signature, locked, remove_leftovers, write_atomic
+from ctrbench.files import (
+    changed_file,
+    expanded,
+    file_digest,
+    file_signature,
+    locked,
+    remove_leftovers,
+    seal,
+    write_atomic,
+)
 
 HOLD = """
 import sys, time
@@ -186,3 +197,58 @@ def test_what_a_live_process_writes_is_left_alone(
         assert names(tmp_path) == before and len(before) == 4
     remove_leftovers(tmp_path)
     assert names(tmp_path) == {"x.lock"}
+
+
+def test_a_changed_file_is_found(tmp_path: Path) -> None:
+    """Also one of equal size and time; one that has not changed is not read again."""
+    for name in ("one", "other"):
+        (tmp_path / name).write_text(name)
+    digests = {name: file_digest(tmp_path / name) for name in ("one", "other")}
+    last_check = tmp_path / "check.json"
+    for record in (None, last_check, last_check):
+        assert changed_file(tmp_path, digests, record) is None
+    assert changed_file(tmp_path, digests | {"missing": ""}, last_check) == "missing"
+    times = (tmp_path / "other").stat()
+    (tmp_path / "other").write_text("OTHER")
+    os.utime(tmp_path / "other", ns=(times.st_atime_ns, times.st_mtime_ns))
+    for record in (None, last_check):
+        assert changed_file(tmp_path, digests, record) == "other"
+    (tmp_path / "one").chmod(0)
+    (tmp_path / "one").unlink()
+    assert changed_file(tmp_path, digests, last_check) == "one"
+
+
+def test_a_seal_is_of_the_content() -> None:
+    sealed = seal({"b": 1, "a": [1.5, None]})
+    assert seal(sealed) == sealed and sealed["sha256"] == seal({"a": [1.5, None], "b": 1})["sha256"]
+    assert seal(sealed | {"b": 2})["sha256"] != sealed["sha256"]
+
+
+# A write that a kill can leave half done, and why it may stand where it does.
+WRITE = re.compile(
+    r"""\.write_(?:text|bytes)\(|\.open\(["'][wxa]|\bopen\([^)]*,\s*["'][wxa]|np\.savez?\(|copyfile\("""
+    r"""|\.to_(?:csv|parquet|pickle)\([^)i]|\.write_(?:csv|parquet)\((?:path|folder|\n\s+folder)"""
+    r"""|save_file\("""
+)
+WRITERS = {
+    "files.py": "the writer that renames, and copies into folders that are written as a whole",
+    "machine.py": "a counter of the system",
+    "report/output.py": "a new folder, put in place as a whole",
+    "sweep/launch.py": "the log of a job",
+    "data/sources/download.py": "a part of a file, continued and renamed",
+    "data/store/arrays.py": "the folder of a preparation, renamed as a whole",
+    "data/store/crosses.py": "the folder of a preparation, renamed as a whole",
+    "data/store/grouping.py": "the folder of a preparation, renamed as a whole",
+    "runs/run.py": "a temporary file or folder, renamed",
+    "bench/fuxictr.py": "a temporary folder",
+}
+
+
+def test_files_are_written_to_one_side_and_renamed() -> None:
+    root = Path(ctrbench.__file__).parent
+    writing = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        if WRITE.search(path.read_text())
+    }
+    assert writing == WRITERS.keys()

@@ -94,8 +94,9 @@ def repeated_overrides(run: Path, overrides: list[str], config_dir: str | None) 
     """
     directory = RunDirectory(run)
     config = directory.settings()
-    if directory.result() is not None and (name := directory.damage()) is not None:
-        raise UserError(f"{run / name}: damaged or missing; {AGAIN}")
+    is_ended = (run / directory.ended).exists()
+    if is_ended and (damaged := directory.damaged()) is not None:
+        raise UserError(f"{damaged}: damaged or missing; {AGAIN}")
     if config.get("pretraining_of"):
         raise UserError(f"{run}: was pre-trained for another run; name that one")
     try:

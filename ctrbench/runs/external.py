@@ -15,7 +15,7 @@ from ctrbench.data.dataset import Dataset
 from ctrbench.data.store.opened import Part, Store
 from ctrbench.data.store.raw_rows import row_column
 from ctrbench.errors import UserError
-from ctrbench.files import file_digest, locked
+from ctrbench.files import locked
 from ctrbench.models.registry import names
 from ctrbench.runs.command import Command
 from ctrbench.runs.record import RunDirectory, relative_paths
@@ -157,6 +157,6 @@ class ExternalRun:
         text = yaml.safe_dump(relative_paths(config), sort_keys=False)
         directory.write(directory.config.name, text)
         valid, test = scored["valid"], scored["test"]
-        files = write_scores(directory, test.logits_N, test.rows)
-        files += write_valid_scores(directory, valid.logits_N, valid.rows)
-        directory.finish(result | {"files": {path.name: file_digest(path) for path in files}})
+        write_scores(directory, test.logits_N, test.rows)
+        write_valid_scores(directory, valid.logits_N, valid.rows)
+        directory.finish(result | {"files": directory.file_digests()})

@@ -13,9 +13,8 @@ import pandas as pd
 from scipy.special import expit
 
 from ctrbench.errors import UserError
-from ctrbench.files import file_digest
 from ctrbench.results import Results
-from ctrbench.runs.record import AGAIN, RunDirectory
+from ctrbench.runs.record import AGAIN, ANEW, RunDirectory
 
 if TYPE_CHECKING:
     from ctrbench.runs.opened import OpenedRun
@@ -30,7 +29,7 @@ def _read_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        raise UserError(f"{path}, line {number}: not an evaluation of a run; {AGAIN}")
+        raise UserError(f"{path}, line {number}: not an evaluation of a run; {ANEW}")
     return values
 
 
@@ -41,7 +40,7 @@ def _load(path: Path, dtype: type[np.generic]) -> npt.NDArray[Any]:
     except (ValueError, EOFError, MemoryError, SyntaxError, TypeError):  # of numpy's parser
         array = None
     if not (isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype == dtype):
-        raise UserError(f"{path}: not an array that ctrbench writes; {AGAIN}")
+        raise UserError(f"{path}: not an array that ctrbench writes; {ANEW}")
     return array
 
 
@@ -154,7 +153,7 @@ class Run:
             path, rows = self._as_written(self.directory.labels), self._test_rows(self.result)
             packed = _load(path, np.uint8)
             if len(packed) != -(-rows // 8):
-                raise UserError(f"{path}: not the labels of {rows:,} test rows; {AGAIN}")
+                raise UserError(f"{path}: not the labels of {rows:,} test rows; {ANEW}")
             labels = np.unpackbits(packed, count=rows)
             return labels
         store = self.store
@@ -206,7 +205,7 @@ class Run:
         except (KeyError, TypeError, ValueError, OverflowError):
             rows = 0
         if rows < 1:
-            raise UserError(f"{self.path}/result.json: lacks dataset.rows.test; {AGAIN}")
+            raise UserError(f"{self.path}/result.json: lacks dataset.rows.test; {ANEW}")
         return rows
 
     @cached_property
@@ -225,10 +224,8 @@ class Run:
     def _as_written(self, path: Path) -> Path:
         """A file of the run, unless it was changed since."""
         if not path.exists():
-            raise UserError(f"{path}: not there; a run keeps it once it is finished")
-        known = (self.result or {}).get("files", {}).get(path.name)
-        if known is not None and file_digest(path) != known:
-            raise UserError(f"{path}: was changed since it was written; run its command again")
+            raise UserError(f"{path}: no such file; {AGAIN}")
+        self.directory.check(path)
         return path
 
     @cached_property

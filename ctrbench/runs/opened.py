@@ -31,7 +31,7 @@ from ctrbench.extensions import import_installed
 from ctrbench.metrics import correct_logits
 from ctrbench.models import registry as models
 from ctrbench.runs.kept_code import code_to_run
-from ctrbench.runs.record import AGAIN, RunDirectory
+from ctrbench.runs.record import ANEW, RunDirectory
 from ctrbench.settings import settings_from
 from ctrbench.training import step
 
@@ -48,7 +48,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
     except (SafetensorError, ValueError, KeyError):  # another kind of file, or unknown types in it
-        raise UserError(f"{path}: not weights of a model; {AGAIN}") from None
+        raise UserError(f"{path}: not weights of a model; {ANEW}") from None
 
 
 class CorrectedModel(nn.Module):
@@ -99,9 +99,8 @@ class OpenedRun:
             self._source_class = source_class(self.data)
 
     def _read_config(self) -> None:
-        path = self.directory.config
+        path, config = self.directory.config, self.directory.settings()
         try:
-            config = self.directory.settings()
             self.data = settings_from(config["classes"]["data"], config["data"])
             self.settings = settings_from(config["model"]["name"], config["model"])
             self.precision = config["precision"]
@@ -109,7 +108,7 @@ class OpenedRun:
             reason = str(error).partition("\n")[0]
             raise UserError(
                 f"{path}: not the settings of a run of this version of ctrbench "
-                f"({type(error).__name__}: {reason}); train it again"
+                f"({type(error).__name__}: {reason}); {ANEW}"
             ) from None
 
     def _encoding(self) -> Encoding:
@@ -118,7 +117,7 @@ class OpenedRun:
             return Encoding.kept(path)
         except UserError:
             raise UserError(
-                f"{path}: not what rows were encoded by here, or of another version; {AGAIN}"
+                f"{path}: not what rows were encoded by here, or of another version; {ANEW}"
             ) from None
 
     def _model(self) -> nn.Module:
@@ -129,7 +128,7 @@ class OpenedRun:
         except (RuntimeError, TypeError, ValueError, KeyError):
             raise UserError(
                 f"{self.directory.config}: the model of these settings is another than that of "
-                f"{path.name}; {AGAIN}"
+                f"{path.name}; {ANEW}"
             ) from None
         rate = self.data.negative_rate
         return model if rate is None else CorrectedModel(model, rate).eval()

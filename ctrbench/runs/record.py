@@ -20,10 +20,12 @@ from typing import Any
 import yaml
 
 from ctrbench.errors import UserError, one_line
-from ctrbench.files import file_digest, write_atomic
+from ctrbench.files import SEAL, VERIFIED, changed_file, file_digest, seal, write_atomic
 
 JOURNAL = "journal.log"  # of a search; its trials lie beside it
-AGAIN = "copy the run again, or train it again"
+# What to do about a file whose damage the command of its run notices, and about another.
+AGAIN = "run its command again, or copy it again"
+ANEW = "delete its folder and run its command again, or copy it again"
 
 
 def relative_paths(value: Any) -> Any:
@@ -53,11 +55,13 @@ def read_yaml(path: Path) -> Any:
     text = path.read_bytes()
     try:
         if b"*" in text and any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text, loader)):
-            raise UserError(f"{path}: has YAML aliases (*NAME); write what they stand for")
+            raise UserError(
+                f"{path}: has YAML aliases (*NAME), which ctrbench does not write; {AGAIN}"
+            )
         return yaml.load(text, loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).partition("\n")[0]
-        raise UserError(f"{path}: not YAML that ctrbench writes ({reason})") from None
+        raise UserError(f"{path}: not YAML that ctrbench writes ({reason}); {AGAIN}") from None
 
 
 def _wrong_key(config: Any) -> str | None:
@@ -167,33 +171,38 @@ class RunDirectory:
         """All settings, as ``config.yaml`` has them.
 
         Raises:
-            UserError: if it is not there or not that of a run.
+            UserError: if it is not there, not that of a run, or another than that of the result.
         """
         try:
             config: dict[str, Any] = read_yaml(self.config)
             wrong = _wrong_key(config)
         except FileNotFoundError:
-            raise UserError(f"{self.config}: no such file; run its command again") from None
+            raise UserError(f"{self.config}: no such file; {AGAIN}") from None
         if wrong is not None:
-            raise UserError(f"{self.config}: not the config of a run ({wrong})")
+            raise UserError(f"{self.config}: not the config of a run ({wrong}); {AGAIN}")
+        self.check(self.config)
         return config
 
     def result(self) -> dict[str, Any] | None:
         """The result of a finished run.
 
         Raises:
-            UserError: if the file is not a result.
+            UserError: if the file is not a result, or was changed since it was written.
         """
         path = self.path / self.ended
         if not path.exists():
             return None
         try:
             result: dict[str, Any] = json.loads(path.read_text())
-            known = result["status"] == "ok" and bool(result["identity"])
+            is_known = result["status"] == "ok" and bool(result["identity"])
+            is_whole = SEAL not in result or seal(result) == result  # those of before 0.3 have none
         except (ValueError, KeyError, TypeError, RecursionError):
-            known = False
-        if not known:
-            raise UserError(f"{path}: not the result of a run; delete it")
+            is_known = is_whole = False
+        if not is_known:
+            raise UserError(f"{path}: not the result of a run; {AGAIN}")
+        if not is_whole:
+            raise UserError(f"{path}: was changed since it was written; {AGAIN}")
+        result.pop(SEAL, None)
         return result
 
     def check_trained(self) -> None:
@@ -205,6 +214,31 @@ class RunDirectory:
                 "run that was trained here"
             )
 
+    def check(self, path: Path) -> None:
+        """Check a file of a finished run by the digest that its result keeps, if it does.
+
+        Raises:
+            UserError: if the file was changed.
+        """
+        digest = self._digests().get(path.name)
+        if digest is not None and file_digest(path) != digest:
+            raise UserError(f"{path}: was changed since it was written; {AGAIN}")
+
+    def file_digests(self) -> dict[str, str]:
+        """Return the SHA-256 of the files of a run that its result keeps, by paths within the
+        directory."""
+        from ctrbench.data.store.manifest import MANIFEST
+
+        files = [self.weights, self.logits, self.labels, self.row_weights, self.valid_logits]
+        files += [self.valid_labels, self.history, self.config]
+        files += sorted([*self.encoder.rglob(MANIFEST), *self.code.rglob("*")])
+        existing = [path for path in files if path.is_file()]
+        return {path.relative_to(self.path).as_posix(): file_digest(path) for path in existing}
+
+    def _digests(self) -> dict[str, Any]:
+        """Return the digests that the result keeps, by paths within the directory."""
+        return dict((self.result() or {}).get("files", {}))
+
     def trained_weights(self) -> Path:
         """The weights of a finished run.
 
@@ -212,31 +246,34 @@ class RunDirectory:
             UserError: if they are not there, or others than were trained.
         """
         self.check_trained()
-        path, result = self.weights, self.result() or {}
-        if not path.is_file() or file_digest(path) != result.get("files", {}).get(path.name):
+        path = self.weights
+        if not path.is_file() or file_digest(path) != self._digests().get(path.name):
             raise UserError(f"{path}: not the weights that were trained here; {AGAIN}")
         return path
 
-    def damage(self) -> str | None:
-        """Return which file of a finished run is missing or was changed; None if all are whole."""
-        from ctrbench.data.store.manifest import read_manifest
+    def damaged(self) -> Path | None:
+        """Return the first file of a finished run that is missing or was changed; None if all are
+        whole. Those that are as at the last check are not read again."""
+        from ctrbench.data.store.manifest import MANIFEST, read_sealed
 
-        digests = (self.result() or {}).get("files", {})
-        for name, digest in digests.items():
-            path = self.path / name
-            if not path.is_file() or file_digest(path) != digest:
-                return str(name)
+        path = self.path / self.ended
         try:
+            digests = self._digests()
+            path = self.config
             self.settings()
+            for path in sorted(self.encoder.rglob(MANIFEST)):
+                below = path.parent.relative_to(self.path)
+                files = read_sealed(path)["files"]
+                digests |= {str(below / name): digest for name, digest in files.items()}
         except UserError:
-            return self.config.name
-        try:
-            read_manifest(self.encoder, every_byte=True)
-            for crosses in self.encoder.glob("*/store.json"):
-                read_manifest(crosses.parent, every_byte=True)
-        except UserError:
-            return self.encoder.name
-        return None
+            return path
+        last_check = self.path.with_name(f".{self.path.name}{VERIFIED}")
+        name = changed_file(self.path, digests, last_check)
+        return None if name is None else self.path / name
+
+    def is_finished(self) -> bool:
+        """Return whether the run has ended and none of its files is damaged."""
+        return (self.path / self.ended).exists() and self.damaged() is None
 
     @property
     def failure(self) -> Path:
@@ -257,7 +294,7 @@ class RunDirectory:
 
     def finish(self, result: dict[str, Any]) -> None:
         """Declare the run finished."""
-        self.write(self.ended, json.dumps(result, indent=1) + "\n")
+        self.write(self.ended, json.dumps(seal(result), indent=1) + "\n")
 
 
 class TrialDirectory(RunDirectory):

@@ -12,7 +12,9 @@ from ctrbench.data.sources.base import FileSource
 from ctrbench.data.sources.criteo import Criteo
 from ctrbench.data.sources.spelling import as_codes, as_text, has_text, spell_object
 from ctrbench.data.sources.table import Table
+from ctrbench.data.store.stages import write_parquet
 from ctrbench.errors import UserError
+from ctrbench.files import write_atomic
 from ctrbench.settings import nearest
 
 
@@ -31,7 +33,7 @@ def write_rows(rows: Any, source: FileSource, folder: Path) -> Path:
         used = {name for name, type_ in source.types.items() if type_.name != "skip"}
         separators = {name: source.separator_of(name) for name in used}
         frame = to_polars(rows, {*used, own.history.user, own.when}, separators)
-        frame.write_parquet(folder / "rows.parquet")
+        write_parquet(frame, folder / "rows.parquet")
         return folder / "rows.parquet"
     if not isinstance(source, Criteo):
         name = source.settings.name
@@ -42,9 +44,8 @@ def write_rows(rows: Any, source: FileSource, folder: Path) -> Path:
         if name not in frame.columns:
             raise UserError(f"no column {name} in the rows; {nearest(name, frame.columns)}")
     texts = [_criteo_cells(frame[name]) for name in names]
-    pl.DataFrame(texts).write_csv(
-        folder / "rows.txt", separator="\t", include_header=False, quote_style="never"
-    )
+    text = pl.DataFrame(texts).write_csv(separator="\t", include_header=False, quote_style="never")
+    write_atomic(folder / "rows.txt", text)
     return folder / "rows.txt"
 
 

@@ -27,12 +27,11 @@ def run(
     directory = plan.directory
     with locked(directory.lock):
         remove_leftovers(directory.path)
-        result = directory.result()
-        if result is not None and (name := directory.damage()) is not None:
-            log.warning("%s is damaged or missing: training again", directory.path / name)
-            (directory.path / directory.ended).unlink()
-            result = None
-        if result is None:
+        ended = directory.path / directory.ended
+        if ended.exists() and (damaged := directory.damaged()) is not None:
+            log.warning("%s is damaged or missing: training again", damaged)
+            ended.unlink()
+        if (result := directory.result()) is None:
             with directory.started(plan.settings.title):
                 result = _train(plan, watch)
                 directory.finish(result)

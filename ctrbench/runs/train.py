@@ -20,7 +20,7 @@ from ctrbench.data.batches import Batches, choose
 from ctrbench.data.split import PARTS
 from ctrbench.data.store.opened import Store
 from ctrbench.errors import DivergenceError, UserError
-from ctrbench.files import file_digest, temporary_folder
+from ctrbench.files import temporary_folder
 from ctrbench.machine import (
     environment,
     peak_memory,
@@ -141,13 +141,7 @@ class Training:
 
     def _about(self) -> dict[str, Any]:
         """What ran, where, and what it left."""
-        settings, directory = self.settings, self.directory
-        scores = (
-            *(directory.logits, directory.labels, directory.row_weights),
-            *(directory.valid_logits, directory.valid_labels),
-        )
-        kept = [directory.weights, *scores, directory.history]
-        kept += sorted(path for path in directory.code.rglob("*") if path.is_file())
+        settings = self.settings
         return {
             "status": "ok",
             "model": settings.model.name,
@@ -158,11 +152,7 @@ class Training:
             "peak_memory_bytes": peak_memory(self.device),
             "environment": environment(self.device, settings.precision),
             "code": code_digests(settings.model.name),
-            "files": {
-                path.relative_to(directory.path).as_posix(): file_digest(path)
-                for path in kept
-                if path.exists()
-            },
+            "files": self.directory.file_digests(),
         }
 
     def _write_inputs(self, store: Store) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ctrbench.errors import UserError
 from ctrbench.monitor import check_monitor
+from ctrbench.runs.record import ANEW
 
 COUNTS = (
     *("seed", "batch_size", "dataset.features", "dataset.fields", "environment.threads"),
@@ -33,7 +34,6 @@ OPTIONAL_WORDS = ("environment.commit", *(f"files.{name}" for name in FILES))
 SECTIONS = ("model", "optimizer", "trainer")
 EXTERNAL = "settings.model.external"
 LARGEST = 2**63
-ADVICE = "delete its folder and run it again, or copy it again"
 
 
 def is_count(value: Any) -> bool:
@@ -83,4 +83,4 @@ def check_result(path: Path, result: dict[str, Any], flat: dict[str, Any]) -> No
 
 def _require(path: Path, name: str, holds: bool, what: str) -> None:
     if not holds:
-        raise UserError(f"{path}: lacks {name} ({what}); {ADVICE}")
+        raise UserError(f"{path}: lacks {name} ({what}); {ANEW}")

@@ -7,7 +7,7 @@ from typing import Any
 from ctrbench import metrics
 from ctrbench.errors import UserError, one_line
 from ctrbench.runs.interface import Run
-from ctrbench.runs.validate import ADVICE
+from ctrbench.runs.record import ANEW
 
 TOLERANCE = 1e-6  # of sums in another order, relative
 SELECTING = ("auc", "logloss")
@@ -40,7 +40,7 @@ def _check_history(run: Run) -> None:
             return
     raise UserError(
         f"{run.path}/result.json: metrics.valid is of no evaluation in "
-        f"{run.directory.history.name}; {ADVICE}"
+        f"{run.directory.history.name}; {ANEW}"
     )
 
 
@@ -52,10 +52,10 @@ def _check_scores(run: Run) -> None:
     logits, labels = run.logits, run.labels
     if len(logits) != len(labels):
         raise UserError(
-            f"{run.directory.logits}: {len(logits):,} values of {len(labels):,} test rows; {ADVICE}"
+            f"{run.directory.logits}: {len(logits):,} values of {len(labels):,} test rows; {ANEW}"
         )
     if labels.min() == labels.max():
-        raise UserError(f"{run.path}: test rows of one class; {ADVICE}")
+        raise UserError(f"{run.path}: test rows of one class; {ANEW}")
     weights = run.row_weights
     computed = metrics.score(logits, labels, weights)
     computed |= metrics.beside(logits, labels, None, weights, run.negative_rate)
@@ -63,7 +63,7 @@ def _check_scores(run: Run) -> None:
         if name in recorded and not _agree(recorded[name], value):
             raise UserError(
                 f"{run.path}/result.json: metrics.test.{name} is {recorded[name]}, but {value} by "
-                f"its logits and labels; {ADVICE}"
+                f"its logits and labels; {ANEW}"
             )
 
 

@@ -96,10 +96,11 @@ def launch(
 
 
 def _unfinished(jobs: list[Job], plans: list["RunPlan"]) -> list[Job]:
-    """Return the jobs whose runs have no result; of several with the same run, the first."""
+    """Return the jobs whose runs are not finished, or damaged; of several with the same run, the
+    first."""
     first: dict[str, Job] = {}
     for job, run in zip(jobs, plans, strict=True):
-        if run.identity not in first and run.directory.result() is None:
+        if run.identity not in first and not run.directory.is_finished():
             first[run.identity] = job
     return list(first.values())
 
@@ -223,7 +224,7 @@ def _run_job(
     share = {key: value for key, value in share.items() if not is_set[key]}
     command = Command(tuple(told.words), config_dir, told.number)
     plan = RunPlan(replace(settings, **share), command=command)
-    is_found = plan.directory.result() is not None
+    is_found = plan.directory.is_finished()
     told = replace(told, found=is_found, path=str(plan.directory.path.absolute()))
     folder.tell(told)
     result = train_run(plan)

@@ -9,6 +9,7 @@ import json
 import os
 import pkgutil
 import resource
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -85,6 +86,7 @@ def _copy_to(path: str) -> Any:
 
 def serve() -> None:
     """Answer requests until standard input ends."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     for module in pkgutil.walk_packages(ctrbench.__path__, "ctrbench."):
         if not module.name.endswith("__main__"):
             with suppress(ImportError):  # of packages that are not installed

@@ -7,6 +7,7 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
@@ -34,9 +35,11 @@ def download(public: DownloadSettings, folder: Path, url: str | None = None) -> 
     sums = public.md5
     paths = [folder / f"{part}.csv" for part in PARTS]
     remove_leftovers(folder.parent)
-    if all(p.exists() and file_digest(p, "md5") == md5 for p, md5 in zip(paths, sums, strict=True)):
-        return paths
     by_hand, fetched = (folder / f"{public.archive}{kind}" for kind in (".zip", ".fetched.zip"))
+    if all(p.exists() and file_digest(p, "md5") == md5 for p, md5 in zip(paths, sums, strict=True)):
+        with suppress(OSError):  # of a process that was killed; the folder may be read-only
+            fetched.unlink(missing_ok=True)
+        return paths
     with locked(folder.with_suffix(".lock")):
         folder.mkdir(exist_ok=True)
         archive = by_hand if by_hand.exists() else fetched

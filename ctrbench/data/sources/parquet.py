@@ -64,7 +64,9 @@ def _scan(path: Path) -> pl.LazyFrame:
         names = scan.collect_schema().names()
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).partition("\n")[0]
-        raise UserError(f"{path}: not a Parquet file, or damaged ({reason})") from None
+        raise UserError(
+            f"{path}: not a Parquet file, or damaged ({reason}); fetch or convert it again"
+        ) from None
     is_index = len(names) > 1 and not names[0]
     return scan.rename({"": name_index(names)}) if is_index else scan
 

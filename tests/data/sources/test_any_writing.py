@@ -1,13 +1,18 @@
 """A table written in any way that CSV and Parquet allow gives the same rows."""
 
+import bz2
 import datetime as dt
 import gzip
+import io
+import lzma
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -71,6 +76,24 @@ FORMS: dict[str, list[Form]] = {
     ],
     "tags": [to(pl.List(pl.String)), to(pl.List(pl.Binary)), to(pl.List(pl.Categorical))],
 }
+LINE_ENDS = {"whole": 1, "cut off": 0, "with blank lines": 3}  # at the end of a file
+
+
+def zipped(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("written.csv", data)
+    return packed.getvalue()
+
+
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": zstandard.ZstdCompressor().compress,
+    ".zip": zipped,
+}
 
 
 @st.composite
@@ -83,7 +106,11 @@ def writings(draw: st.DrawFn) -> tuple[dict[str, Form], dict[str, Any]]:
         "line_terminator": draw(st.sampled_from(["\n", "\r\n"])),
         "quote_style": draw(st.sampled_from(["necessary", "always", "non_numeric"])),
         "mark": draw(st.sampled_from([b"", b"\xef\xbb\xbf"])),
-        "pack": draw(st.booleans()),
+        "end": draw(st.sampled_from(list(LINE_ENDS))),
+        "pack": draw(st.sampled_from(list(PACKED))),
+        "order": draw(st.permutations(NAMES)),
+        "compression": draw(st.sampled_from(["uncompressed", "snappy", "gzip", "zstd", "lz4"])),
+        "pages": draw(st.sampled_from([None, 1])),
     }
     return forms, how
 
@@ -92,19 +119,22 @@ def write(
     folder: Path, frame: pl.DataFrame, writing: tuple[dict[str, Form], dict[str, Any]]
 ) -> Path:
     forms, how = writing[0], dict(writing[1])
-    written = frame.select(form(pl.col(name)).alias(name) for name, form in forms.items())
-    kind, mark, pack = how.pop("kind"), how.pop("mark"), how.pop("pack")
+    kind, mark, end, pack, order, compression, pages = (
+        how.pop(key) for key in ("kind", "mark", "end", "pack", "order", "compression", "pages")
+    )
+    written = frame.select(forms[name](pl.col(name)).alias(name) for name in order)
     if kind == "parquet":
         path = folder / "written.parquet"
-        written.write_parquet(path, row_group_size=2)
+        written.write_parquet(path, row_group_size=2, compression=compression, data_page_size=pages)
         return path
-    path = folder / ("written.csv.gz" if pack else "written.csv")
     tags = pl.col("tags").cast(pl.List(pl.String)).list.join("/")
-    data = (
-        mark
-        + written.with_columns(pl.col(pl.Binary).cast(pl.String), tags).write_csv(**how).encode()
+    text = written.with_columns(pl.col(pl.Binary).cast(pl.String), tags).write_csv(**how)
+    line_end = how["line_terminator"]
+    text = (
+        text.removesuffix(line_end) + {"whole": 1, "without": 0, "blank lines": 3}[end] * line_end
     )
-    path.write_bytes(gzip.compress(data) if pack else data)
+    path = folder / f"written.csv{pack}"
+    path.write_bytes(PACKED[pack](mark + text.encode()))
     return path
 
 
