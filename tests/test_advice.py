@@ -163,13 +163,15 @@ DAMAGED = (
 DAMAGE = {"flipped": flip, "deleted": delete, "aliases": rewrite(b"x: *y"), "other": rewrite(b"{}")}
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("name", DAMAGED)
+CASES = [(name, damage) for name in DAMAGED for damage in ("flipped", "deleted")]
+CASES += [(name, damage) for name in DAMAGED[1:3] for damage in ("aliases", "other")]
+CASES.remove(("result.json", "deleted"))  # an unfinished run, which is not damaged
+
+
+@pytest.mark.parametrize(("name", "damage"), CASES)
 def test_files_of_a_run(name: str, damage: str, place: Place) -> None:
     expected = place.command(PREDICT).stdout
     DAMAGE[damage](place.run / name)
-    if (name, damage) == ("result.json", "deleted"):
-        pytest.skip("an unfinished run, which is not damaged")
     check(place, PREDICT, expected)
 
 

@@ -239,7 +239,9 @@ WRITERS = {
     "data/store/arrays.py": "the folder of a preparation, renamed as a whole",
     "data/store/crosses.py": "the folder of a preparation, renamed as a whole",
     "data/store/grouping.py": "the folder of a preparation, renamed as a whole",
-    "runs/run.py": "a temporary file or folder, renamed",
+    "data/store/prepare.py": "the folder of a preparation, renamed as a whole",
+    "runs/scores.py": "a temporary file, renamed",
+    "runs/train.py": "a temporary folder, renamed",
     "bench/fuxictr.py": "a temporary folder",
 }
 

@@ -16,6 +16,7 @@ from support import ctrbench as command
 import ctrbench
 from ctrbench.data.dataset import Dataset
 from ctrbench.errors import UserError
+from ctrbench.files import seal
 from ctrbench.report.report import report_on
 from ctrbench.sweep.jobs import plan_dataset
 
@@ -265,6 +266,6 @@ def test_the_record_is_checked(rows: Rows) -> None:
     run = ctrbench.import_scores("odd", *rows.overrides, **own)
     result = json.loads((run.path / "result.json").read_text())
     result["metrics"]["test"]["auc"] += 0.01
-    (run.path / "result.json").write_text(json.dumps(result))
+    (run.path / "result.json").write_text(json.dumps(seal(result)))
     text = report_on([run.path], str(run.path.parent / "out"), "r")
     assert "broken" in text and "metrics.test.auc" in text

@@ -1,6 +1,8 @@
 """What is done with a finished run: predictions, exported programs; and a look at data."""
 
+import hashlib
 import io
+import json
 import logging
 import re
 import shutil
@@ -19,6 +21,7 @@ from ctrbench.data.schema import TRUTH
 from ctrbench.data.sources.criteo import Criteo, to_text
 from ctrbench.data.sources.planted import Planted
 from ctrbench.errors import UserError
+from ctrbench.files import seal
 from ctrbench.runs.export import export
 from ctrbench.runs.opened import OpenedRun
 from ctrbench.runs.predict import predict
@@ -128,12 +131,16 @@ def truncate(path: Path) -> None:
 
 
 def rewrite(**keys: Any) -> Any:
-    """Change keys of the model in a run's settings."""
+    """Change keys of the model in a run's settings, as if it had been trained with them."""
 
     def change(path: Path) -> None:
         config = yaml.safe_load(path.read_text())
         config["model"] |= keys
         path.write_text(yaml.safe_dump(config))
+        record = path.with_name("result.json")
+        result = json.loads(record.read_text())
+        result["files"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        record.write_text(json.dumps(seal(result)))
 
     return change
 
@@ -147,9 +154,9 @@ def rewrite(**keys: Any) -> Any:
         ("encoder/vocabulary/00000.parquet", flip, "not what rows were encoded by here"),
         ("encoder/crosses/001.parquet", flip, "not what rows were encoded by here"),
         ("encoder", shutil.rmtree, "not what rows were encoded by here"),
-        ("config.yaml", Path.unlink, "not the settings of a run of this version"),
-        ("config.yaml", lambda path: path.write_text("[a"), "not the settings of a run"),
-        ("config.yaml", lambda path: path.write_text("a: 1"), "not the settings of a run"),
+        ("config.yaml", Path.unlink, "no such file"),
+        ("config.yaml", lambda path: path.write_text("[a"), "not YAML"),
+        ("config.yaml", lambda path: path.write_text("a: 1"), "not the config of a run"),
         ("config.yaml", rewrite(newer=1), "not the settings of a run of this version"),
         ("config.yaml", rewrite(embedding_dim=3), "is another than that of model.safetensors"),
     ],

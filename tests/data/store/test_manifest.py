@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support import Compose, ctrbench, store_of
 
+from ctrbench import files
 from ctrbench.data.settings import Crosses
 from ctrbench.data.sources.planted import Planted
 from ctrbench.data.store import manifest
@@ -28,13 +29,13 @@ def store(settings: Compose) -> Store:
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files whose bytes are looked at from now on."""
     seen: list[str] = []
-    digest = manifest.file_digest
+    digest = files.file_digest
 
     def watched(path: Path) -> str:
         seen.append(path.name)
         return digest(path)
 
-    monkeypatch.setattr(manifest, "file_digest", watched)
+    monkeypatch.setattr(files, "file_digest", watched)
     return seen
 
 
