@@ -12,7 +12,7 @@ from ctrbench.config.compose import UserFolder
 from ctrbench.config.settings import RunSettings
 from ctrbench.errors import UserError
 from ctrbench.extensions import PREFIX
-from ctrbench.files import file_digest
+from ctrbench.files import file_digest, write_atomic
 from ctrbench.runs.record import AGAIN, RunDirectory
 from ctrbench.source_code import package_of, source_texts
 
@@ -64,7 +64,7 @@ def _copy(folder: Path, module: str) -> None:
         if name.startswith(PREFIX):
             path = folder / _file_of(name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            write_atomic(path, text)
 
 
 def _copy_yaml(folder: Path, component: Component) -> None:
@@ -72,7 +72,7 @@ def _copy_yaml(folder: Path, component: Component) -> None:
     name = Path(component.group, f"{component.name}.yaml")
     if UserFolder.folder is not None and (UserFolder.folder / name).is_file():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(UserFolder.folder / name, folder / name)
+        write_atomic(folder / name, (UserFolder.folder / name).read_bytes())
 
 
 def code_to_run(directory: RunDirectory, *, trust: bool) -> Path | None:
