@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ctrbench.markdown import NONE, cells
+from ctrbench.markdown import NONE
 from ctrbench.report.group import BASELINE, FIGURES, Section, best_by_validation
 from ctrbench.report.judged.paired import ROWS_ALONE, SEEDS_AND_ROWS, PairedTests
 from ctrbench.report.judged.statistics import LEVEL, holm
@@ -132,8 +132,6 @@ def comparison_table(compared: pd.DataFrame) -> pd.DataFrame:
             NONE if np.isnan(mean) else f"{mean:+.5f}" + _interval(low, high)
             for mean, low, high in zip(*columns, strict=True)
         ]
-        for part in ("seeds", "rows"):
-            table[f"{name} {part}"] = cells(compared[f"{figure}_{part}"], "{:.5f}")
         table[f"{name} p"] = [p_text(p) for p in compared[f"{figure}_p"]]
     table["in words"] = compared.apply(outcome_text, axis=1)
     return table.loc[:, (table != NONE).any()]
@@ -166,7 +164,7 @@ def comparison_note(section: Section, compared: pd.DataFrame) -> str:
     if SEEDS_AND_ROWS in tests:
         text.append(
             "Several seeds: intervals and tests hold the noise of training and that of the test "
-            "rows; their standard errors stand under seeds and rows (DeLong's for the AUC)."
+            "rows (DeLong's for the AUC); the standard errors of both stand in differences.csv."
         )
     if ROWS_ALONE in tests:
         text.append(

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made import make_run
+from made import make_run, texts
 
 from ctrbench.config.compose import compose, to_settings
 from ctrbench.errors import UserError
+from ctrbench.report.figures.published import draw_differences, published_sentence
 from ctrbench.report.group import Section, sections
 from ctrbench.report.published import leaderboards as module
 from ctrbench.report.published.leaderboards import Leaderboard, leaderboards
@@ -56,6 +57,19 @@ def test_a_difference_to_what_is_printed(tmp_path: Path) -> None:
     assert deepfm["says"] == f"AUC within 0.001 {deviations}, logloss 0.0018 worse"
     assert lr["auc_difference"] == pytest.approx(0.9330 - 0.9356)
     assert lr["says"] == "AUC 0.0026 worse, logloss within 0.001"
+
+
+def test_the_headline_counts_small_differences(tmp_path: Path) -> None:
+    """And draws a row for each difference, the largest gain first."""
+    follow(tmp_path, "deepfm", 0, 0.9850, 0.1400)
+    follow(tmp_path, "lr", 0, 0.9330, 0.3080)
+    found = board(tmp_path)
+    sentence = published_sentence(found)
+    assert sentence.startswith("1 of 2 within 0.002") and sentence.endswith("-0.0026, LR.")
+    (figure,) = draw_differences(found)
+    names = [text for text in texts(figure.svg) if text in ("DeepFM", "LR")]
+    assert names == ["DeepFM", "LR"] and {"published", "ours"} <= set(texts(figure.svg))
+    assert not draw_differences(board(tmp_path, {"optimizer.lr": 7.0}))
 
 
 def test_in_deviations_of_the_published_runs(tmp_path: Path) -> None:
