@@ -1,6 +1,5 @@
 """Hydra's launchers: runs in other processes, each with its share of the machine."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -10,22 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.launchers import PACKAGES, needs
 from hydra.errors import MissingConfigException
 from support import ctrbench
 
 from ctrbench.config.explain import explain_error
 from ctrbench.sweep.folder import descendants, is_alive, usable_cores
 
-PACKAGES = {"joblib": "hydra_joblib_launcher", "submitit_local": "hydra_submitit_launcher"}
 SMALL = ["data.rows=2000", "data.vocabulary=30", "trainer.epochs=1", "model.hidden=[8]"]
-
-
-def needs(launcher: str) -> None:
-    """Skip where the launcher's package is not installed."""
-    found = importlib.util.find_spec("hydra_plugins")
-    places = [] if found is None else list(found.submodule_search_locations or [])
-    if not any((Path(place) / PACKAGES[launcher]).is_dir() for place in places):
-        pytest.skip(f"hydra/launcher={launcher} is not installed")
 
 
 @pytest.mark.parametrize("launcher", PACKAGES)
