@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ctrbench.data.row_notes import row_notes
-from ctrbench.errors import UserError, one_line
+from ctrbench.errors import UserError
 from ctrbench.markdown import Rows
 from ctrbench.report import tables
 from ctrbench.report.averages import averages_table
@@ -40,8 +40,8 @@ from ctrbench.report.judged.verdicts import (
 )
 from ctrbench.report.latex import DEFAULT, latex_table, leaderboard_latex
 from ctrbench.report.leaders import headline, leaders
-from ctrbench.report.predictions import calibration, slices
-from ctrbench.report.predictions.read import Predictions, read_predictions
+from ctrbench.report.predictions.details import calibration_details, slice_details
+from ctrbench.report.predictions.read import read_predictions
 from ctrbench.report.published.leaderboards import Leaderboard, leaderboards
 from ctrbench.report.published.printed import table2
 from ctrbench.report.scaling import Scaling
@@ -277,7 +277,7 @@ class SectionReport:
         rows = read_predictions(self.section)
         if rows is None:
             return first
-        details = first + _calibration(rows) + slice_details(rows, self._options.field)
+        details = first + calibration_details(rows) + slice_details(rows, self._options.field)
         return [self.named(item) if isinstance(item, Figure) else item for item in details]
 
     @property
@@ -311,31 +311,3 @@ def section_reports(sections: list[Section], options: ReportOptions) -> list[Sec
         SectionReport(section, options, f"{slug(section.title)}-" if several else "")
         for section in sections
     ]
-
-
-def _calibration(rows: Predictions) -> list[Figure | Table]:
-    tenths = calibration.deciles(rows)
-    cells = calibration.calibration_rows(rows, tenths)
-    table = Table("Calibration", cells, "calibration", tenths)
-    return [calibration.draw_calibration(rows, tenths), table]
-
-
-def slice_details(rows: Predictions, field: str | None) -> list[Figure | Table]:
-    """Return a figure and a table for each slicing; a damaged store is named in a table."""
-    details: list[Figure | Table] = []
-    try:
-        slicings = slices.slicings(rows, field)
-    except Exception as error:  # a store is damaged, in whatever way
-        if field is not None:
-            raise
-        reason = [{"store": str(rows.store), "cannot be read": one_line(error)}]
-        details.append(Table("Slices left out", reason))
-        slicings = slices.slicings(replace(rows, store=None))
-    for slicing in slicings:
-        scores = slices.slice_metrics(rows, slicing)
-        figure = slices.draw_slices(scores, slicing)
-        details += [] if figure is None else [figure]
-        numbers = scores.assign(by=slicing.title)
-        title = f"AUC of slices {slicing.title}"
-        details.append(Table(title, slices.slice_rows(scores), "slices", numbers))
-    return details

@@ -19,8 +19,9 @@ from ctrbench.errors import UserError
 from ctrbench.report.figures.orders import effects_text, excess_by_order
 from ctrbench.report.group import sections
 from ctrbench.report.predictions import calibration, slices
+from ctrbench.report.predictions.details import slice_details
 from ctrbench.report.predictions.read import Predictions, read_predictions
-from ctrbench.report.section_report import Table, slice_details
+from ctrbench.report.table import Table
 from ctrbench.runs.frame import find_runs, frame
 
 
