@@ -216,7 +216,8 @@ def _pickled_config(words: tuple[str, ...], _own: tuple[Any, ...]) -> bytes:
     """Return a pickled config. Composing takes 0.1 s, and the jobs of a sweep, trials and
     experiments share most of their choices."""
     config = hydra_compose("config", list(words), return_hydra_config=True)
-    if UserFolder.folder or any(key_of(word).startswith(SETS_HYDRA) for word in words):
+    can_set_hydra = UserFolder.folder or any(key_of(word).startswith(SETS_HYDRA) for word in words)
+    if words and can_set_hydra:
         refuse_hydra_settings(config.hydra, pickle.loads(_pickled_config((), _own)).hydra)
     return pickle.dumps(config)
 
