@@ -30,7 +30,7 @@ VERBS = {  # a command, and what it prints or writes
     "reproduce table2 -n model=gatefm,lr data=planted data.rows=600 seed=0": "model=gatefm",
     "bench model=gatefm trainer.batch_size=16 threads=1 bench.features=1000 bench.rows=64 "
     "bench.rounds=2": "gatefm_fp32.json",
-    "report": "gatefm",
+    "report": "GateFM",
 }
 
 
