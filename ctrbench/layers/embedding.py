@@ -44,7 +44,6 @@ class Embedding(nn.Module):
         nn.init.normal_(self.weight.data[:, int(first_order) :], std=std)
         self.fields = fields = schema.fields
         self.has_bags = any(field.padding >= 0 for field in fields)
-        self.groups = tuple(schema.field_of_slot)  # slots of different fields share no rows
         owner_S = torch.tensor(schema.field_of_slot)
         constants = {
             "offsets_S": torch.tensor(schema.offsets, dtype=torch.int32),
@@ -78,7 +77,7 @@ class Embedding(nn.Module):
         if self.value_slots_X.numel() > 0:
             x_BS = self._values_of_slots(ids_BS, values_BX)
         row_BS = ids_BS + self.offsets_S
-        return row_sum(model, self.weight, row_BS, x_BS, self.reader, self.groups)
+        return row_sum(model, self.weight, row_BS, x_BS, self.reader)
 
     def _values_of_slots(self, ids_BS: Tensor, values_BX: Tensor) -> Tensor:
         return values_BX.new_ones(ids_BS.shape).index_copy(1, self.value_slots_X, values_BX)
@@ -88,7 +87,7 @@ class Embedding(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return the fields (BFD) and further rows of the table (BPD) from one gather."""
         row_BS = torch.cat([ids_BS + self.offsets_S, row_BP], dim=1)
-        (rows_BSD,) = self._rows(row_BS, [self.weight.shape[1]], (0,) * row_BS.shape[1])
+        (rows_BSD,) = self._rows(row_BS, [self.weight.shape[1]])
         slots_BSD, further_BPD = torch.split(rows_BSD, [ids_BS.shape[1], row_BP.shape[1]], dim=1)
         return self._by_field(ids_BS, values_BX, [slots_BSD])[0], further_BPD
 
@@ -108,12 +107,12 @@ class Embedding(nn.Module):
 
     def _gather(self, ids_BS: Tensor, widths: list[int]) -> list[Tensor]:
         """Return the rows of the slots, split into column blocks of the given widths: BSW each."""
-        return self._rows(ids_BS + self.offsets_S, widths, self.groups)
+        return self._rows(ids_BS + self.offsets_S, widths)
 
-    def _rows(self, row_BS: Tensor, widths: list[int], groups: tuple[int, ...]) -> list[Tensor]:
+    def _rows(self, row_BS: Tensor, widths: list[int]) -> list[Tensor]:
         if self.reader is not None:
             if torch.is_grad_enabled():
-                return lookup(self.weight, row_BS, self.reader, widths, groups)
+                return lookup(self.weight, row_BS, self.reader, widths)
             self.reader.before_full_read()
         return list(torch.split(F.embedding(row_BS, self.weight), widths, dim=-1))
 

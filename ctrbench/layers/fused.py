@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ctrbench.compiled import Array, run_threads, split_evenly
+from ctrbench.compiled import Array
 from ctrbench.layers import kernels
 from ctrbench.layers.lookup import RowReader, sparse
 
@@ -21,31 +21,29 @@ class RowSum(NamedTuple):
 
     Attributes:
         forward: (rows_UD, index_BS, x_BS, logit_B) writes the logits and returns what the backward
-            pass needs besides.
-        backward: (grad_B, rows_UD, index_BS, x_BS, saved, sum_UD, groups) adds the gradients of the
-            rows.
+            pass needs besides, or None.
+        backward: (grad_B, rows_UD, index_BS, x_BS, saved, sum_UD) adds the gradients of the rows.
     """
 
     forward: Callable[[Array, Array, Array, Array], Any]
-    backward: Callable[[Array, Array, Array, Array, Any, Array, tuple[int, ...]], None]
+    backward: Callable[[Array, Array, Array, Array, Any, Array], None]
+
+
+LINEAR_SUM = RowSum(kernels.linear_forward, kernels.linear_backward)
+FM_SUM = RowSum(kernels.fm_forward, kernels.fm_backward)
+FFM_SUM = RowSum(kernels.ffm_forward, kernels.ffm_backward)
 
 
 def row_sum(
-    model: RowSum,
-    weight_VD: Tensor,
-    row_BS: Tensor,
-    x_BS: Tensor,
-    reader: RowReader,
-    groups: tuple[int, ...],
+    model: RowSum, weight_VD: Tensor, row_BS: Tensor, x_BS: Tensor, reader: RowReader
 ) -> Tensor:
     """Return the logits B of a model.
 
     Args:
         x_BS: the values; empty (0 rows) where all are 1.
-        groups: see :func:`ctrbench.layers.lookup.lookup`.
     """
     logit_B: Tensor = _RowSum.apply(  # type: ignore[no-untyped-call]
-        weight_VD, model, row_BS, x_BS, reader, groups
+        weight_VD, model, row_BS, x_BS, reader
     )
     return logit_B
 
@@ -59,74 +57,18 @@ class _RowSum(torch.autograd.Function):
         row_BS: Tensor,
         x_BS: Tensor,
         reader: RowReader,
-        groups: tuple[int, ...],
     ) -> Tensor:
         rows_U, index_BS = reader.find(row_BS)
         arrays = reader.read(rows_U).numpy(), index_BS.numpy(), x_BS.numpy()
         logit_B = weight_VD.new_empty(len(row_BS))
         saved = model.forward(*arrays, logit_B.numpy())
-        ctx.model, ctx.shape, ctx.groups = model, weight_VD.shape, groups
+        ctx.model, ctx.shape = model, weight_VD.shape
         ctx.rows_U, ctx.arrays = rows_U, (*arrays, saved)
         return logit_B
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, None, None, None, None, None]:
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, None, None, None, None]:
         sum_UD = np.zeros_like(ctx.arrays[0])
-        ctx.model.backward(grads[0].contiguous().numpy(), *ctx.arrays, sum_UD, ctx.groups)
+        ctx.model.backward(grads[0].contiguous().numpy(), *ctx.arrays, sum_UD)
         gradient = sparse(ctx.rows_U, torch.from_numpy(sum_UD), ctx.shape)
-        return gradient, None, None, None, None, None
-
-
-def _linear_backward(
-    grad_B: Array,
-    rows_UD: Array,
-    index_BS: Array,
-    x_BS: Array,
-    saved: None,
-    sum_UD: Array,
-    groups: tuple[int, ...],
-) -> None:
-    kernels.linear_backward(grad_B, index_BS, x_BS, sum_UD)
-
-
-def _fm_forward(rows_UD: Array, index_BS: Array, x_BS: Array, logit_B: Array) -> Array:
-    sum_BK = np.empty((len(index_BS), rows_UD.shape[1] - 1), rows_UD.dtype)
-    parts = split_evenly(len(index_BS))
-    run_threads(kernels.fm_forward, parts, rows_UD, index_BS, x_BS, logit_B, sum_BK)
-    return sum_BK
-
-
-def _fm_backward(
-    grad_B: Array,
-    rows_UD: Array,
-    index_BS: Array,
-    x_BS: Array,
-    sum_BK: Array,
-    sum_UD: Array,
-    groups: tuple[int, ...],
-) -> None:
-    shares = kernels.share_slots(groups, torch.get_num_threads())
-    run_threads(kernels.fm_backward, shares, grad_B, rows_UD, index_BS, x_BS, sum_BK, sum_UD)
-
-
-def _ffm_forward(rows_UD: Array, index_BS: Array, x_BS: Array, logit_B: Array) -> None:
-    parts = split_evenly(len(index_BS), least=64)
-    run_threads(kernels.ffm_forward, parts, rows_UD, index_BS, x_BS, logit_B)
-
-
-def _ffm_backward(
-    grad_B: Array,
-    rows_UD: Array,
-    index_BS: Array,
-    x_BS: Array,
-    saved: None,
-    sum_UD: Array,
-    groups: tuple[int, ...],
-) -> None:
-    parts = split_evenly((rows_UD.shape[1] - 1) // index_BS.shape[1], least=1)
-    run_threads(kernels.ffm_backward, parts, grad_B, rows_UD, index_BS, x_BS, sum_UD)
-
-
-LINEAR_SUM = RowSum(kernels.linear_forward, _linear_backward)
-FM_SUM = RowSum(_fm_forward, _fm_backward)
-FFM_SUM = RowSum(_ffm_forward, _ffm_backward)
+        return gradient, None, None, None, None

@@ -1,11 +1,9 @@
 """Compiled loops over the table rows of a batch, for training steps on a CPU.
 
 A batch reads U different rows of an embedding table at its B x S positions. These loops find the
-rows, sum the gradients of their positions, and evaluate models that are sums over rows. Threads
-share out rows of the batch, or slots of which no two read the same table row.
+rows, sum the gradients of their positions, and evaluate models that are sums over rows.
 """
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,19 +11,6 @@ import numpy as np
 from ctrbench.compiled import Array, compiled
 
 WORD = 64  # bits
-
-
-@lru_cache
-def share_slots(groups: tuple[int, ...], threads: int) -> list[Array]:
-    """Return the slots of each thread; slots of one group, which may read the same rows, stay
-    together."""
-    members: dict[int, list[int]] = {}
-    for slot, group in enumerate(groups):
-        members.setdefault(group, []).append(slot)
-    shares: list[list[int]] = [[] for _ in range(min(threads, len(members)))]
-    for slots in sorted(members.values(), key=len, reverse=True):
-        min(shares, key=len).extend(slots)
-    return [np.array(sorted(share)) for share in shares]
 
 
 @compiled
@@ -75,10 +60,10 @@ def find_rows(row_N: Array, bits_W: Array, before_W: Array, index_N: Array) -> A
 
 
 @compiled
-def sum_rows(grad_BSW: Array, index_BS: Array, column: int, sum_UD: Array, slots: Array) -> None:
+def sum_rows(grad_BSW: Array, index_BS: Array, column: int, sum_UD: Array) -> None:
     """Add the gradients of the positions to columns of the sums of their rows."""
     for b in range(index_BS.shape[0]):
-        for slot in slots:
+        for slot in range(index_BS.shape[1]):
             u = index_BS[b, slot]
             for k in range(grad_BSW.shape[2]):
                 sum_UD[u, column + k] += grad_BSW[b, slot, k]
@@ -96,7 +81,9 @@ def linear_forward(rows_UD: Array, index_BS: Array, x_BS: Array, logit_B: Array)
 
 
 @compiled
-def linear_backward(grad_B: Array, index_BS: Array, x_BS: Array, sum_UD: Array) -> None:
+def linear_backward(
+    grad_B: Array, rows_UD: Array, index_BS: Array, x_BS: Array, saved: None, sum_UD: Array
+) -> None:
     """Add the gradients of :func:`linear_forward`: g x."""
     for b in range(index_BS.shape[0]):
         grad = grad_B[b]
@@ -105,22 +92,15 @@ def linear_backward(grad_B: Array, index_BS: Array, x_BS: Array, sum_UD: Array) 
 
 
 @compiled
-def fm_forward(
-    rows_UD: Array,
-    index_BS: Array,
-    x_BS: Array,
-    logit_B: Array,
-    sum_BK: Array,
-    part: tuple[int, int],
-) -> None:
-    """Write sum_s w_s x_s + sum_{s<t} <v_s, v_t> x_s x_t of rows w, v (Rendle 2010, lemma 3.1), and
-    sum_s v_s x_s for the backward pass."""
-    factors, one = sum_BK.shape[1], rows_UD.dtype.type(1)
+def fm_forward(rows_UD: Array, index_BS: Array, x_BS: Array, logit_B: Array) -> Array:
+    """Write sum_s w_s x_s + sum_{s<t} <v_s, v_t> x_s x_t of rows w, v (Rendle 2010, lemma 3.1);
+    return sum_s v_s x_s (BK) for the backward pass."""
+    factors, one = rows_UD.shape[1] - 1, rows_UD.dtype.type(1)
+    sum_BK = np.zeros((index_BS.shape[0], factors), rows_UD.dtype)
     squares_K = np.empty(factors, rows_UD.dtype)
-    for b in range(part[0], part[1]):
+    for b in range(index_BS.shape[0]):
         total = rows_UD.dtype.type(0)
         sum_K = sum_BK[b]
-        sum_K[:] = 0
         squares_K[:] = 0
         for slot in range(index_BS.shape[1]):
             row_D = rows_UD[index_BS[b, slot]]
@@ -134,6 +114,7 @@ def fm_forward(
         for k in range(factors):
             pairs += sum_K[k] * sum_K[k] - squares_K[k]
         logit_B[b] = total + pairs / 2
+    return sum_BK
 
 
 @compiled
@@ -144,13 +125,12 @@ def fm_backward(
     x_BS: Array,
     sum_BK: Array,
     sum_UD: Array,
-    slots: Array,
 ) -> None:
     """Add the gradients of :func:`fm_forward`: g x by w, g x (sum_t v_t x_t - v x) by v."""
     one = rows_UD.dtype.type(1)
     for b in range(index_BS.shape[0]):
         sum_K = sum_BK[b]
-        for slot in slots:
+        for slot in range(index_BS.shape[1]):
             row_D, out_D = rows_UD[index_BS[b, slot]], sum_UD[index_BS[b, slot]]
             x = x_BS[b, slot] if x_BS.shape[0] > 0 else one
             grad = grad_B[b] * x
@@ -160,33 +140,31 @@ def fm_backward(
 
 
 @compiled
-def _copy_factors(rows_UD: Array, index_S: Array, x_S: Array, first: int, v_SKS: Array) -> None:
-    """Write x_s v_{s, field t} of a row of the batch to ``v_SKS[s, k, t]``, from a factor on."""
+def _copy_factors(rows_UD: Array, index_S: Array, x_S: Array, v_SKS: Array) -> None:
+    """Write x_s v_{s, field t} of a row of the batch to ``v_SKS[s, k, t]``."""
     slots, factors = v_SKS.shape[:2]
     one = rows_UD.dtype.type(1)
     for s in range(slots):
         row_D = rows_UD[index_S[s]]
         x = x_S[s] if len(x_S) > 0 else one
         for k in range(factors):
-            column = 1 + (first + k) * slots
+            column = 1 + k * slots
             v_S = row_D[column : column + slots]
             for t in range(slots):
                 v_SKS[s, k, t] = v_S[t] * x
 
 
 @compiled
-def ffm_forward(
-    rows_UD: Array, index_BS: Array, x_BS: Array, logit_B: Array, part: tuple[int, int]
-) -> None:
+def ffm_forward(rows_UD: Array, index_BS: Array, x_BS: Array, logit_B: Array) -> None:
     """Write sum_s w_s x_s + sum_{s<t} <v_{s, field t}, v_{t, field s}> x_s x_t (Juan et al. 2016,
     eq. 4) for fields of one slot. A row holds w, then for each factor one v towards every field."""
     slots = index_BS.shape[1]
     factors = (rows_UD.shape[1] - 1) // slots
     v_SKS = np.empty((slots, factors, slots), rows_UD.dtype)
     one = rows_UD.dtype.type(1)
-    for b in range(part[0], part[1]):
+    for b in range(index_BS.shape[0]):
         x_S = x_BS[b] if x_BS.shape[0] > 0 else x_BS.ravel()
-        _copy_factors(rows_UD, index_BS[b], x_S, 0, v_SKS)
+        _copy_factors(rows_UD, index_BS[b], x_S, v_SKS)
         total = rows_UD.dtype.type(0)
         for s in range(slots):
             x = x_S[s] if len(x_S) > 0 else one
@@ -203,25 +181,25 @@ def ffm_backward(
     rows_UD: Array,
     index_BS: Array,
     x_BS: Array,
+    saved: None,
     sum_UD: Array,
-    part: tuple[int, int],
 ) -> None:
-    """Add the gradients of :func:`ffm_forward` for a range of factors: g x by w (with the first
-    factor), g x_s x_t v_{t, field s} by v_{s, field t}."""
-    slots, factors = index_BS.shape[1], part[1] - part[0]
+    """Add the gradients of :func:`ffm_forward`: g x by w, g x_s x_t v_{t, field s} by
+    v_{s, field t}."""
+    slots = index_BS.shape[1]
+    factors = (rows_UD.shape[1] - 1) // slots
     v_SKS = np.empty((slots, factors, slots), rows_UD.dtype)
     one = rows_UD.dtype.type(1)
     for b in range(index_BS.shape[0]):
         x_S = x_BS[b] if x_BS.shape[0] > 0 else x_BS.ravel()
-        _copy_factors(rows_UD, index_BS[b], x_S, part[0], v_SKS)
+        _copy_factors(rows_UD, index_BS[b], x_S, v_SKS)
         for s in range(slots):
             out_D = sum_UD[index_BS[b, s]]
             grad = grad_B[b] * (x_S[s] if len(x_S) > 0 else one)
-            if part[0] == 0:
-                out_D[0] += grad
+            out_D[0] += grad
             for k in range(factors):
                 v_SKS[s, k, s] = 0
-                column = 1 + (part[0] + k) * slots
+                column = 1 + k * slots
                 out_S = out_D[column : column + slots]
                 for t in range(slots):
                     out_S[t] += grad * v_SKS[t, k, s]

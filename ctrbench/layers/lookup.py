@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ctrbench.compiled import run_threads
 from ctrbench.layers import kernels
 
 
@@ -52,50 +51,34 @@ class RowReader:
         """Bring all rows up to date, before an evaluation reads any of them."""
 
 
-def lookup(
-    weight_VD: Tensor,
-    row_BS: Tensor,
-    reader: RowReader,
-    widths: list[int],
-    groups: tuple[int, ...],
-) -> list[Tensor]:
+def lookup(weight_VD: Tensor, row_BS: Tensor, reader: RowReader, widths: list[int]) -> list[Tensor]:
     """Return rows of a table, split into column blocks of the given widths: BSW each.
 
     The table's gradient is a sparse tensor that holds each row once, and each row is read once.
     torch's dense gradient takes many times as long, and its sparse one repeats a row for every
     position that reads it.
-
-    Args:
-        groups: a number for each slot; slots with different numbers never read the same row.
     """
-    blocks = _Lookup.apply(weight_VD, row_BS, reader, widths, groups)  # type: ignore[no-untyped-call]
-    return list(blocks)
+    return list(_Lookup.apply(weight_VD, row_BS, reader, widths))  # type: ignore[no-untyped-call]
 
 
 class _Lookup(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        weight_VD: Tensor,
-        row_BS: Tensor,
-        reader: RowReader,
-        widths: list[int],
-        groups: tuple[int, ...],
+        ctx: Any, weight_VD: Tensor, row_BS: Tensor, reader: RowReader, widths: list[int]
     ) -> tuple[Tensor, ...]:
-        ctx.unique, ctx.shape, ctx.groups = reader.find(row_BS), weight_VD.shape, groups
+        ctx.unique, ctx.shape = reader.find(row_BS), weight_VD.shape
         blocks = torch.split(reader.read(ctx.unique.rows_U), widths, dim=1)
         return tuple(F.embedding(ctx.unique.index_BS, block.contiguous()) for block in blocks)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, None, None, None]:
         rows_U, index_BS = ctx.unique
         sum_UD = np.zeros((len(rows_U), ctx.shape[1]), grads[0].numpy().dtype)
-        shares, column = kernels.share_slots(ctx.groups, torch.get_num_threads()), 0
+        column = 0
         for grad in grads:
-            grad_BSW = grad.contiguous().numpy()
-            run_threads(kernels.sum_rows, shares, grad_BSW, index_BS.numpy(), column, sum_UD)
+            kernels.sum_rows(grad.contiguous().numpy(), index_BS.numpy(), column, sum_UD)
             column += grad.shape[2]
-        return sparse(rows_U, torch.from_numpy(sum_UD), ctx.shape), None, None, None, None
+        return sparse(rows_U, torch.from_numpy(sum_UD), ctx.shape), None, None, None
 
 
 def sparse(rows_U: Tensor, values_UD: Tensor, shape: torch.Size) -> Tensor:

@@ -14,12 +14,11 @@ def adagrad(
     sum_VD: Array,
     lr: float,
     eps: float,
-    part: tuple[int, int],
 ) -> None:
     """AdaGrad: sum += g^2, w -= lr g / (sqrt(sum) + eps)."""
     dtype = w_VD.dtype.type
     rate, epsilon = dtype(lr), dtype(eps)
-    for u in range(part[0], part[1]):
+    for u in range(len(rows_U)):
         g_D, w_D, sum_D = grad_UD[u], w_VD[rows_U[u]], sum_VD[rows_U[u]]
         for d in range(len(w_D)):
             sum_D[d] += g_D[d] * g_D[d]
@@ -37,12 +36,11 @@ def ftrl(
     beta: float,
     l1: float,
     l2: float,
-    part: tuple[int, int],
 ) -> None:
     """FTRL-Proximal with a constant learning rate; see :class:`ctrbench.optim.ftrl.FTRL`."""
     dtype = w_VD.dtype.type
     alpha, offset, l1, l2 = dtype(lr), dtype(beta), dtype(l1), dtype(l2)
-    for u in range(part[0], part[1]):
+    for u in range(len(rows_U)):
         g_D, w_D = grad_UD[u], w_VD[rows_U[u]]
         z_D, n_D = z_VD[rows_U[u]], n_VD[rows_U[u]]
         for d in range(len(w_D)):
@@ -63,7 +61,6 @@ def catch_up(
     last_U: Array,
     sums_L6: Array,
     eps: float,
-    part: tuple[int, int],
 ) -> None:
     """Move rows and their moments by the steps that they missed, by the formula of
     :mod:`ctrbench.optim.lazy_adam`.
@@ -74,7 +71,7 @@ def catch_up(
     """
     dtype = w_UD.dtype.type
     epsilon, one = dtype(eps), dtype(1)
-    for u in range(part[0], part[1]):
+    for u in range(len(last_U)):
         sums_6 = sums_L6[last_U[u]]
         s_0, mean, var, mu = sums_6[0], sums_6[1], sums_6[2], sums_6[3]
         decay_1, decay_2 = sums_6[4], sums_6[5]

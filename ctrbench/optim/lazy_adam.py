@@ -24,7 +24,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ctrbench.compiled import run_threads, split_evenly
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.lookup import RowReader
 from ctrbench.optim import kernels
@@ -113,8 +112,8 @@ class LazyTable:
         sums_L6 = self._by_last_step().to(self.table.dtype)
         rows = [tensor.index_select(0, rows_U) for tensor in (self.table, m, v)]
         last_U = self.last_V.index_select(0, rows_U)
-        arrays = [tensor.detach().numpy() for tensor in (*rows, last_U, sums_L6)]
-        run_threads(kernels.catch_up, split_evenly(len(rows_U)), *arrays, self.eps)
+        arrays: list[Any] = [t.detach().numpy() for t in (*rows, last_U, sums_L6)]
+        kernels.catch_up(*arrays, self.eps)
         return rows[0], rows[1], rows[2]
 
     def put(self, rows_U: Tensor, rows: Rows, m: Tensor, v: Tensor) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ctrbench.compiled import run_threads, split_evenly
 from ctrbench.layers.embedding import Embedding
 from ctrbench.layers.lookup import RowReader
 
@@ -39,7 +38,7 @@ def run_update(w: Tensor, loop: Callable[..., None], states: list[Tensor], *opti
     """Apply a loop of :mod:`ctrbench.optim.kernels` to a table, its states and sparse gradient."""
     rows_U, grad_UD = sparse_gradient(w)
     tensors = [tensor.detach().numpy() for tensor in (rows_U, grad_UD, w, *states)]
-    run_threads(loop, split_evenly(len(rows_U)), *tensors, *options)
+    loop(*tensors, *options)
 
 
 def update_rows(w: Tensor, update: Callable[..., object], *states: Tensor) -> None:
