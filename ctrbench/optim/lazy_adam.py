@@ -112,8 +112,9 @@ class LazyTable:
         sums_L6 = self._by_last_step().to(self.table.dtype)
         rows = [tensor.index_select(0, rows_U) for tensor in (self.table, m, v)]
         last_U = self.last_V.index_select(0, rows_U)
-        arrays: list[Any] = [t.detach().numpy() for t in (*rows, last_U, sums_L6)]
-        kernels.catch_up(*arrays, self.eps)
+        arrays = (tensor.detach().numpy() for tensor in (*rows, last_U, sums_L6))
+        arguments: list[Any] = [*arrays, self.eps]
+        kernels.catch_up(*arguments)
         return rows[0], rows[1], rows[2]
 
     def put(self, rows_U: Tensor, rows: Rows, m: Tensor, v: Tensor) -> None:
