@@ -162,8 +162,8 @@ def _user_folder(folder: str | Path | None) -> Iterator[None]:
         yield
         return
     before = UserFolder.folder
-    use_folder(str(folder))
     try:
+        use_folder(str(folder))
         yield
     finally:
         use_folder(None if before is None else str(before))

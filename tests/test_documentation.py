@@ -62,11 +62,19 @@ def folder(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "copy"))
 
 
+def expand(argument: str, folder: Path) -> list[str]:
+    """Return the runs that a pattern matches, as a shell does."""
+    is_pattern = argument.startswith("results/") and "*" in argument
+    paths = sorted(path for path in folder.glob(argument) if path.is_dir()) if is_pattern else []
+    return [str(path) for path in paths if not path.name.startswith(".")] or [argument]
+
+
 def small(arguments: list[str], folder: Path) -> list[str]:
     """Return the arguments with placeholders filled in and overrides that keep it short."""
     run = min(folder.glob("results/runs/table/fm/[!.]*"), key=lambda path: path.stat().st_ctime_ns)
     stands_for = {"RUN": str(run), "FILE": "clicks.csv"}
     arguments = [stands_for.get(argument, argument) for argument in arguments]
+    arguments = [path for argument in arguments for path in expand(argument, folder)]
     verb = arguments[0]
     if verb in ("reproduce", "tune", "train") and "data=planted" in arguments:
         arguments = [a for a in arguments if not a.startswith("data.rows=")] + ["data.rows=2000"]

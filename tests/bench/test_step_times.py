@@ -23,7 +23,7 @@ def test_the_models_that_are_named_with_what_they_rest_on(tmp_path: Path) -> Non
     assert by_name["ipnn"]["settings"]["hidden"] == [8, 8]
     assert by_name["ipnn"]["settings"]["embedding_dim"] == 10
     assert result["environment"]["precision"] == "fp32" and result["versions"]["numpy"]
-    assert (folder / "step_times.svg").exists() and "| fnn " in done.stdout
+    assert (folder / "step_times.svg").exists() and "| FNN " in done.stdout
 
 
 @pytest.mark.parametrize(

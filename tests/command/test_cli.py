@@ -279,4 +279,4 @@ def test_reproduce_reports_what_did_not_fail(tmp_path: Path) -> None:
     words = ["model=fm", "seed=0", "optimizer.lr=1e30,0.01", *SMALL, f"results={tmp_path}"]
     done = ctrbench("reproduce", "table2", *words)
     assert done.returncode == 1 and "1 of the sweep's jobs failed" in done.stderr
-    assert "| fm " in done.stdout
+    assert "| FM " in done.stdout

@@ -111,7 +111,7 @@ def test_models_by_property() -> None:
 def test_table_1() -> None:
     shown = table1(NAMES)
     note = compare_with_paper(shown)
-    assert note.startswith("The paper's Table 1 has fnn, pnn, wide_deep, deepfm, as here")
+    assert note.startswith("The paper's Table 1 has FNN, PNN*, Wide & Deep and DeepFM, as here")
     wrong = shown.replace({"no pre-training": {"no": "yes"}})
-    assert "otherwise: fnn: no pre-training, printed no" in compare_with_paper(wrong)
+    assert "otherwise: FNN: no pre-training, printed no" in compare_with_paper(wrong)
     assert "none of these" in compare_with_paper(table1(["lr"]))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support import ctrbench
 
+from ctrbench.files import seal
 from ctrbench.runs import code
 from ctrbench.runs.code import differing_code
 
@@ -74,10 +75,10 @@ def test_train_and_report_say_it(tmp_path: Path) -> None:
     assert "trained by" not in ctrbench("report", results).stdout
     single = ["train", "model=lr", f"seed={result['seed']}", *SMALL, results]
     result["code"]["text"] = "1" * 16  # only a comment was edited
-    path.write_text(json.dumps(result))
+    path.write_text(json.dumps(seal(result)))
     assert "other code" not in ctrbench(*single).stderr
     result["code"]["model"] = "0" * 16
-    path.write_text(json.dumps(result))
+    path.write_text(json.dumps(seal(result)))
     again = ctrbench("train", "-m", "model=lr", "seed=0,1", *SMALL, results)
     assert "different code: lr (2)" in again.stdout
     done = ctrbench(*single)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from support import ctrbench
 
+from ctrbench.files import file_digest, seal
 from ctrbench.report.commands import command_cell
 
 ROWS = ["data.rows=2000", "data.vocabulary=30"]
@@ -122,8 +123,13 @@ def test_from_a_run(folder: Path) -> None:
 
 
 def change(path: Path, **values: object) -> None:
+    """Change a config as a run of other overrides would have it: with its digest."""
     config = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(config | values))
+    record = path.with_name("result.json")
+    result = json.loads(record.read_text())
+    result["files"][path.name] = file_digest(path)
+    record.write_text(json.dumps(seal(result)))
 
 
 def test_what_cannot_be_repeated_is_refused(folder: Path) -> None:
@@ -131,7 +137,7 @@ def test_what_cannot_be_repeated_is_refused(folder: Path) -> None:
     (run,) = folder.glob("results/runs/planted/fnn/[!.]*")
     (stage,) = folder.glob("results/runs/planted/fm/[!.]*")
     config = run / "config.yaml"
-    text = config.read_text()
+    values = yaml.safe_load(config.read_text())
 
     def refused(path: Path, *more: str) -> str:
         done = ctrbench("train", "--from", str(path), *more)
@@ -150,7 +156,7 @@ def test_what_cannot_be_repeated_is_refused(folder: Path) -> None:
     assert "model.hidden=[4]" in refused(run)
     change(config, overrides=["model=fnn", *SMALL], config_dir="my")
     assert "--config-dir my" in refused(run)
-    config.write_text(text)
+    change(config, **values)
     (run / "logits.npy").write_bytes(b"damaged")
     assert "logits.npy" in refused(run)
     assert len(list(folder.glob("results/runs/*/*/[!.]*"))) == 2

@@ -19,7 +19,7 @@ from ctrbench.errors import UserError
 from ctrbench.files import seal
 from ctrbench.runs.export import export
 from ctrbench.runs.opened import OpenedRun
-from ctrbench.runs.train import _start_from
+from ctrbench.runs.warm_start import load_pretrained
 
 CSV = "clicked,age,city,tags\n" + "".join(
     f"{i % 3 == 0:d},{'' if i % 7 == 0 else i % 50},c{i % 5},a|t{i % 4}\n" for i in range(300)
@@ -236,4 +236,4 @@ def test_weights_that_are_none(content: bytes, shared: Compose, tmp_path: Path) 
         with pytest.raises(UserError, match=r"copy/model\.safetensors: not weights"):
             use(path)
     with pytest.raises(UserError, match=r"copy/model\.safetensors: not weights"):
-        _start_from(torch.nn.Linear(1, 1), path / "model.safetensors")
+        load_pretrained(torch.nn.Linear(1, 1), path / "model.safetensors")

@@ -167,7 +167,7 @@ def test_a_run_worse_than_the_mean_click_rate_says_so(tmp_path: Path) -> None:
     assert last.startswith("worse than predicting the mean click rate")
     assert last.endswith("lower optimizer.lr")
     report = ctrbench("report", str(tmp_path), f"results={tmp_path}")
-    assert "fm: 1 of 1 runs are worse than predicting the mean click rate" in report.stdout
+    assert "FM: 1 of 1 runs are worse than predicting the mean click rate" in report.stdout
 
 
 def test_early_stopping_keeps_the_best(shared: Compose) -> None:

@@ -60,7 +60,7 @@ def test_multirun_and_report(tmp_path: Path) -> None:
         for number, (model, seed) in enumerate(product(("lr", "fm"), (0, 1)))
     }
     done = ctrbench("report", results)
-    rows = [line for line in done.stdout.splitlines() if line.startswith(("| lr", "| fm"))]
+    rows = [line for line in done.stdout.splitlines() if line.startswith(("| LR", "| FM"))]
     assert [row.split("|")[2].strip() for row in rows[:2]] == ["2", "2"]  # then comparisons
     assert "not a data set of the paper" in done.stdout
     assert (tmp_path / "report" / "runs" / "table.csv").exists()

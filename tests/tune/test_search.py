@@ -17,7 +17,7 @@ from filelock import FileLock
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from support import ctrbench, small
 
-from ctrbench import runs
+from ctrbench import load_runs
 from ctrbench.errors import UserError
 from ctrbench.sweep.jobs import plan_run
 from ctrbench.tune.request import Request
@@ -83,7 +83,7 @@ def test_a_sum_of_figures_decides(tmp_path: Path) -> None:
     assert found["tuned"]["monitor"] == found["trainer"]["monitor"] == {"auc": 1, "logloss": -1}
     shown = ctrbench(*told.stdout.splitlines()[1].replace("'", "").split()[1:])
     assert shown.returncode == 0, shown.stderr
-    assert runs(tmp_path)["identity"][0] == study.best_trial.user_attrs["identity"]
+    assert load_runs(tmp_path)["identity"][0] == study.best_trial.user_attrs["identity"]
 
 
 def test_the_command_that_is_told_makes_the_run_of_the_best_trial(done: Path) -> None:
@@ -93,7 +93,7 @@ def test_the_command_that_is_told_makes_the_run_of_the_best_trial(done: Path) ->
     assert words[:2] == ["ctrbench", "train"]
     shown = ctrbench(*words[1:])
     assert shown.returncode == 0, shown.stderr
-    (row,) = runs(done).to_dict("records")  # and no trial is a run
+    (row,) = load_runs(done).to_dict("records")  # and no trial is a run
     study = study_in(done)
     assert row["identity"] == study.best_trial.user_attrs["identity"]
     assert row["metrics.valid.logloss"] == study.best_value
@@ -110,7 +110,7 @@ def test_trials_look_at_no_test_rows(done: Path) -> None:
         assert left == {"trial.json", "history.jsonl", "config.yaml", "encoder"}
     assert not (done / "runs").exists() and not list(done.rglob("logits.npy"))
     with pytest.raises(UserError, match="no run here"):
-        runs(done / "tune")
+        load_runs(done / "tune")
 
 
 def test_a_search_goes_on_to_its_number_and_as_if_it_had_not_stopped(
@@ -297,7 +297,9 @@ def test_the_command_that_is_told_takes_the_values_whatever_was_given(
     assert tuned == ([] if more is RECIPE else ["tuned=planted/fm"])
     shown = ctrbench(*command[1:])
     assert shown.returncode == 0, shown.stderr
-    assert runs(tmp_path)["identity"][0] == study_in(tmp_path).best_trial.user_attrs["identity"]
+    assert (
+        load_runs(tmp_path)["identity"][0] == study_in(tmp_path).best_trial.user_attrs["identity"]
+    )
 
 
 def test_models_in_turn_and_the_table_of_what_was_found(tmp_path: Path) -> None:

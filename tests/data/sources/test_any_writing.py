@@ -130,9 +130,7 @@ def write(
     tags = pl.col("tags").cast(pl.List(pl.String)).list.join("/")
     text = written.with_columns(pl.col(pl.Binary).cast(pl.String), tags).write_csv(**how)
     line_end = how["line_terminator"]
-    text = (
-        text.removesuffix(line_end) + {"whole": 1, "without": 0, "blank lines": 3}[end] * line_end
-    )
+    text = text.removesuffix(line_end) + LINE_ENDS[end] * line_end
     path = folder / f"written.csv{pack}"
     path.write_bytes(PACKED[pack](mark + text.encode()))
     return path
