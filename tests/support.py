@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,6 +34,13 @@ needs_real_rows = pytest.mark.skipif(
     not REAL.is_dir(), reason="CTRBENCH_REAL_DATA names no folder of real rows"
 )
 # For what takes long: models of every optimizer and first stage, and of every kind of layer too.
+
+
+def slow(values: Iterable[Any]) -> list[Any]:
+    """Return parameters of a test that `pytest -m slow` runs."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in sorted(values)]
+
+
 FEW = ("lr", "ffm", "ccpm", "fnn", "pnn", "wide_deep", "deepfm")
 KINDS = (*FEW, "dcnv2", "cin", "autoint", "afn", "fibinet", "finalmlp", "edcn")
 PAST = ("gru4ctr", "din")  # read a history

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers.browser import CHROMIUM, look
 from made import add_predictions, make_run
+from support import slow
 
 from ctrbench.models.registry import names
 from ctrbench.report import broken
@@ -103,7 +104,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 @pytest.mark.parametrize("width", [390, 1400])
-@pytest.mark.parametrize("name", ["few", "many"])
+@pytest.mark.parametrize("name", ["few", *slow(["many"])])
 def test_nothing_is_cut_or_covered(
     name: str, width: int, pages: dict[str, str], tmp_path: Path
 ) -> None:

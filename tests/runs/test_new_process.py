@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from support import SMALL, SMALL_MLP, run, run_directory, settings_in
+from support import SMALL, SMALL_MLP, run, run_directory, settings_in, slow
 
 from ctrbench.models import registry
 
@@ -82,7 +82,7 @@ def runs(rows: Path) -> list[str]:
     return directories
 
 
-@pytest.mark.parametrize("verb", ["predict", "export", "predictions"])
+@pytest.mark.parametrize("verb", ["predict", "export", *slow(["predictions"])])
 def test_every_model_is_used_in_a_new_process(verb: str, rows: Path, runs: list[str]) -> None:
     command = [sys.executable, "-c", USE, verb, str(rows), *runs]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -12,7 +12,7 @@ import onnxruntime
 import polars as pl
 import pytest
 from scipy.special import expit
-from support import Compose, run, run_directory
+from support import Compose, run, run_directory, slow
 from support import ctrbench as command
 
 from ctrbench import __version__
@@ -75,6 +75,7 @@ ENCODINGS = {
     "hash": ["data.encoding=hash", "data.hash_buckets=40"],
     "hashed": ["model=wide_deep", CROSSES, "model.cross_buckets=50"],
 }
+QUICK = {"quantile", "sequence", "hashed"}
 PLAIN = ("quantile", "log_squared", "value", "target")  # without lists, for raw=true
 
 
@@ -90,7 +91,7 @@ def trained(settings: Compose, tmp_path: Path, kind: str, *more: str) -> Path:
     return run_directory(plan).path
 
 
-@pytest.mark.parametrize("kind", ENCODINGS)
+@pytest.mark.parametrize("kind", [*QUICK, *slow(ENCODINGS.keys() - QUICK)])
 def test_the_reader_of_the_page(kind: str, settings: Compose, tmp_path: Path, reader: Any) -> None:
     """Raw values by numpy and ONNX give the probabilities of predict."""
     frame = table(tmp_path)
@@ -105,7 +106,7 @@ def test_the_reader_of_the_page(kind: str, settings: Compose, tmp_path: Path, re
     np.testing.assert_allclose(expit(logits), expected, atol=1e-4)  # sums in another order
 
 
-@pytest.mark.parametrize("kind", PLAIN)
+@pytest.mark.parametrize("kind", ["quantile", *slow(PLAIN[1:])])
 def test_a_program_of_raw_values(kind: str, settings: Compose, tmp_path: Path) -> None:
     frame = table(tmp_path)
     path = trained(settings, tmp_path, kind, "data.exclude=[tags,seen,emb]")
