@@ -40,7 +40,7 @@ def train(
 
 @dataclass(frozen=True)
 class Shown:
-    """What a sweep, a search or a report found.
+    """The result of a sweep, a search or a report.
 
     Attributes:
         table: a row for each run, trial or setting.

@@ -28,7 +28,7 @@ WEIGHT_STD = 0.5  # of weights that let every part of a model show
 
 
 class CheckError(Exception):
-    """What a model does not do."""
+    """A requirement that a model does not meet."""
 
 
 @dataclass(frozen=True)

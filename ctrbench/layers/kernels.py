@@ -71,7 +71,7 @@ def sum_rows(grad_BSW: Array, index_BS: Array, column: int, sum_UD: Array) -> No
 
 @compiled
 def linear_forward(rows_UD: Array, index_BS: Array, x_BS: Array, logit_B: Array) -> None:
-    """Write sum_s w_s x_s of rows w."""
+    """Write sum_s w_s x_s of rows w; an empty ``x_BS`` stands for values of 1."""
     for b in range(index_BS.shape[0]):
         total = rows_UD.dtype.type(0)
         for slot in range(index_BS.shape[1]):

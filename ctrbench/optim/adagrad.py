@@ -4,15 +4,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.torch_version import TorchVersion
 
 from ctrbench.optim import kernels
 from ctrbench.optim.decay import L2Optimizer, l2_groups
 from ctrbench.optim.registry import builds
 from ctrbench.optim.settings import AdagradSettings
 from ctrbench.optim.sparse_rows import request_sparse_gradients, run_update
-
-FUSED_ON_GPU = "2.13"  # the first torch with a fused AdaGrad for GPUs
 
 
 class Adagrad(L2Optimizer, torch.optim.Adagrad):
@@ -23,9 +20,7 @@ class Adagrad(L2Optimizer, torch.optim.Adagrad):
     """
 
     def __init__(self, model: nn.Module, settings: AdagradSettings) -> None:
-        on_cpu = all(p.device.type == "cpu" for p in model.parameters())
-        fused = on_cpu or TorchVersion(torch.__version__) >= FUSED_ON_GPU
-        super().__init__(l2_groups(model, settings), settings.lr, eps=settings.eps, fused=fused)
+        super().__init__(l2_groups(model, settings), settings.lr, eps=settings.eps, fused=True)
         request_sparse_gradients(model)
 
     def update_table(self, w: Tensor, group: dict[str, Any]) -> None:
